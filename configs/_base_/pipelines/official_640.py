@@ -1,0 +1,32 @@
+# The official augmentation and test-time resizing at 640 pixels, and the codec for it.
+codec = dict(
+    type="ScaleAdaptiveHeatmap",
+    input_size=(640, 640),
+    heatmap_sizes=[(160, 160), (320, 320)],
+    sigma=2.0,
+)
+
+train_pipeline = [
+    dict(type="LoadImage"),
+    dict(
+        type="BottomupUniformAffine",
+        input_size=codec["input_size"],
+        rotation=30,
+        scale=(0.75, 1.5),
+        translation=0.2,
+    ),
+    dict(type="BottomupHorizontalFlip", prob=0.5),
+    dict(type="GenerateTarget", encoder=codec),
+    dict(type="BottomupHeatmapMask"),
+    dict(type="BottomupPackInputs"),
+]
+val_pipeline = [
+    dict(type="LoadImage"),
+    dict(type="BottomupPyramidResize", input_size=640),
+    dict(type="BottomupPackInputs"),
+]
+multiscale_pipeline = [
+    dict(type="LoadImage"),
+    dict(type="BottomupPyramidResize", input_size=640, scales=(1.0, 0.5, 2.0)),
+    dict(type="BottomupPackInputs"),
+]

@@ -1,0 +1,4 @@
+_base_ = ["swahr_hrnet_w48_coco.py"]
+
+val_dataloader = dict(dataset=dict(pipeline=_base_.multiscale_pipeline))
+test_dataloader = val_dataloader

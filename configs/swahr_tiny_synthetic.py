@@ -1,0 +1,111 @@
+# A narrow network on drawn people (tools/make_synthetic_data.py): trains on a CPU in minutes.
+_base_ = ["_base_/data/coco.py", "_base_/default_runtime.py"]
+
+input_size = 192
+codec = dict(
+    type="ScaleAdaptiveHeatmap",
+    input_size=(192, 192),
+    heatmap_sizes=[(48, 48), (96, 96)],
+    sigma=2.0,
+)
+model = dict(
+    type="BottomupPyramidEstimator",
+    data_preprocessor=dict(
+        type="BottomupPoseDataPreprocessor",
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(
+        type="HRNet",
+        in_channels=3,
+        extra=dict(
+            stage1=dict(
+                num_modules=1,
+                num_branches=1,
+                block="BOTTLENECK",
+                num_blocks=(1,),
+                num_channels=(16,),
+            ),
+            stage2=dict(
+                num_modules=1,
+                num_branches=2,
+                block="BASIC",
+                num_blocks=(2, 2),
+                num_channels=(24, 48),
+            ),
+            stage3=dict(
+                num_modules=1,
+                num_branches=3,
+                block="BASIC",
+                num_blocks=(2, 2, 2),
+                num_channels=(24, 48, 96),
+            ),
+            stage4=dict(
+                num_modules=1,
+                num_branches=4,
+                block="BASIC",
+                num_blocks=(2, 2, 2, 2),
+                num_channels=(24, 48, 96, 192),
+            ),
+        ),
+    ),
+    head=dict(
+        type="SWAHRHead", in_channels=24, num_keypoints=17, num_basic_blocks=1, decoder=codec
+    ),
+    test_cfg=dict(flip_test=True),
+)
+
+train_pipeline = [
+    dict(type="LoadImage"),
+    dict(
+        type="BottomupUniformAffine",
+        input_size=codec["input_size"],
+        rotation=15,
+        scale=(0.75, 1.25),
+        translation=0.1,
+    ),
+    dict(type="BottomupHorizontalFlip", prob=0.5),
+    dict(type="GenerateTarget", encoder=codec),
+    dict(type="BottomupHeatmapMask"),
+    dict(type="BottomupPackInputs"),
+]
+val_pipeline = [
+    dict(type="LoadImage"),
+    dict(type="BottomupPyramidResize", input_size=input_size),
+    dict(type="BottomupPackInputs"),
+]
+
+data_root = "data/synthetic/"
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        ann_file="annotations/train.json",
+        data_prefix=dict(img="images/train/"),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        ann_file="annotations/val.json",
+        data_prefix=dict(img="images/val/"),
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=800, val_interval=800)
+val_cfg = dict()
+test_cfg = dict()
+optim_wrapper = dict(optimizer=dict(type="Adam", lr=2.0e-3))
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.1, begin=0, end=50, by_epoch=False),
+    dict(type="LinearLR", start_factor=1.0, end_factor=0.0, begin=50, end=800, by_epoch=False),
+]
+auto_scale_lr = dict(base_batch_size=16)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=400))
+log_processor = dict(by_epoch=False)

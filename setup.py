@@ -1,0 +1,58 @@
+"""Packaging: the wheel carries configs, tools and metafiles in ``swahr_mmpose/.mim``."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+RESOURCES = ("configs", "tools", "model-index.yml")
+
+
+class BuildWithResources(build_py):
+    """Copies the resources into the built package, as OpenMMLab's packages do."""
+
+    def run(self) -> None:
+        """Build, then copy."""
+        super().run()
+        if self.editable_mode:  # a checkout has them beside the package
+            return
+        target = Path(self.build_lib) / "swahr_mmpose" / ".mim"
+        for name in RESOURCES:
+            source = ROOT / name
+            if source.is_dir():
+                ignore = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, target / name, ignore=ignore, dirs_exist_ok=True)
+            elif source.is_file():
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target / name)
+
+
+def version() -> str:
+    """The version, read without importing the package."""
+    namespace: dict[str, str] = {}
+    exec((ROOT / "swahr_mmpose" / "version.py").read_text(), namespace)
+    return namespace["__version__"]
+
+
+def requirements(name: str) -> list[str]:
+    """The lines of ``requirements/<name>.txt``, less comments."""
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+setup(
+    name="swahr_mmpose",
+    version=version(),
+    description="SWAHR and HigherHRNet bottom-up pose estimation for MMPose 1.x",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["swahr_mmpose", "swahr_mmpose.*"]),
+    package_data={"swahr_mmpose": ["py.typed"]},
+    install_requires=requirements("runtime"),
+    extras_require={"mim": requirements("mminstall"), "dev": requirements("dev")},
+    cmdclass={"build_py": BuildWithResources},
+)

@@ -1,0 +1,178 @@
+"""The registered codec: targets of two resolutions, and decoding by associative embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmpose.codecs.base import BaseKeypointCodec
+from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
+
+from ..layout import STRIDES, TAG_LEVEL, map_sizes
+from .decoding import DecodeOptions, decode_people
+from .targets import keypoint_centers, keypoint_indices, render_heatmaps
+
+
+@KEYPOINT_CODECS.register_module()
+class ScaleAdaptiveHeatmap(BaseKeypointCodec):
+    r"""Codec of HigherHRNet and SWAHR: Gaussian heatmaps at strides 4 and 2, tags at stride 4.
+
+    The base width σ0 is the same number of *map* pixels at both resolutions; the scale branch
+    adapts it during training (:class:`swahr_mmpose.models.WeightAdaptiveLoss`).
+
+    Args:
+        input_size: (w, h) of the network input in training, in pixels.
+        heatmap_sizes: (w, h) of the maps in map pixels, highest stride first.
+        sigma: Base width σ0 in map pixels.
+        decode_keypoint_thr: A candidate's heatmap value must be over this.
+        decode_tag_thr: Tag distance from which on a candidate does not join a person.
+        decode_topk: Candidates per keypoint.
+        decode_nms_kernel: Side of the non-maximum suppression window in map pixels.
+        decode_max_instances: Keep this many people, those of highest score. None keeps all, as
+            the official implementation does.
+        decode_fill_missing: Whether keypoints that were not found are filled in.
+        decode_keypoint_order: Order in which keypoints join people. None is the official order.
+        num_keypoints: K, for checking annotations and head against. None checks nothing.
+        tag_dim: L, for checking the head against. None checks nothing.
+
+    Raises:
+        ValueError: If the sizes are not those of strides 4 and 2, in this order, or an option is
+            out of its range.
+    """
+
+    field_mapping_table = dict(heatmaps="heatmaps", heatmap_mask="heatmap_mask")
+    label_mapping_table = dict(
+        keypoint_indices="keypoint_indices", keypoint_weights="keypoint_weights"
+    )
+
+    def __init__(
+        self,
+        input_size: tuple[int, int],
+        heatmap_sizes: Sequence[tuple[int, int]],
+        sigma: float = 2.0,
+        decode_keypoint_thr: float = 0.1,
+        decode_tag_thr: float = 1.0,
+        decode_topk: int = 30,
+        decode_nms_kernel: int = 5,
+        decode_max_instances: int | None = None,
+        decode_fill_missing: bool = True,
+        decode_keypoint_order: Sequence[int] | None = None,
+        num_keypoints: int | None = None,
+        tag_dim: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.input_size = (int(input_size[0]), int(input_size[1]))
+        self.heatmap_sizes = [(int(w), int(h)) for w, h in heatmap_sizes]
+        if sigma <= 0:
+            raise ValueError(f"`sigma` must be positive map pixels, but got {sigma}.")
+        _check_sizes(self.input_size, self.heatmap_sizes)
+        self.sigma = float(sigma)
+        self.num_keypoints = num_keypoints
+        self.tag_dim = tag_dim
+        self.decode_options = DecodeOptions(
+            keypoint_thr=decode_keypoint_thr,
+            tag_thr=decode_tag_thr,
+            topk=decode_topk,
+            nms_kernel=decode_nms_kernel,
+            max_instances=decode_max_instances,
+            fill_missing=decode_fill_missing,
+            keypoint_order=decode_keypoint_order,
+        )
+
+    def encode(
+        self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        """Targets of one image.
+
+        Args:
+            keypoints: (N, K, 2), x and y in input pixels.
+            keypoints_visible: (N, K), positive where labelled. None means all.
+
+        Returns:
+            ``heatmaps``, a list with one (K, H, W) float32 array per size, highest stride first;
+            ``keypoint_indices`` (N, K, 2) int64, (y·W + x, 1) in the map of highest stride, zeros
+            where not visible or outside; ``keypoint_weights`` (N, K) float32, 1 where visible and
+            inside.
+
+        Raises:
+            ValueError: If the arrays are not of these shapes.
+        """
+        keypoints = np.asarray(keypoints)
+        if keypoints_visible is None:
+            keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
+        self._check_keypoints(keypoints, np.asarray(keypoints_visible))
+        heatmaps = []
+        for level, size in enumerate(self.heatmap_sizes):
+            centers, valid = keypoint_centers(keypoints, keypoints_visible, self.input_size, size)
+            heatmaps.append(render_heatmaps(centers, valid, size, self.sigma))
+            if level == TAG_LEVEL:
+                indices = keypoint_indices(centers, valid, size)
+        return dict(
+            heatmaps=heatmaps,
+            keypoint_indices=indices,
+            keypoint_weights=indices[..., 1].astype(np.float32),
+        )
+
+    def decode(self, encoded: tuple[Tensor, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints (P, K, 2) in map pixels and scores (P, K) of one image's heatmaps and tags."""
+        heatmaps, tags = encoded
+        keypoints, scores, _ = self.batch_decode(heatmaps[None], tags[None])
+        return keypoints[0], scores[0]
+
+    def batch_decode(
+        self, heatmaps: Tensor, tags: Tensor, input_size: tuple[int, int] | None = None
+    ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """People of each image.
+
+        Args:
+            heatmaps: (B, K, H, W).
+            tags: (B, L·K, H, W), channel ``l * K + k``.
+            input_size: (w, h); where given, coordinates are scaled from the maps to this size.
+
+        Returns:
+            Per image keypoints (P, K, 2), in the maps' own pixels or those of ``input_size``;
+            keypoint scores (P, K); instance scores (P,), the mean over K before filling.
+        """
+        people = decode_people(heatmaps, tags, self.decode_options)
+        h, w = heatmaps.shape[2:]
+        scale = np.divide((w, h) if input_size is None else input_size, (w, h))
+        return (
+            [(image.keypoints * scale).astype(np.float32) for image in people],
+            [image.keypoint_scores for image in people],
+            [image.instance_scores for image in people],
+        )
+
+    def _check_keypoints(self, keypoints: np.ndarray, visible: np.ndarray) -> None:
+        if keypoints.ndim != 3 or keypoints.shape[2] != 2:
+            raise ValueError(
+                f"`keypoints` must be of shape (N, K, 2), but got {tuple(keypoints.shape)}."
+            )
+        if visible.shape != keypoints.shape[:2]:
+            raise ValueError(
+                f"`keypoints_visible` must be of shape (N, K) = {keypoints.shape[:2]} like "
+                f"`keypoints`, but got {tuple(visible.shape)}."
+            )
+        if self.num_keypoints is not None and keypoints.shape[1] != self.num_keypoints:
+            raise ValueError(
+                f"The annotations have {keypoints.shape[1]} keypoints per person, but the codec "
+                f"is for `num_keypoints={self.num_keypoints}`. Use a codec (and head) for the "
+                "dataset's keypoints, or the dataset that the config is for."
+            )
+
+
+def _check_sizes(input_size: tuple[int, int], heatmap_sizes: list[tuple[int, int]]) -> None:
+    expected = map_sizes(input_size)
+    if heatmap_sizes == expected:
+        return
+    if len(heatmap_sizes) != len(STRIDES):
+        problem = f"has {len(heatmap_sizes)} entries, but the network has {len(STRIDES)} outputs"
+    elif sorted(heatmap_sizes) == sorted(expected):
+        problem = "is in the wrong order (the highest stride comes first)"
+    else:
+        problem = f"does not have the network's strides {STRIDES}"
+    raise ValueError(
+        f"`heatmap_sizes` {heatmap_sizes} {problem}. For `input_size` {input_size} use "
+        f"`heatmap_sizes={expected}`."
+    )

@@ -1,0 +1,70 @@
+"""The mask of pixels that count in the heatmap losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import xtcocotools.mask as coco_mask
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+
+def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, int]) -> np.ndarray:
+    """The union of COCO segmentations, (H, W) bool.
+
+    Args:
+        segmentations: Polygons (a list of lists of coordinates), run-length encodings (a dict
+            with ``counts`` and ``size``), or None; an empty one covers nothing.
+        image_size: (w, h) in pixels.
+
+    Raises:
+        ValueError: If a run-length encoding is of another size.
+    """
+    w, h = image_size
+    encodings = []
+    for segmentation in segmentations:
+        if not segmentation:
+            continue
+        if isinstance(segmentation, dict) and list(segmentation["size"]) != [h, w]:
+            raise ValueError(
+                f"A segmentation's `size` is {segmentation['size']}, but the image has "
+                f"[h, w] = {[h, w]}. Is the annotation of another image?"
+            )
+        # polygons give a list of encodings, a run-length encoding gives one
+        encoded = coco_mask.frPyObjects(segmentation, h, w)
+        encodings.extend(encoded if isinstance(encoded, list) else [encoded])
+    if not encodings:
+        return np.zeros((h, w), dtype=bool)
+    return coco_mask.decode(coco_mask.merge(encodings)).astype(bool)
+
+
+@TRANSFORMS.register_module()
+class BottomupHeatmapMask(BaseTransform):
+    """Mask crowd regions and people without keypoints, and what lies outside the image.
+
+    Unlike MMPose's ``BottomupGetHeatmapMask`` it takes run-length encoded regions, which COCO's
+    crowds are, and warps the mask straight to the size of the maps.
+
+    Required keys: ``ori_shape`` (h, w), ``heatmaps`` (a list from the codec);
+    optional: ``invalid_segs``, ``warp_mat``, ``input_size``, ``flip``. Added keys:
+    ``heatmap_mask``, one (1, H, W) bool array per map size.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add the masks."""
+        height, width = results["ori_shape"][:2]
+        invalid = segmentations_to_mask(results.get("invalid_segs", []), (width, height))
+        valid = np.where(invalid, 0, 255).astype(np.uint8)
+        warp = results.get("warp_mat", np.eye(2, 3))
+        input_size = results.get("input_size", (width, height))
+        masks = []
+        for heatmaps in results["heatmaps"]:
+            h, w = heatmaps.shape[1:]
+            to_map = np.array([[w / input_size[0]], [h / input_size[1]]])
+            mask = cv2.warpAffine(valid, warp * to_map, (w, h), flags=cv2.INTER_LINEAR) > 127
+            masks.append(mask[None, :, ::-1].copy() if results.get("flip") else mask[None])
+        results["heatmap_mask"] = masks
+        return results

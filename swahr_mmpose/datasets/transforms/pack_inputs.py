@@ -1,0 +1,50 @@
+"""Packing of images and pyramids into what the model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmpose.datasets.transforms.formatting import PackPoseInputs, image_to_tensor
+from mmpose.registry import TRANSFORMS
+
+#: MMPose's own, less ``category_id`` (one per annotation, which its metric takes for one per
+#: image), with what pyramids and visualisation need.
+_META_KEYS = (
+    "id",
+    "img_id",
+    "img_path",
+    "crowd_index",
+    "ori_shape",
+    "img_shape",
+    "input_size",
+    "input_center",
+    "input_scale",
+    "aug_scales",
+    "flip",
+    "flip_direction",
+    "flip_indices",
+    "raw_ann_info",
+    "dataset_name",
+    "skeleton_links",
+)
+
+
+@TRANSFORMS.register_module()
+class BottomupPackInputs(PackPoseInputs):
+    """As MMPose's ``PackPoseInputs``, for lists of images of different sizes too.
+
+    Args:
+        meta_keys: Keys of the results that go into the data sample's meta information.
+    """
+
+    def __init__(self, meta_keys: Sequence[str] = _META_KEYS) -> None:
+        super().__init__(meta_keys=tuple(meta_keys))
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Pack; ``inputs`` is a (3, H, W) tensor, or one per scale in a list."""
+        images = results["img"]
+        if not isinstance(images, list):
+            return super().transform(results)
+        packed = super().transform(dict(results, img=images[0]))
+        return dict(packed, inputs=[image_to_tensor(image) for image in images])

@@ -1,0 +1,47 @@
+"""COCO keypoint evaluation of people found bottom-up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmpose.evaluation.metrics import CocoMetric
+from mmpose.registry import METRICS
+
+
+@METRICS.register_module()
+class BottomupCocoMetric(CocoMetric):
+    """MMPose's ``CocoMetric`` with the protocol of bottom-up methods.
+
+    People are ranked by their instance score and none is suppressed; the boxes that come with the
+    predictions are left out of the result file, so that areas are those of the keypoints, as in
+    the official implementation. If no one is found in any image, all figures are 0.
+
+    Args:
+        **kwargs: As for ``CocoMetric``, with ``score_mode='bbox'`` and ``nms_mode='none'``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("score_mode", "bbox")
+        kwargs.setdefault("nms_mode", "none")
+        super().__init__(**kwargs)
+
+    def process(self, data_batch: Any, data_samples: Any) -> None:
+        """Take over the predictions of one batch."""
+        super().process(data_batch, data_samples)
+        for pred, _ in self.results[-len(data_samples) :]:
+            pred.pop("bbox", None)
+
+    def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
+        if self._num_people() or self.coco is None:
+            return super()._do_python_keypoint_eval(outfile_prefix)
+        return [(name, 0.0) for name in self._stats_names()]
+
+    def _num_people(self) -> int:
+        return sum(len(pred["keypoints"]) for pred, _ in self.results)
+
+    def _stats_names(self) -> list[str]:
+        names = ["AP", "AP .5", "AP .75"]
+        if self.iou_type == "keypoints_crowd":
+            return [*names, "AR", "AR .5", "AR .75", "AP(E)", "AP(M)", "AP(H)"]
+        by_size = ["AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)"]
+        return [*names, *by_size]

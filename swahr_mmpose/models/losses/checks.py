@@ -1,0 +1,32 @@
+"""Shape checks and precision shared by the losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def check_same_shape(name: str, maps: Tensor, reference_name: str, reference: Tensor) -> None:
+    """Raise a ValueError unless ``maps`` is (B, K, H, W) and of the reference's shape."""
+    if maps.ndim != 4 or maps.shape != reference.shape:
+        raise ValueError(
+            f"`{name}` must be of shape (B, K, H, W) like `{reference_name}`, "
+            f"{tuple(reference.shape)}, but got {tuple(maps.shape)}."
+        )
+
+
+def check_mask(mask: Tensor | None, maps: Tensor) -> None:
+    """Raise a ValueError unless ``mask`` is None or (B, 1, H, W) for ``maps`` (B, K, H, W)."""
+    if mask is None:
+        return
+    expected = (maps.shape[0], 1, *maps.shape[2:])
+    if mask.shape != expected:
+        raise ValueError(f"`mask` must be of shape {expected}, but got {tuple(mask.shape)}.")
+
+
+def at_least_float32(maps: Tensor) -> Tensor:
+    """Half precision to float32; float32 and float64 as they are.
+
+    Logarithm and power lose all meaning in half precision, where G^γ takes a handful of values.
+    """
+    return maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps

@@ -1,0 +1,134 @@
+"""Heatmap regression with adaptive target width (SAHR) and adaptive pixel weight (WAHR)."""
+
+from __future__ import annotations
+
+import torch
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from .checks import at_least_float32, check_mask, check_same_shape
+
+
+def scale_adaptive_target(target: Tensor, scales: Tensor) -> Tensor:
+    r"""The target of SAHR: a Gaussian of width :math:`\sigma_0/\sqrt{1+\alpha}`, to second order.
+
+    .. math:: G' = G\,(1 + \alpha \ln G + \tfrac12 \alpha^2 \ln^2 G), \quad 0 \text{ where } G = 0
+
+    The Taylor expansion of :math:`G^{1+\alpha}` around :math:`\alpha = 0` (the paper's SAHR); α is
+    masked to G > 0, so gradients reach α only there.
+
+    Args:
+        target: (B, K, H, W), Gaussians of the base width, 0 outside their support.
+        scales: (B, K, H, W), α.
+    """
+    foreground = target > 0
+    log_target = torch.where(foreground, target, torch.ones_like(target)).log()
+    exponent = scales * log_target
+    return target * (1 + exponent + 0.5 * exponent**2)
+
+
+def soft_foreground(target: Tensor, gamma: float, weight_shift: Tensor | None) -> Tensor:
+    r"""Where people are, from 0 to 1: :math:`G^\gamma`, with a shift δ added and clamped.
+
+    It is 0 where G = 0 and close to 1 on the whole support for the paper's small γ.
+    """
+    foreground = target**gamma
+    if weight_shift is None:
+        return foreground
+    return (foreground + weight_shift).clamp(0, 1)
+
+
+def weight_adaptive_loss(
+    pred: Tensor,
+    target: Tensor,
+    scales: Tensor | None = None,
+    mask: Tensor | None = None,
+    weight_shift: Tensor | None = None,
+    gamma: float | None = 0.01,
+) -> Tensor:
+    r"""The heatmap loss of SWAHR, its parts, or their absence.
+
+    .. math:: L = \operatorname{mean}\big(M\,W\,(P - G')^2\big), \quad
+              W = F\,|1 - P| + (1 - F)\,|P|
+
+    with :math:`G'` of :func:`scale_adaptive_target`, F of :func:`soft_foreground` (WAHR; W
+    is not detached, as in the official implementation) and M the mask. The mean is over all
+    pixels of all maps, masked ones included.
+
+    Args:
+        pred: (B, K, H, W), predicted heatmaps P.
+        target: (B, K, H, W), Gaussians of the base width G.
+        scales: (B, K, H, W), α. None leaves the target's width as it is.
+        mask: (B, 1, H, W) bool or float, which pixels count. None counts all.
+        weight_shift: (B, K, H, W), δ. None is the paper's weight.
+        gamma: Hardness γ of the soft foreground. None weighs all pixels alike.
+
+    Returns:
+        Scalar, in float32 at least.
+
+    Raises:
+        ValueError: If a shape is wrong, γ is not positive, or there is a weight shift without γ.
+    """
+    check_gamma(gamma)
+    check_same_shape("target", target, "pred", pred)
+    check_mask(mask, pred)
+    pred, target = at_least_float32(pred), at_least_float32(target)
+    fitted = target
+    if scales is not None:
+        check_same_shape("scales", scales, "pred", pred)
+        fitted = scale_adaptive_target(target, at_least_float32(scales))
+    loss = (pred - fitted) ** 2
+    if gamma is not None:
+        if weight_shift is not None:
+            check_same_shape("weight_shift", weight_shift, "pred", pred)
+            weight_shift = at_least_float32(weight_shift)
+        foreground = soft_foreground(target, gamma, weight_shift)
+        loss = loss * (foreground * (1 - pred).abs() + (1 - foreground) * pred.abs())
+    elif weight_shift is not None:
+        raise ValueError("`weight_shift` needs the weight of WAHR: give `gamma`, or no shift.")
+    return loss.mean() if mask is None else (loss * mask).mean()
+
+
+def check_gamma(gamma: float | None) -> None:
+    """Raise a ValueError unless γ is None or positive."""
+    if gamma is not None and not gamma > 0:
+        raise ValueError(
+            f"`gamma` must be positive (the paper's is 0.01), or None for no weight, "
+            f"but got {gamma}."
+        )
+
+
+@MODELS.register_module()
+class WeightAdaptiveLoss(nn.Module):
+    """Heatmap loss of SWAHR (Luo et al., CVPR 2021); see :func:`weight_adaptive_loss`.
+
+    Without scales it is WAHR alone, with ``gamma=None`` SAHR alone, and with neither the masked
+    mean squared error of HigherHRNet.
+
+    Args:
+        gamma: Hardness γ of the soft foreground, or None for no weight.
+        loss_weight: Factor of the loss.
+
+    Examples:
+        >>> maps = torch.zeros(1, 17, 8, 8)
+        >>> WeightAdaptiveLoss()(maps, maps).item()
+        0.0
+    """
+
+    def __init__(self, gamma: float | None = 0.01, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        check_gamma(gamma)
+        self.gamma = gamma
+        self.loss_weight = loss_weight
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        scales: Tensor | None = None,
+        mask: Tensor | None = None,
+        weight_shift: Tensor | None = None,
+    ) -> Tensor:
+        """Scalar loss; maps are (B, K, H, W), the mask (B, 1, H, W)."""
+        loss = weight_adaptive_loss(pred, target, scales, mask, weight_shift, self.gamma)
+        return self.loss_weight * loss

@@ -1,0 +1,108 @@
+"""A COCO-format dataset of scenes on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .annotations import annotate_person, crowd_annotation
+from .body import KEYPOINTS
+from .scene import SceneOptions, random_scene
+
+_SKELETON = [
+    [16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8],
+    [7, 9], [8, 10], [9, 11], [2, 3], [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7],
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SyntheticOptions:
+    """What to generate.
+
+    Attributes:
+        num_images: Number of pictures.
+        seed: Decides everything that is random; picture i is the same whatever ``num_images``.
+        long_side: Length of each picture's long side in pixels; the short one is 2/3 to 1 of it.
+        label_noise: See :func:`annotate_person`.
+    """
+
+    num_images: int
+    seed: int = 0
+    long_side: int = 384
+    label_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.num_images < 1:
+            raise ValueError(f"`num_images` must be at least 1, but got {self.num_images}.")
+        if self.long_side < 64:
+            raise ValueError(f"`long_side` must be at least 64 pixels, but got {self.long_side}.")
+        if self.label_noise < 0:
+            raise ValueError(f"`label_noise` must not be negative, but got {self.label_noise}.")
+
+
+def generate_picture(
+    options: SyntheticOptions, index: int
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Picture ``index``, (H, W, 3) uint8 BGR, and its annotations, less the ids."""
+    rng = np.random.default_rng([options.seed, index])
+    short_side = round(options.long_side * rng.uniform(2 / 3, 1))
+    landscape = rng.random() < 0.6
+    size = (options.long_side, short_side) if landscape else (short_side, options.long_side)
+    scene = random_scene(rng, SceneOptions(size))
+    annotations = [
+        annotate_person(scene, person, rng, options.label_noise)
+        for person in scene.people
+        if not person.in_crowd
+    ]
+    annotations.append(crowd_annotation(scene))
+    return scene.image, [annotation for annotation in annotations if annotation]
+
+
+def generate_dataset(
+    folder: Path, name: str, options: SyntheticOptions, progress: Any = iter
+) -> Path:
+    """Write ``folder/images/name/*.jpg`` and ``folder/annotations/name.json``.
+
+    Args:
+        folder: Where to write; made if missing.
+        name: Name of the part, such as ``train``.
+        options: What to generate.
+        progress: Wraps the range of pictures, for a progress bar.
+
+    Returns:
+        The path of the annotation file.
+    """
+    image_folder = folder / "images" / name
+    image_folder.mkdir(parents=True, exist_ok=True)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    indices: Iterable[int] = progress(range(options.num_images))
+    for index in indices:
+        picture, people = generate_picture(options, index)
+        file_name = f"{index:06d}.jpg"
+        if not cv2.imwrite(str(image_folder / file_name), picture):
+            raise OSError(f"The picture {image_folder / file_name} could not be written.")
+        h, w = picture.shape[:2]
+        images.append(dict(id=index + 1, file_name=file_name, width=w, height=h))
+        for person in people:
+            annotations.append(dict(person, id=len(annotations) + 1, image_id=index + 1))
+    category = dict(
+        id=1,
+        name="person",
+        supercategory="person",
+        keypoints=list(KEYPOINTS),
+        skeleton=_SKELETON,
+    )
+    path = folder / "annotations" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    info = dict(description="Drawn people", seed=options.seed, label_noise=options.label_noise)
+    path.write_text(
+        json.dumps(dict(info=info, images=images, annotations=annotations, categories=[category]))
+    )
+    return path

@@ -1,0 +1,130 @@
+"""A picture with people in front of clutter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .body import KEYPOINTS, PersonPose, random_pose
+from .painting import Canvas, Outfit, paint_background, paint_person
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """What pictures look like.
+
+    Attributes:
+        size: (w, h) of the picture in pixels.
+        stature_range: Smallest and largest stature as fractions of the picture's height; drawn
+            log-uniformly.
+        mean_people: Mean number of people beyond the first.
+        crowd_probability: Probability of a crowd: a cluster of small figures that is annotated as
+            one region.
+    """
+
+    size: tuple[int, int]
+    stature_range: tuple[float, float] = (0.05, 0.95)
+    mean_people: float = 3.0
+    crowd_probability: float = 0.15
+
+
+@dataclass(frozen=True)
+class ScenePerson:
+    """A figure in a picture.
+
+    Attributes:
+        owner: Its number in the scene's owner map.
+        keypoints: (17, 2), x and y in pixels of the picture, also outside of it.
+        faces_away: Whether it shows its back.
+        silhouette_area: Pixels that it would cover alone and not cut off, estimated from the
+            stature.
+        in_crowd: Whether it is part of the crowd region.
+    """
+
+    owner: int
+    keypoints: np.ndarray
+    faces_away: bool
+    silhouette_area: float
+    in_crowd: bool
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture, who is seen at each pixel, and the people, the farthest first."""
+
+    image: np.ndarray
+    owner: np.ndarray
+    people: list[ScenePerson]
+
+
+#: Part of the square of its stature that a drawn figure covers, about.
+_SILHOUETTE_FRACTION = 0.15
+
+
+def random_scene(rng: np.random.Generator, options: SceneOptions) -> Scene:
+    """Draw a scene; all that is random in it comes from ``rng``."""
+    canvas = Canvas.blank(options.size)
+    paint_background(canvas, rng, num_shapes=int(rng.integers(5, 25)))
+    w, h = options.size
+    low, high = np.log(options.stature_range)
+    statures = np.exp(rng.uniform(low, high, size=1 + rng.poisson(options.mean_people))) * h
+    crowd = rng.random() < options.crowd_probability
+    plan = [
+        (float(stature), rng.uniform((0, 0.35 * h), (w, 1.15 * h)), False) for stature in statures
+    ]
+    if crowd:
+        plan += _crowd_plan(rng, options.size)
+    people = []
+    # small figures are far away: larger ones hide them
+    for owner, (stature, feet, in_crowd) in enumerate(sorted(plan, key=lambda p: p[0]), start=1):
+        people.append(_add_person(canvas, rng, stature, feet, in_crowd, owner))
+    _light(canvas.image, rng)
+    return Scene(canvas.image, canvas.owner, people)
+
+
+def _crowd_plan(
+    rng: np.random.Generator, size: tuple[int, int]
+) -> list[tuple[float, np.ndarray, bool]]:
+    """Statures and feet of 6 to 14 small figures close together."""
+    w, h = size
+    stature = rng.uniform(0.08, 0.2) * h
+    center = rng.uniform((0.15 * w, 0.3 * h), (0.85 * w, 0.95 * h))
+    spread = np.array([2.2, 0.4]) * stature
+    return [
+        (stature * rng.uniform(0.85, 1.15), center + rng.uniform(-spread, spread), True)
+        for _ in range(rng.integers(6, 15))
+    ]
+
+
+def _add_person(
+    canvas: Canvas,
+    rng: np.random.Generator,
+    stature: float,
+    feet: np.ndarray,
+    in_crowd: bool,
+    owner: int,
+) -> ScenePerson:
+    pose = random_pose(rng)
+    joints, head = _to_picture(pose, rng, stature, feet)
+    paint_person(canvas, pose, joints, head, stature, Outfit.random(rng), owner)
+    area = _SILHOUETTE_FRACTION * stature**2
+    return ScenePerson(owner, joints, pose.faces_away, area, in_crowd)
+
+
+def _to_picture(
+    pose: PersonPose, rng: np.random.Generator, stature: float, feet: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints and head in pixels: leaning a little, scaled, with the feet in their place."""
+    lean = np.deg2rad(rng.normal(0, 8))
+    cos, sin = np.cos(lean), np.sin(lean)
+    rotation = np.array([[cos, -sin], [sin, cos]])
+    points = np.concatenate([pose.joints, pose.head[None]]) @ rotation.T * stature + feet
+    return points[: len(KEYPOINTS)], points[-1]
+
+
+def _light(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Brightness, contrast and grain of a camera."""
+    contrast, brightness = rng.uniform(0.7, 1.15), rng.uniform(-20, 25)
+    grain = rng.normal(0, rng.uniform(1, 7), size=image.shape)
+    image[:] = np.clip(image * contrast + brightness + grain, 0, 255).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Drawing people, and the keypoint widths that the scale branch predicts."""
