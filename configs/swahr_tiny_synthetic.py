@@ -1,7 +1,6 @@
 # A narrow network on drawn people (tools/make_synthetic_data.py): trains on a CPU in minutes.
 _base_ = ["_base_/data/coco.py", "_base_/default_runtime.py"]
 
-input_size = 192
 codec = dict(
     type="ScaleAdaptiveHeatmap",
     input_size=(192, 192),
@@ -61,9 +60,9 @@ train_pipeline = [
     dict(
         type="BottomupUniformAffine",
         input_size=codec["input_size"],
-        rotation=15,
-        scale=(0.75, 1.25),
-        translation=0.1,
+        rotation=10,
+        scale=(0.5, 1.0),
+        translation=0.3,
     ),
     dict(type="BottomupHorizontalFlip", prob=0.5),
     dict(type="GenerateTarget", encoder=codec),
@@ -72,14 +71,15 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type="LoadImage"),
-    dict(type="BottomupPyramidResize", input_size=input_size),
+    dict(type="BottomupPyramidResize", input_size=256),
     dict(type="BottomupPackInputs"),
 ]
 
 data_root = "data/synthetic/"
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
+    sampler=dict(type="InfiniteSampler"),
     dataset=dict(
         data_root=data_root,
         ann_file="annotations/train.json",
@@ -98,14 +98,14 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=800, val_interval=800)
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=1000, val_interval=1000)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type="Adam", lr=2.0e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, begin=0, end=50, by_epoch=False),
-    dict(type="LinearLR", start_factor=1.0, end_factor=0.0, begin=50, end=800, by_epoch=False),
+    dict(type="LinearLR", start_factor=1.0, end_factor=0.0, begin=50, end=1000, by_epoch=False),
 ]
-auto_scale_lr = dict(base_batch_size=16)
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=400))
+auto_scale_lr = dict(base_batch_size=8)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=500))
 log_processor = dict(by_epoch=False)

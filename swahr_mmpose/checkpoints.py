@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,18 @@ import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
 
-def _numpy_reconstruct() -> Any:
-    """NumPy's array constructor, under the name by which checkpoints of its version know it."""
-    return np.zeros(1).__reduce__()[0]
+def _history_method(owner: Any, name: str) -> Callable[..., Any]:
+    """What ``getattr`` in a checkpoint may do: name a public method of MMEngine's loss history.
 
-
-def _numpy_scalar() -> Any:
-    return np.float64(0).__reduce__()[0]
+    A pickled ``HistoryBuffer`` carries its statistics methods, each as a call of ``getattr``. That
+    function reaches anything, so it is not allowed itself; this stands in for it.
+    """
+    if owner is not HistoryBuffer or name.startswith("_"):
+        raise UnpicklingError(
+            f"The checkpoint asks for the attribute {name!r} of {owner!r}, which only code that "
+            "was put there could need. It was not loaded."
+        )
+    return getattr(HistoryBuffer, name)
 
 
 def allow_mmengine_checkpoints() -> None:
@@ -25,10 +32,11 @@ def allow_mmengine_checkpoints() -> None:
     loss histories, NumPy arrays and scalars besides tensors; exactly these are allowed, and the
     check stays on.
     """
-    reconstruct, scalar = _numpy_reconstruct(), _numpy_scalar()
-    dtypes = {type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8", "u8", "b1")}
-    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, *dtypes]
-    for function in (reconstruct, scalar):
+    dtypes = {type(np.dtype(code)) for code in np.typecodes["AllInteger"] + "?efd"}
+    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
+    allowed.append((_history_method, "builtins.getattr"))
+    # how arrays and scalars of NumPy are rebuilt
+    for function in (np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]):
         # NumPy 1 calls the module numpy.core, NumPy 2 numpy._core: checkpoints of either load
         for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
             allowed.append((function, f"{module}.{function.__name__}"))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .candidates import find_candidates
@@ -71,6 +72,7 @@ class People:
     instance_scores: np.ndarray
 
 
+@torch.no_grad()
 def decode_people(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> list[People]:
     """Read the people of each image from aggregated maps.
 

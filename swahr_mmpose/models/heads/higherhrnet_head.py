@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ...codecs.decoding import boxes_of_keypoints
 from ...layout import STRIDES, TAG_LEVEL, OutputLayout
 from ..aggregation import MapAggregator, flip_back, merge_resolutions
+from ..keypoint_widths import keypoint_widths
 
 #: Test options of MMPose's own associative-embedding head that have one right value here.
 _FIXED_TEST_OPTIONS = dict(shift_heatmap=False, align_corners=False, restore_heatmap_size=True)
@@ -76,10 +77,7 @@ class HigherHRNetHead(BaseHead):
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         if init_cfg is None:
-            init_cfg = [
-                dict(type="Normal", layer=["Conv2d", "ConvTranspose2d"], std=0.001),
-                dict(type="Constant", layer="BatchNorm2d", val=1),
-            ]
+            init_cfg = dict(type="Normal", layer=["Conv2d", "ConvTranspose2d"], std=0.001)
         super().__init__(init_cfg)
         self.layout = OutputLayout(num_keypoints, tag_dim)
         norm_cfg = norm_cfg or dict(type="BN")
@@ -250,18 +248,35 @@ class HigherHRNetHead(BaseHead):
             feats: Features of one input; with ``flip_test`` the list [original, flipped].
             batch_data_samples: ``PoseDataSample`` with the input's ``batch_input_shape`` or
                 ``img_shape`` (h, w), and ``flip_indices`` for flip test.
-            test_cfg: ``flip_test``, ``output_heatmaps``.
+            test_cfg: ``output_heatmaps``, ``output_scales``.
 
         Returns:
-            One ``InstanceData`` per image; with ``output_heatmaps`` also one ``PixelData`` each.
+            One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``, ``bboxes`` and
+            ``bbox_scores``, and where ``output_scales`` asks for them ``keypoint_widths`` (P, K) in
+            input pixels; with ``output_heatmaps`` also one ``PixelData`` each.
         """
         test_cfg = test_cfg or {}
         meta = batch_data_samples[0].metainfo
         aggregator = MapAggregator(tuple(meta.get("batch_input_shape", meta["img_shape"])))
         aggregator.add_scale(self.test_passes(feats, meta.get("flip_indices")), keep_tags=True)
-        return self.predict_from_maps(*aggregator.result(), test_cfg)
+        scales = self.test_scales(feats, test_cfg)
+        return self.predict_from_maps(*aggregator.result(), scales, test_cfg)
 
-    def predict_from_maps(self, heatmaps: Tensor, tags: Tensor, test_cfg: dict[str, Any]) -> Any:
+    def test_scales(self, feats: Any, test_cfg: dict[str, Any]) -> Tensor | None:
+        """α (B, K, H, W) at stride 2 of the original pass, where ``output_scales`` asks for it."""
+        if not test_cfg.get("output_scales", False):
+            return None
+        scales = self.forward(feats[0] if isinstance(feats, list) else feats).scales
+        if scales is None:
+            raise ValueError(
+                f"`test_cfg.output_scales` is set, but {type(self).__name__} has no scale branch. "
+                "Use `SWAHRHead`, or remove the option."
+            )
+        return scales[-1]
+
+    def predict_from_maps(
+        self, heatmaps: Tensor, tags: Tensor, scales: Tensor | None, test_cfg: dict[str, Any]
+    ) -> Any:
         """People of each image from aggregated maps; see :meth:`predict` for what is returned."""
         _warn_of_fixed_options(test_cfg)
         if self.decoder is None:
@@ -273,6 +288,12 @@ class HigherHRNetHead(BaseHead):
             _to_instances(*people)
             for people in zip(*self.decoder.batch_decode(heatmaps, tags), strict=True)
         ]
+        if scales is not None:
+            height, width = heatmaps.shape[2:]
+            for index, people in enumerate(preds):
+                people.keypoint_widths = keypoint_widths(
+                    people.keypoints, scales[index], (height, width), self.decoder.sigma
+                )
         if not test_cfg.get("output_heatmaps", False):
             return preds
         fields = [

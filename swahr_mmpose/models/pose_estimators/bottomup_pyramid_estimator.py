@@ -21,8 +21,9 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     of different sizes may share a batch and are then run in groups of equal size.
 
     ``test_cfg``: ``flip_test`` (average with the mirrored image, tags side by side),
-    ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``). Scales are those of the
-    pipeline's :class:`BottomupPyramidResize`.
+    ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
+    width that the scale branch predicts for each keypoint). The scales of a multi-scale test are
+    those of the pipeline's :class:`BottomupPyramidResize`.
     """
 
     def forward(
@@ -84,6 +85,8 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
                 feats = [feats, self.extract_feat(images.flip(-1))]
             passes = self.head.test_passes(feats, flip_indices)
             aggregator.add_scale(passes, keep_tags=index == 0)
-        preds = self.head.predict_from_maps(*aggregator.result(), self.test_cfg)
+            if index == 0:
+                alpha = self.head.test_scales(feats, self.test_cfg)
+        preds = self.head.predict_from_maps(*aggregator.result(), alpha, self.test_cfg)
         instances, fields = preds if isinstance(preds, tuple) else (preds, None)
         return self.add_pred_to_datasample(instances, fields, data_samples)

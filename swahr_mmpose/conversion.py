@@ -1,0 +1,207 @@
+"""Checkpoints of other implementations to this package's layout."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.apis.inference import dataset_meta_from_config
+from mmpose.registry import MODELS
+from torch import Tensor
+
+from .checkpoints import allow_mmengine_checkpoints
+
+SourceKind = Literal["official SWAHR", "official HigherHRNet", "MMPose 0.x", "HRNet backbone"]
+
+#: Official module names to ours; the first that matches is used.
+_OFFICIAL_PREFIXES = (
+    ("conv_scale_layers.", "head.scale_layers."),
+    ("final_layers.", "head.final_layers."),
+    ("deconv_layers.", "head.deconv_layers."),
+    ("", "backbone."),
+)
+_MMPOSE_PREFIXES = (("keypoint_head.", "head."), ("backbone.", "backbone."))
+
+#: What an ImageNet classifier has beyond the backbone of a pose network.
+_CLASSIFIER = re.compile(r"(incre_modules|downsamp_modules|final_layer|classifier)\.")
+#: Its last stage also merges into the coarser branches, which no pose network reads.
+_UNUSED_FUSION = re.compile(r"stage4\.\d+\.fuse_layers\.[1-9]\.")
+
+
+class ConversionError(ValueError):
+    """A checkpoint that can't be converted; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A converted state dict.
+
+    Attributes:
+        kind: What the source was recognised as.
+        state_dict: Parameters and buffers under this package's names.
+        dropped: Keys of the source that have no counterpart.
+    """
+
+    kind: SourceKind
+    state_dict: dict[str, Tensor]
+    dropped: list[str]
+
+
+def identify(keys: Iterable[str]) -> SourceKind:
+    """Recognise a state dict by its keys.
+
+    Raises:
+        ConversionError: If it is none of the kinds that can be converted.
+    """
+    names = set(keys)
+    if any(name.startswith("head.") for name in names):
+        raise ConversionError(
+            "The checkpoint has a `head`: it is MMPose 1.x's or this package's own, and needs no "
+            "conversion."
+        )
+    if "keypoint_head.final_layers.1.weight" in names:
+        return "MMPose 0.x"
+    if "final_layers.1.weight" in names:
+        has_scales = any(name.startswith("conv_scale_layers.") for name in names)
+        return "official SWAHR" if has_scales else "official HigherHRNet"
+    if "conv1.weight" in names and any(name.startswith("stage4.") for name in names):
+        return "HRNet backbone"
+    raise ConversionError(
+        "The keys are those of no known source. Known are official SWAHR and HigherHRNet "
+        "(`final_layers.1.weight`), MMPose 0.x AEHigherResolutionHead "
+        "(`keypoint_head.final_layers.1.weight`) and HRNet classifiers (`stage4.*`), but the "
+        f"first keys are {sorted(names)[:3]}."
+    )
+
+
+def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> Converted:
+    """Rename the keys of ``source`` to those of ``target``, and check that all shapes agree.
+
+    Args:
+        source: A state dict of another implementation.
+        target: The state dict of the model, or for a backbone that of the backbone.
+
+    Raises:
+        ConversionError: If the source is not recognised, lacks something, has something that
+            belongs nowhere, or differs in shape.
+    """
+    # saved from a DataParallel wrapper
+    source = {key.removeprefix("module."): value for key, value in source.items()}
+    kind = identify(source)
+    renamed: dict[str, Tensor] = {}
+    dropped, unknown = [], []
+    for key, value in source.items():
+        name = _rename(key, kind)
+        if name in target:
+            renamed[name] = value
+        elif _may_be_dropped(name, kind):
+            dropped.append(key)
+        else:
+            unknown.append(key)
+    problems = [
+        *_list("not expected by the config", unknown),
+        *_list("missing in the checkpoint", [key for key in target if key not in renamed]),
+        *_list("of another shape", _shape_differences(renamed, target)),
+    ]
+    if problems:
+        raise ConversionError(
+            f"The checkpoint ({kind}) does not fit the config: {'; '.join(problems)}. Use the "
+            "config of the same method, width and dataset."
+        )
+    return Converted(kind, renamed, dropped)
+
+
+def _rename(key: str, kind: SourceKind) -> str:
+    if kind == "HRNet backbone":
+        return key
+    prefixes = _MMPOSE_PREFIXES if kind == "MMPose 0.x" else _OFFICIAL_PREFIXES
+    for old, new in prefixes:
+        if key.startswith(old):
+            return new + key.removeprefix(old)
+    return key
+
+
+def _may_be_dropped(name: str, kind: SourceKind) -> bool:
+    if kind == "HRNet backbone":
+        return bool(_CLASSIFIER.match(name) or _UNUSED_FUSION.match(name))
+    # branches of training; HigherHRNet has no use for them
+    return kind == "official SWAHR" and name.startswith("head.scale_layers.")
+
+
+def _shape_differences(renamed: dict[str, Tensor], target: dict[str, Tensor]) -> list[str]:
+    return [
+        f"{key} {tuple(value.shape)} instead of {tuple(target[key].shape)}"
+        for key, value in renamed.items()
+        if value.shape != target[key].shape
+    ]
+
+
+def _list(problem: str, keys: list[str], most: int = 3) -> list[str]:
+    """One phrase that names the first keys, or none."""
+    if not keys:
+        return []
+    more = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return [f"{problem}: {', '.join(keys[:most])}{more}"]
+
+
+def load_source(path: Path) -> dict[str, Tensor]:
+    """The state dict in a checkpoint file, read without unpickling arbitrary objects.
+
+    Raises:
+        ConversionError: If the file is missing, damaged, or no checkpoint.
+    """
+    allow_mmengine_checkpoints()
+    if not path.is_file():
+        raise ConversionError(f"There is no file '{path}'.")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        raise ConversionError(
+            f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
+            f"another kind ({str(error).splitlines()[0]})."
+        ) from error
+    state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
+    if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):
+        raise ConversionError(f"'{path}' holds no state dict: a dict of names to tensors.")
+    return state_dict
+
+
+def convert_checkpoint(source: Path, destination: Path, config_file: Path) -> Converted:
+    """Convert a checkpoint file for a config; nothing is written unless all of it fits.
+
+    The result loads with ``mim test``, ``init_model`` and the inferencer (which take the dataset's
+    meta information from it), that of a backbone with ``init_cfg=dict(type='Pretrained', …)``.
+
+    Raises:
+        ConversionError: If the source can't be converted.
+    """
+    state_dict = load_source(source)
+    config = Config.fromfile(config_file)
+    init_default_scope(config.get("default_scope", "mmpose"))
+    config.model.backbone.init_cfg = None
+    model = MODELS.build(config.model)
+    plain = [key.removeprefix("module.") for key in state_dict]
+    is_backbone = identify(plain) == "HRNet backbone"
+    target = (model.backbone if is_backbone else model).state_dict()
+    converted = convert_state_dict(state_dict, target)
+    checkpoint: dict[str, Any] = dict(
+        meta=dict(
+            dataset_meta=dataset_meta_from_config(config, "test"), converted_from=converted.kind
+        ),
+        state_dict=converted.state_dict,
+    )
+    temporary = destination.with_name(destination.name + ".partial")
+    try:
+        torch.save(checkpoint, temporary)
+        os.replace(temporary, destination)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return converted

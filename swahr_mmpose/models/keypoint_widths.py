@@ -1,0 +1,36 @@
+"""The width of each keypoint's Gaussian, as the scale branch predicts it."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from ..layout import STRIDES
+
+#: 1 + α is kept above this: the width of a Gaussian is unbounded as α goes to −1, and not defined
+#: below. Widths are therefore at most four times the base width.
+MIN_NARROWING = 1 / 16
+
+
+def keypoint_widths(
+    keypoints: np.ndarray, scales: Tensor, map_size: tuple[int, int], sigma: float
+) -> np.ndarray:
+    r"""Predicted standard deviation :math:`\sigma_0/\sqrt{1+\alpha}` at each keypoint.
+
+    Args:
+        keypoints: (P, K, 2), x and y in input pixels.
+        scales: (K, H, W), α at the finest resolution.
+        map_size: (h, w) of the network input in pixels.
+        sigma: Base width σ0 in map pixels.
+
+    Returns:
+        (P, K) float32, in input pixels.
+    """
+    num_keypoints, h, w = scales.shape
+    if not len(keypoints):
+        return np.zeros((0, num_keypoints), np.float32)
+    x = np.clip(keypoints[..., 0] * w / map_size[1], 0, w - 1).astype(np.int64)
+    y = np.clip(keypoints[..., 1] * h / map_size[0], 0, h - 1).astype(np.int64)
+    alpha = scales.detach().float().cpu().numpy()[np.arange(num_keypoints), y, x]
+    narrowing = np.maximum(1 + alpha, MIN_NARROWING)
+    return (STRIDES[-1] * sigma / np.sqrt(narrowing)).astype(np.float32)

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+from mmpose.registry import DATASETS
+
+from ..helpers import load_config
+
+
+def annotation(**changes):
+    base = dict(
+        id=7,
+        image_id=1,
+        category_id=1,
+        iscrowd=0,
+        keypoints=[10.0, 10, 2] * 17,
+        num_keypoints=17,
+        bbox=[5.0, 5, 20, 20],
+        area=400.0,
+        segmentation=[[5.0, 5, 25, 5, 25, 25]],
+    )
+    return {key: value for key, value in (base | changes).items() if value is not None}
+
+
+def dataset_of(folder, annotations, kind="BottomupCocoDataset", **kwargs):
+    path = folder / "annotations.json"
+    content = dict(
+        images=[dict(id=1, file_name="1.jpg", width=64, height=48)],
+        annotations=annotations,
+        categories=[dict(id=1, name="person")],
+    )
+    path.write_text(json.dumps(content))
+    return DATASETS.build(dict(type=kind, ann_file=str(path), **kwargs))
+
+
+def test_people_and_regions_of_an_image_come_together(tmp_path):
+    region = annotation(id=8, iscrowd=1, num_keypoints=0, keypoints=[0] * 51)
+    dataset = dataset_of(tmp_path, [annotation(), region])
+    assert dataset.data_mode == "bottomup"
+    info = dataset.get_data_info(0)
+    assert info["keypoints"].shape == (2, 17, 2)
+    assert len(info["invalid_segs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(keypoints=[10.0, 10, 2] * 14), "Annotation 7 in .* has 42 numbers in `keypoints`"),
+        (dict(keypoints=None), "Annotation 7 in .* has no `keypoints`"),
+        (dict(bbox=None), "Annotation 7 in .* has no `bbox`"),
+    ],
+)
+def test_wrong_annotations_are_named(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataset_of(tmp_path, [annotation(**changes)])
+
+
+def test_crowdpose_has_fourteen_keypoints(tmp_path):
+    with pytest.raises(ValueError, match=r"has 51 numbers in `keypoints`, but .* 14 keypoints"):
+        dataset_of(tmp_path, [annotation()], kind="BottomupCrowdPoseDataset")
+    dataset = dataset_of(
+        tmp_path, [annotation(keypoints=[1.0, 1, 2] * 14)], kind="BottomupCrowdPoseDataset"
+    )
+    assert dataset.get_data_info(0)["keypoints"].shape == (1, 14, 2)
+
+
+def test_the_training_pipeline_carries_two_resolutions(synthetic_data):
+    config = load_config("swahr_tiny_synthetic")
+    dataset_config = config.train_dataloader.dataset
+    dataset_config.data_root = str(synthetic_data)
+    dataset = DATASETS.build(dataset_config)
+    people = 0
+    for packed in dataset:
+        sample = packed["data_samples"]
+        assert tuple(packed["inputs"].shape) == (3, 192, 192)
+        shapes = [tuple(maps.shape) for maps in sample.gt_fields.heatmaps]
+        assert shapes == [(17, 48, 48), (17, 96, 96)]
+        masks = sample.gt_fields.heatmap_mask
+        assert [tuple(mask.shape) for mask in masks] == [(1, 48, 48), (1, 96, 96)]
+        indices = sample.gt_instance_labels.keypoint_indices
+        for k, heatmap in enumerate(sample.gt_fields.heatmaps[0]):
+            # the tag is read where the heatmap is 1
+            own = indices[:, k]
+            assert (heatmap.flatten()[own[own[:, 1] > 0, 0]] == 1).all()
+        people += len(indices)
+    assert people > 0

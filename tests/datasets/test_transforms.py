@@ -1,0 +1,199 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from swahr_mmpose.datasets import (
+    BottomupHeatmapMask,
+    BottomupHorizontalFlip,
+    BottomupPackInputs,
+    BottomupPyramidResize,
+    BottomupUniformAffine,
+)
+from swahr_mmpose.datasets.transforms.heatmap_mask import segmentations_to_mask
+from swahr_mmpose.datasets.transforms.pyramid_resize import pyramid_geometry
+from swahr_mmpose.synthetic.annotations import _run_lengths
+
+FLIP_INDICES = [1, 0, 2]
+
+
+def results_of(size=(120, 80), point=(30.0, 20.0)):
+    """A picture with one bright spot, and a person whose keypoints are all there."""
+    w, h = size
+    image = np.zeros((h, w, 3), np.uint8)
+    cv2.circle(image, (int(point[0]), int(point[1])), 3, (255, 255, 255), -1)
+    return dict(
+        img=image,
+        ori_shape=(h, w),
+        img_shape=(h, w),
+        keypoints=np.tile(np.float32(point), (1, 3, 1)),
+        keypoints_visible=np.ones((1, 3), np.float32),
+        bbox=np.float32([[20, 10, 40, 30]]),
+        area=np.float32([400]),
+        flip_indices=FLIP_INDICES,
+    )
+
+
+def spot(image):
+    """The centre of the bright spot, x and y in pixels."""
+    y, x = np.nonzero(image[..., 0] > 127)
+    return np.array([x.mean(), y.mean()])
+
+
+@pytest.mark.parametrize("input_size", [(128, 128), (192, 96), (96, 160)])
+def test_affine_moves_keypoints_with_the_picture(input_size):
+    transform = BottomupUniformAffine(input_size, rotation=30, scale=(0.9, 1.1), translation=0.1)
+    for _ in range(20):
+        results = transform(results_of(point=(60, 40)))
+        assert results["img"].shape[1::-1] == input_size == results["input_size"]
+        # a drawn disc is found to a fraction of a pixel
+        np.testing.assert_allclose(results["keypoints"][0, 0], spot(results["img"]), atol=0.5)
+
+
+def test_affine_draws_uniformly_within_its_ranges():
+    transform = BottomupUniformAffine((100, 100), rotation=30, scale=(0.75, 1.5), translation=0.2)
+    warps = np.array([transform(results_of((100, 100)))["warp_mat"] for _ in range(400)])
+    scale = 1 / np.sqrt(np.linalg.det(warps[:, :, :2]))
+    angle = np.rad2deg(np.arctan2(warps[:, 1, 0], warps[:, 0, 0]))
+    centers = np.array([np.linalg.inv(w[:, :2]) @ ([50, 50] - w[:, 2]) - 50 for w in warps])
+    shift = centers / (100 * scale[:, None])
+    for values, low, high in ((scale, 0.75, 1.5), (angle, -30, 30), (shift, -0.2, 0.2)):
+        assert values.min() >= low - 1e-4
+        assert values.max() <= high + 1e-4
+        # uniform: the quarters hold a quarter each; 0.07 is 3 deviations of 400 draws
+        share = np.histogram(values, bins=4, range=(low, high))[0] / values.size
+        np.testing.assert_allclose(share, 0.25, atol=0.07)
+
+
+def test_affine_scales_the_area():
+    results = BottomupUniformAffine((160, 160), 0, (1, 1), 0)(results_of((80, 80)))
+    np.testing.assert_allclose(results["area"], 1600, rtol=1e-4)
+    np.testing.assert_allclose(results["bbox"], [[40, 20, 80, 60]], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        (dict(scale=(0, 1)), "`scale` must be a range"),
+        (dict(scale=(1.5, 0.75)), "`scale` must be a range"),
+        (dict(rotation=-1), "`rotation` and `translation` must not be negative"),
+    ],
+)
+def test_wrong_affine_ranges_are_named(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        BottomupUniformAffine((64, 64), **kwargs)
+
+
+@pytest.mark.parametrize("size", [(120, 80), (80, 120), (64, 64)])
+def test_flip_is_right_for_any_shape(size):
+    results = BottomupHorizontalFlip(prob=1.0)(results_of(size))
+    np.testing.assert_allclose(results["keypoints"][0, 0], spot(results["img"]), atol=1e-6)
+    assert results["flip"]
+    assert results["flip_direction"] == "horizontal"
+
+
+def test_flip_swaps_left_and_right():
+    results = results_of()
+    results["keypoints"][0, 0] = (10, 20)
+    results["keypoints_visible"][0] = (1, 0, 1)
+    flipped = BottomupHorizontalFlip(prob=1.0)(results)
+    assert flipped["keypoints"][0, 1].tolist() == [109, 20]
+    assert flipped["keypoints_visible"][0].tolist() == [0, 1, 1]
+
+
+def test_flip_with_probability_zero_changes_nothing():
+    expected = results_of()
+    results = BottomupHorizontalFlip(prob=0.0)(results_of())
+    np.testing.assert_array_equal(results["keypoints"], expected["keypoints"])
+    assert not results["flip"]
+    with pytest.raises(ValueError, match="`prob` must be in"):
+        BottomupHorizontalFlip(prob=1.5)
+
+
+def run_length_region(size, box):
+    mask = np.zeros(size[::-1], bool)
+    mask[box[1] : box[3], box[0] : box[2]] = True
+    return dict(size=list(mask.shape), counts=_run_lengths(mask))
+
+
+def test_mask_covers_polygons_and_run_lengths():
+    polygon = [[10.0, 10, 20, 10, 20, 20, 10, 20]]
+    crowd = run_length_region((60, 40), (40, 5, 50, 15))
+    mask = segmentations_to_mask([polygon, crowd, None, []], (60, 40))
+    assert mask[15, 15]
+    assert mask[10, 45]
+    assert mask[5:15, 40:50].all()
+    assert mask.sum() == pytest.approx(200, abs=25)
+
+
+def test_mask_of_another_size_is_named():
+    with pytest.raises(ValueError, match="Is the annotation of another image"):
+        segmentations_to_mask([run_length_region((60, 40), (0, 0, 5, 5))], (40, 60))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_mask_follows_the_picture(flip):
+    """A region that is white in the picture must be what the mask leaves out."""
+    size = (120, 80)
+    results = results_of(size)
+    results["img"][:] = 90
+    results["img"][20:50, 30:70] = 255
+    results["invalid_segs"] = [run_length_region(size, (30, 20, 70, 50))]
+    for transform in (
+        BottomupUniformAffine((128, 192), rotation=20),
+        BottomupHorizontalFlip(prob=float(flip)),
+    ):
+        results = transform(results)
+    results["heatmaps"] = [np.zeros((3, 48, 32)), np.zeros((3, 96, 64))]
+    masks = BottomupHeatmapMask()(results)["heatmap_mask"]
+    for mask, (w, h) in zip(masks, [(32, 48), (64, 96)], strict=True):
+        assert mask.shape == (1, h, w)
+        assert mask.dtype == bool
+        picture = cv2.resize(results["img"][..., 0], (w, h), interpolation=cv2.INTER_AREA)
+        valid = (picture > 45) & (picture < 170)
+        # they may differ along the edges, which is less than a tenth of the pixels
+        assert (mask[0] == valid).mean() > 0.9
+
+
+def test_pyramid_scales_line_up():
+    geometry = pyramid_geometry((333, 500), 512, [1.0, 0.5, 2.0])
+    base = geometry.sizes[0]
+    for size, scale in zip(geometry.sizes, [1.0, 0.5, 2.0], strict=True):
+        assert size == (base[0] * scale, base[1] * scale)
+        assert size[0] % 32 == size[1] % 32 == 0
+
+
+def test_resize_of_one_scale_is_an_array_and_of_several_a_list():
+    single = BottomupPyramidResize(64)(results_of())
+    assert single["img"].shape[:2] == single["img_shape"] == single["input_size"][::-1]
+    assert "aug_scales" not in single
+    several = BottomupPyramidResize(128, scales=(0.5, 1, 2))(results_of())
+    assert [image.shape[0] for image in several["img"]] == [128, 64, 256]
+    assert several["aug_scales"] == [0.5, 2.0]
+    assert several["img_shape"] == several["img"][0].shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        (dict(input_size=512, scales=(0.5, 2)), "with 1 among them"),
+        (dict(input_size=512, scales=(1, 1)), "different positive factors"),
+        (dict(input_size=512, scales=(1, -1)), "different positive factors"),
+        (dict(input_size=500), "is not a multiple of 64"),
+        (dict(input_size=512, scales=(1, 0.3)), "is not a multiple of 64"),
+    ],
+)
+def test_wrong_scales_are_named(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        BottomupPyramidResize(**kwargs)
+
+
+def test_packing_keeps_single_images_and_pyramids():
+    single = BottomupPackInputs()(BottomupPyramidResize(64)(results_of()))
+    assert single["inputs"].shape == (3, 64, 128)
+    pyramid = BottomupPackInputs()(BottomupPyramidResize(128, scales=(1, 0.5))(results_of()))
+    assert [tuple(image.shape) for image in pyramid["inputs"]] == [(3, 128, 256), (3, 64, 128)]
+    meta = pyramid["data_samples"].metainfo
+    assert meta["aug_scales"] == [0.5]
+    assert meta["flip_indices"] == FLIP_INDICES
+    assert all(isinstance(image, torch.Tensor) for image in pyramid["inputs"])

@@ -1,0 +1,76 @@
+"""The whole network and the whole test path against the official implementation."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+
+from swahr_mmpose.conversion import convert_state_dict
+
+from ..helpers import build_model, dataset_meta, golden, load_config, official_weights
+
+
+def official_model(config_name, weights_name, salt):
+    config = load_config(config_name)
+    model = build_model(config).eval()
+    converted = convert_state_dict(official_weights(weights_name, salt), model.state_dict())
+    assert not converted.dropped
+    model.load_state_dict(converted.state_dict)
+    return model, config
+
+
+@pytest.mark.parametrize(
+    ("weights", "config"),
+    [("coco_w32", "swahr_hrnet_w32_coco"), ("crowdpose_w48", "swahr_hrnet_w48_crowdpose")],
+)
+@torch.no_grad()
+def test_network_outputs_are_the_official_ones(weights, config):
+    numbers = golden(f"network_{weights}")
+    model, _ = official_model(config, weights, int(numbers["salt"]))
+    output = model(torch.from_numpy(numbers["x"]), None, mode="tensor")
+    for level, tags in enumerate([[output.tags], []]):
+        ours = torch.cat([output.scales[level], output.heatmaps[level], *tags], dim=1).numpy()
+        expected = numbers[f"out_{level}"]
+        np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("case", "config"),
+    [
+        ("single", "swahr_hrnet_w32_coco"),
+        ("single_noflip", "swahr_hrnet_w32_coco"),
+        ("multi", "swahr_hrnet_w32_coco_multiscale"),
+    ],
+)
+@torch.no_grad()
+def test_test_path_is_the_official_one(case, config):
+    numbers = golden(f"e2e_coco_{case}")
+    model, config = official_model(config, "coco_w32", int(numbers["salt"]))
+    model.test_cfg = dict(flip_test=bool(numbers["flip"]), output_heatmaps=True)
+    pipeline = Compose(config.test_dataloader.dataset.pipeline)
+    image = numbers["image"][..., ::-1].copy()
+    packed = pipeline(dict(img=image, img_path=None, **dataset_meta(config)))
+    inputs = packed["inputs"] if isinstance(packed["inputs"], list) else [packed["inputs"]]
+    sizes = sorted((tuple(scale.shape[1:]) for scale in inputs), reverse=True)
+    assert sizes == [tuple(size) for size in numbers["network_sizes_hw"]]
+
+    sample = model.test_step(pseudo_collate([packed]))[0]
+    heatmaps, tags = sample.pred_fields.heatmaps.numpy(), sample.pred_fields.tags.numpy()
+    assert heatmaps.shape[:0:-1] == tuple(numbers["base_size_wh"])
+    tags = tags.reshape(-1, *heatmaps.shape).transpose(1, 2, 3, 0)
+    for ours, name in ((heatmaps, "heatmaps"), (tags, "tags")):
+        expected = numbers[name]
+        np.testing.assert_allclose(
+            ours[:, 3::16, 5::16], expected, atol=1e-4 * np.ptp(expected), err_msg=name
+        )
+    # the mapping that the estimator applies to keypoints
+    meta = sample.metainfo
+    in_image = (
+        numbers["points_in_net"] / meta["input_size"] * meta["input_scale"]
+        + meta["input_center"]
+        - 0.5 * meta["input_scale"]
+    )
+    np.testing.assert_allclose(in_image, numbers["points_in_image"], atol=1e-2)
+    people = sample.pred_instances
+    assert people.keypoints.shape[1:] == (17, 2)
+    assert len(people.bboxes) == len(people.bbox_scores) == len(people.keypoints) > 0

@@ -1,0 +1,294 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from swahr_mmpose.models.losses import (
+    ScaleRegularizationLoss,
+    TagGroupingLoss,
+    WeightAdaptiveLoss,
+)
+from swahr_mmpose.models.losses.weight_adaptive_loss import (
+    scale_adaptive_target,
+    weight_adaptive_loss,
+)
+
+from ..helpers import golden
+
+
+def official_indices(joints, num_keypoints, map_pixels):
+    """Official (B, 30, K, 2) indices into the stack of maps to ours, per image (30, K, 2)."""
+    ours = np.zeros_like(joints)
+    for image, person, slot in np.argwhere(joints[..., 1] > 0):
+        index = joints[image, person, slot, 0]
+        ours[image, person, index // map_pixels] = (index % map_pixels, 1)
+    return list(torch.from_numpy(ours))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_losses_and_gradients_are_the_official_ones(dtype):
+    numbers = golden("loss_coco")
+    leaves, total = {}, 0
+    for level in (0, 1):
+        pred, scales = (
+            leaves.setdefault(name, torch.from_numpy(numbers[name]).to(dtype).requires_grad_())
+            for name in (f"pred_{level}", f"scale_{level}")
+        )
+        target = torch.from_numpy(numbers[f"gt_{level}"]).to(dtype)
+        mask = torch.from_numpy(numbers[f"mask_{level}"])[:, None]
+        heatmap_loss = WeightAdaptiveLoss()(pred, target, scales, mask)
+        scale_loss = ScaleRegularizationLoss()(scales, target, mask)
+        for loss, name in ((heatmap_loss, "heatmap_loss"), (scale_loss, "scale_loss")):
+            expected = numbers[f"{name}_{level}"].mean()
+            assert loss.item() == pytest.approx(expected, rel=1e-5)
+        total = total + heatmap_loss + scale_loss
+    tags = leaves["tags_0"] = torch.from_numpy(numbers["tags_0"]).to(dtype).requires_grad_()
+    _, k, h, w = tags.shape
+    factor = float(numbers["push_pull_factor"])
+    pull, push = TagGroupingLoss(factor, factor)(
+        tags, official_indices(numbers["joints_0"], k, h * w)
+    )
+    assert pull.item() == pytest.approx(numbers["pull_0"].mean(), rel=1e-5)
+    assert push.item() == pytest.approx(numbers["push_0"].mean(), rel=1e-5)
+    total = total + pull + push
+    assert total.item() == pytest.approx(float(numbers["total"]), rel=1e-5)
+
+    total.backward()
+    for name, leaf in leaves.items():
+        expected = numbers[f"grad_{name}"]
+        # relative to the largest gradient: single ones cancel to nearly nothing
+        atol = 1e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(leaf.grad.numpy(), expected, atol=atol)
+
+
+def gaussian_target(batch=2, k=3, h=20, w=24, sigma=2.0, dtype=torch.float64):
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    target = torch.exp(-((x - 11) ** 2 + (y - 8) ** 2) / (2 * sigma**2)).to(dtype)
+    target[target < 1e-3] = 0
+    return target.expand(batch, k, h, w).clone()
+
+
+def random_maps(dtype=torch.float64):
+    target = gaussian_target(dtype=dtype)
+    generator = torch.Generator().manual_seed(0)
+    pred, scales, shift = (
+        torch.randn(target.shape, generator=generator, dtype=dtype) * 0.3 for _ in range(3)
+    )
+    mask = torch.rand(2, 1, 20, 24, generator=generator) > 0.2
+    return pred, target, scales, mask, shift
+
+
+def oracle_loss(pred, target, scales, mask, shift, gamma):
+    """The formulas of the paper, one pixel at a time in Python floats."""
+    total = 0.0
+    for b, k, y, x in np.ndindex(*pred.shape):
+        p, g = pred[b, k, y, x].item(), target[b, k, y, x].item()
+        alpha = scales[b, k, y, x].item()
+        fitted = 0.0
+        if g > 0:
+            fitted = g * (1 + alpha * math.log(g) + 0.5 * alpha**2 * math.log(g) ** 2)
+        foreground = (g**gamma if g > 0 else 0.0) + shift[b, k, y, x].item()
+        foreground = min(max(foreground, 0.0), 1.0)
+        weight = foreground * abs(1 - p) + (1 - foreground) * abs(p)
+        total += float(mask[b, 0, y, x]) * weight * (p - fitted) ** 2
+    return total / pred.numel()
+
+
+def test_loss_follows_the_formulas():
+    pred, target, scales, mask, shift = random_maps()
+    loss = weight_adaptive_loss(pred, target, scales, mask, shift, gamma=0.05)
+    assert loss.item() == pytest.approx(oracle_loss(pred, target, scales, mask, shift, 0.05))
+
+
+def test_without_scales_and_gamma_it_is_the_masked_mean_squared_error():
+    pred, target, _, mask, _ = random_maps()
+    expected = ((pred - target) ** 2 * mask).mean()
+    assert WeightAdaptiveLoss(gamma=None)(pred, target, mask=mask).item() == expected.item()
+    zeros = torch.zeros_like(pred)
+    assert WeightAdaptiveLoss(gamma=None)(pred, target, zeros, mask).item() == expected.item()
+
+
+def test_a_weight_shift_of_zero_is_the_papers_weight():
+    pred, target, scales, mask, _ = random_maps()
+    loss = WeightAdaptiveLoss()
+    zeros = torch.zeros_like(pred)
+    assert loss(pred, target, scales, mask, zeros).item() == loss(pred, target, scales, mask).item()
+
+
+def test_scales_narrow_and_widen_the_target_to_second_order():
+    target = gaussian_target()
+    for alpha in (-0.05, 0.05):
+        exact = torch.where(target > 0, target ** (1 + alpha), 0)
+        fitted = scale_adaptive_target(target, torch.full_like(target, alpha))
+        # the next term of the expansion, at the edge of the support where ln G = -6.9
+        assert (fitted - exact).abs().max() < abs(alpha) ** 3 * 7**3 / 6 * 0.05
+    assert (scale_adaptive_target(target, torch.ones_like(target))[target == 0] == 0).all()
+
+
+def test_loss_weights_multiply():
+    pred, target, scales, mask, _ = random_maps()
+    for loss, args in (
+        (WeightAdaptiveLoss, (pred, target, scales, mask)),
+        (ScaleRegularizationLoss, (scales, target, mask)),
+    ):
+        assert loss(loss_weight=3.0)(*args).item() == pytest.approx(3 * loss()(*args).item())
+
+
+@pytest.mark.parametrize("gamma", [0.01, None])
+def test_gradients_of_the_heatmap_loss(gamma):
+    pred, target, scales, mask, shift = random_maps()
+    # away from the kinks of |P|, |1-P| and of the clamp, where there is no gradient to compare
+    pred = torch.where(pred.abs() < 1e-3, 0.1, pred)
+    pred.requires_grad_()
+    scales.requires_grad_()
+    inputs = [pred, scales]
+    if gamma is not None:
+        shift = (shift * 0.1 - 0.3).clamp(-0.9, -0.05).requires_grad_()
+        inputs.append(shift)
+        target = target.clamp(min=0) * 0.9
+
+    def loss(pred, scales, shift=None):
+        return weight_adaptive_loss(pred, target, scales, mask, shift, gamma) * 1000
+
+    assert torch.autograd.gradcheck(loss, inputs)
+
+
+def test_gradients_of_the_regulariser():
+    _, target, scales, mask, _ = random_maps()
+    scales.requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda scales: ScaleRegularizationLoss()(scales, target, mask), [scales]
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_gives_finite_losses_and_gradients(dtype):
+    pred, target, scales, mask, shift = random_maps(torch.float32)
+    tags = torch.randn(2, 3, 20, 24)
+    leaves = [maps.to(dtype).requires_grad_() for maps in (pred, scales, shift, tags)]
+    indices = [torch.tensor([[[3, 1], [9, 1], [0, 0]], [[40, 1], [0, 0], [7, 1]]])] * 2
+    with torch.autocast("cpu", dtype=dtype):
+        heatmap_loss = WeightAdaptiveLoss()(leaves[0], target, leaves[1], mask, leaves[2])
+        scale_loss = ScaleRegularizationLoss()(leaves[1], target, mask)
+        pull, push = TagGroupingLoss(1, 1)(leaves[3], indices)
+        total = heatmap_loss + scale_loss + pull + push
+    assert heatmap_loss.dtype == torch.float32
+    # what the rounding of the inputs costs, 8 bits of them in bfloat16
+    exact = WeightAdaptiveLoss()(pred, target, scales, mask, shift)
+    assert heatmap_loss.item() == pytest.approx(exact.item(), rel=0.02)
+    total.backward()
+    for leaf in leaves:
+        assert torch.isfinite(leaf.grad).all()
+        assert (leaf.grad != 0).any()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        (dict(target=(2, 3, 4, 4)), "`target` must be of shape"),
+        (dict(scales=(2, 1, 4, 5)), "`scales` must be of shape"),
+        (dict(mask=(2, 4, 5)), r"`mask` must be of shape \(2, 1, 4, 5\)"),
+        (dict(weight_shift=(2, 3, 1, 1)), "`weight_shift` must be of shape"),
+    ],
+)
+def test_wrong_shapes_are_named(kwargs, message):
+    maps = dict(target=torch.rand(2, 3, 4, 5)) | {k: torch.rand(s) for k, s in kwargs.items()}
+    with pytest.raises(ValueError, match=message):
+        WeightAdaptiveLoss()(torch.rand(2, 3, 4, 5), **maps)
+
+
+@pytest.mark.parametrize("gamma", [0, -0.01])
+def test_gamma_must_be_positive(gamma):
+    with pytest.raises(ValueError, match="`gamma` must be positive"):
+        WeightAdaptiveLoss(gamma=gamma)
+
+
+def test_a_weight_shift_needs_gamma():
+    maps = torch.rand(1, 1, 4, 4)
+    with pytest.raises(ValueError, match="`weight_shift` needs the weight of WAHR"):
+        WeightAdaptiveLoss(gamma=None)(maps, maps, weight_shift=maps)
+
+
+# ------------------------------------------------------------------- tags
+
+
+def oracle_tag_loss(tags, indices):
+    """Straight from the definition, person by person; tags (L, K, H·W)."""
+    means, pull = [], 0.0
+    for person in indices:
+        own = [tags[:, k, i] for k, (i, visible) in enumerate(person.tolist()) if visible]
+        if own:
+            own = torch.stack(own)
+            means.append(own.mean(dim=0))
+            pull += ((own - means[-1]) ** 2).sum(dim=1).mean()
+    n = len(means)
+    if n == 0:
+        return 0.0, 0.0
+    push = sum(torch.exp(-((a - b) ** 2).sum()) for a in means for b in means) - n
+    return float(pull / n), float(0.5 * push / (n * (n - 1))) if n > 1 else 0.0
+
+
+def random_indices(rng, num_people, k, pixels):
+    index = rng.integers(0, pixels, size=(num_people, k))
+    visible = rng.random((num_people, k)) < 0.6
+    return torch.from_numpy(np.stack([np.where(visible, index, 0), visible], -1).astype(np.int64))
+
+
+@pytest.mark.parametrize("tag_dim", [1, 3])
+def test_tag_loss_follows_the_definition(tag_dim):
+    rng = np.random.default_rng(0)
+    tags = torch.randn(4, tag_dim * 5, 6, 7, dtype=torch.float64)
+    indices = [random_indices(rng, n, 5, 42) for n in (4, 1, 0, 2)]
+    pull, push = TagGroupingLoss(1.0, 2.0)(tags, indices)
+    expected = [
+        oracle_tag_loss(image.view(tag_dim, 5, 42), people)
+        for image, people in zip(tags, indices, strict=True)
+    ]
+    assert pull.item() == pytest.approx(np.mean([e[0] for e in expected]))
+    assert push.item() == pytest.approx(2 * np.mean([e[1] for e in expected]))
+
+
+@pytest.mark.parametrize("num_people", [0, 3])
+def test_no_labelled_keypoint_is_zero_loss_with_a_gradient_path(num_people):
+    tags = torch.randn(2, 17, 8, 8, requires_grad=True)
+    pull, push = TagGroupingLoss()(tags, [torch.zeros(num_people, 17, 2, dtype=torch.long)] * 2)
+    assert pull.item() == push.item() == 0
+    (pull + push).backward()
+    assert (tags.grad == 0).all()
+
+
+def test_gradients_of_the_tag_loss():
+    tags = torch.randn(2, 6, 4, 4, dtype=torch.float64, requires_grad=True)
+    rng = np.random.default_rng(1)
+    indices = [random_indices(rng, n, 3, 16) for n in (3, 2)]
+    assert torch.autograd.gradcheck(lambda tags: TagGroupingLoss(1, 1)(tags, indices), [tags])
+
+
+@pytest.mark.parametrize(
+    ("tags", "indices", "message"),
+    [
+        ((2, 17, 4, 4), [(1, 17, 2)], "one entry of `keypoint_indices` per image"),
+        ((1, 17, 4, 4), [(1, 14, 2)], "a divisor of the 17 tag channels"),
+        ((1, 17, 4, 4), [(1, 17)], r"must be of shape \(N, K, 2\)"),
+    ],
+)
+def test_wrong_tag_shapes_are_named(tags, indices, message):
+    with pytest.raises(ValueError, match=message):
+        TagGroupingLoss()(
+            torch.zeros(tags), [torch.zeros(shape, dtype=torch.long) for shape in indices]
+        )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_tag_loss_does_not_wait_for_the_device():
+    tags = torch.randn(4, 17, 40, 40, device="cuda", requires_grad=True)
+    rng = np.random.default_rng(0)
+    indices = [random_indices(rng, n, 17, 1600).cuda() for n in (4, 1, 0, 2)]
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        pull, push = TagGroupingLoss()(tags, indices)
+        (pull + push).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

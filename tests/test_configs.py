@@ -1,0 +1,123 @@
+"""Every config builds, trains a step and predicts."""
+
+import json
+
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmpose.registry import DATASETS, METRICS
+
+from swahr_mmpose import config_path
+
+from .helpers import CONFIGS, build_model, load_config
+
+NAMES = sorted(path.stem for path in CONFIGS.glob("*.py"))
+SMALL = 128
+
+
+@pytest.fixture(scope="session")
+def small_data(synthetic_data):
+    """Generated pictures; also with the first 14 keypoints, as a stand-in for CrowdPose."""
+    content = json.loads((synthetic_data / "annotations" / "train.json").read_text())
+    for annotation in content["annotations"]:
+        annotation["keypoints"] = annotation["keypoints"][: 3 * 14]
+        annotation["num_keypoints"] = sum(v > 0 for v in annotation["keypoints"][2::3])
+    for image in content["images"]:
+        image["crowdIndex"] = 0.3
+    (synthetic_data / "annotations" / "crowdpose.json").write_text(json.dumps(content))
+    return synthetic_data
+
+
+def shrink(node, size=SMALL):
+    """Replace the sizes in codecs and pipelines by a small one; everything else stays."""
+    if isinstance(node, list):
+        for item in node:
+            shrink(item, size)
+    elif isinstance(node, dict):
+        if node.get("type") in ("ScaleAdaptiveHeatmap", "BottomupUniformAffine"):
+            node["input_size"] = (size, size)
+        if "heatmap_sizes" in node:
+            node["heatmap_sizes"] = [(size // 4,) * 2, (size // 2,) * 2]
+        if node.get("type") == "BottomupPyramidResize":
+            node["input_size"] = size
+        for value in node.values():
+            shrink(value, size)
+
+
+def small_config(name, folder):
+    config = load_config(name)
+    ann_file = "crowdpose" if "crowdpose" in name else "train"
+    for part in ("train", "val", "test"):
+        dataset = config[f"{part}_dataloader"].dataset
+        dataset.data_root = str(folder)
+        dataset.ann_file = f"annotations/{ann_file}.json"
+        dataset.data_prefix = dict(img="images/train/")
+    shrink(config.model)
+    for part in ("train", "val", "test"):
+        shrink(config[f"{part}_dataloader"].dataset.pipeline)
+    return config
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_trains_a_step_and_predicts(name, small_data):
+    config = small_config(name, small_data)
+    model = build_model(config)
+    optimizer = build_optim_wrapper(model, config.optim_wrapper)
+    train_set = DATASETS.build(config.train_dataloader.dataset)
+    before = model.head.final_layers[1].weight.clone()
+    losses = model.train_step(pseudo_collate([train_set[0], train_set[1]]), optimizer)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert (model.head.final_layers[1].weight != before).any()
+
+    test_set = DATASETS.build(config.test_dataloader.dataset)
+    metric = METRICS.build(config.test_evaluator)
+    metric.dataset_meta = test_set.metainfo
+    model.eval()
+    model.test_cfg["output_heatmaps"] = True
+    with torch.no_grad():
+        samples = model.test_step(pseudo_collate([test_set[0], test_set[1]]))
+    k = config.model.head.num_keypoints
+    for sample in samples:
+        assert sample.pred_instances.keypoints.shape[1:] == (k, 2)
+        w, h = sample.input_size
+        assert tuple(sample.pred_fields.heatmaps.shape) == (k, h, w)
+        assert tuple(sample.pred_fields.tags.shape) == (2 * k, h, w)
+    metric.process(None, [sample.to_dict() for sample in samples])
+    prefix = "crowdpose" if "crowdpose" in name else "coco"
+    assert 0 <= metric.evaluate(len(samples))[f"{prefix}/AP"] <= 1
+
+
+def test_every_fixed_name_exists():
+    names = {"swahr_tiny_synthetic"}
+    for method in ("swahr_hrnet", "higherhrnet"):
+        for width in ("w32", "w48"):
+            for dataset in ("coco", "crowdpose"):
+                names |= {f"{method}_{width}_{dataset}{end}" for end in ("", "_multiscale")}
+    assert names <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "hrnet" in name])
+def test_recipe_is_the_official_one(name):
+    config = load_config(name)
+    w48 = "w48" in name
+    assert config.train_dataloader.batch_size == (10 if w48 else 20)
+    assert config.optim_wrapper.optimizer == dict(type="Adam", lr=9.6e-4 if w48 else 1e-3)
+    assert config.auto_scale_lr.base_batch_size == 80
+    assert config.train_cfg.max_epochs == 300
+    warmup, decay = config.param_scheduler
+    assert (warmup.start_factor, warmup.begin, warmup.end) == (0.1, 0, 3)
+    assert (decay.start_factor, decay.end_factor, decay.begin, decay.end) == (1.0, 0.0, 3, 300)
+    assert all(scheduler.convert_to_iter_based for scheduler in config.param_scheduler)
+    norm = "SyncBN" if w48 else "BN"
+    assert config.model.backbone.norm_cfg.type == config.model.head.norm_cfg.type == norm
+    size = 640 if w48 else 512
+    assert config.model.head.decoder.input_size == (size, size)
+    threshold = config.model.head.decoder.get("decode_keypoint_thr", 0.1)
+    assert threshold == (0.12 if name.startswith("swahr_hrnet_w32_coco") else 0.1)
+
+
+def test_config_path_finds_configs_and_names_them():
+    assert config_path("swahr_tiny_synthetic.py").is_file()
+    with pytest.raises(FileNotFoundError, match=r"no config 'swahr'. There are: higherhrnet_w32"):
+        config_path("swahr")

@@ -1,0 +1,40 @@
+"""Convert a checkpoint of another implementation for a config of this package.
+
+Takes official SWAHR and HigherHRNet checkpoints, those of MMPose 0.x with AEHigherResolutionHead,
+and ImageNet HRNet classifiers, of which it keeps the backbone for `init_cfg`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from swahr_mmpose.conversion import ConversionError, convert_checkpoint
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("src", type=Path, help="the checkpoint to convert")
+    parser.add_argument("dst", type=Path, help="the file to write")
+    parser.add_argument("--config", type=Path, required=True, help="the config that it is for")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Convert; 1 where the checkpoint can't be, and then nothing is written."""
+    args = parse_args(argv)
+    try:
+        converted = convert_checkpoint(args.src, args.dst, args.config)
+    except ConversionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"Recognised {converted.kind}; wrote {len(converted.state_dict)} tensors to {args.dst}.")
+    for key in converted.dropped:
+        print(f"dropped: {key}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
