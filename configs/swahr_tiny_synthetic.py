@@ -50,7 +50,13 @@ model = dict(
         ),
     ),
     head=dict(
-        type="SWAHRHead", in_channels=24, num_keypoints=17, num_basic_blocks=1, decoder=codec
+        type="SWAHRHead",
+        in_channels=24,
+        num_keypoints=17,
+        num_basic_blocks=1,
+        # a short training: the official 1e-3 lets tags part slowly
+        tag_loss=dict(type="TagGroupingLoss", pull_weight=5e-3, push_weight=5e-3),
+        decoder=codec,
     ),
     test_cfg=dict(flip_test=True),
 )
@@ -60,9 +66,9 @@ train_pipeline = [
     dict(
         type="BottomupUniformAffine",
         input_size=codec["input_size"],
-        rotation=10,
-        scale=(0.5, 1.0),
-        translation=0.3,
+        rotation=15,
+        scale=(0.75, 1.25),
+        translation=0.1,
     ),
     dict(type="BottomupHorizontalFlip", prob=0.5),
     dict(type="GenerateTarget", encoder=codec),
@@ -71,13 +77,13 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type="LoadImage"),
-    dict(type="BottomupPyramidResize", input_size=256),
+    dict(type="BottomupPyramidResize", input_size=192),
     dict(type="BottomupPackInputs"),
 ]
 
 data_root = "data/synthetic/"
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=16,
     num_workers=1,
     sampler=dict(type="InfiniteSampler"),
     dataset=dict(
@@ -98,14 +104,15 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=1000, val_interval=1000)
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=700, val_interval=700)
 val_cfg = dict()
 test_cfg = dict()
-optim_wrapper = dict(optimizer=dict(type="Adam", lr=2.0e-3))
+optim_wrapper = dict(optimizer=dict(type="Adam", lr=3.0e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, begin=0, end=50, by_epoch=False),
-    dict(type="LinearLR", start_factor=1.0, end_factor=0.0, begin=50, end=1000, by_epoch=False),
+    dict(type="LinearLR", start_factor=1.0, end_factor=0.0, begin=50, end=700, by_epoch=False),
 ]
-auto_scale_lr = dict(base_batch_size=8)
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=500))
+auto_scale_lr = dict(base_batch_size=16)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=350))
 log_processor = dict(by_epoch=False)
+custom_hooks = [dict(type="ChannelsLastHook")]

@@ -3,7 +3,7 @@
 In a config: ``custom_imports = dict(imports=['swahr_mmpose'], allow_failed_imports=False)``.
 """
 
-from . import codecs, datasets, evaluation, models, visualization
+from . import apis, codecs, datasets, engine, evaluation, models, visualization
 from .checkpoints import allow_mmengine_checkpoints
 from .paths import config_path, configs_dir, tools_dir
 from .version import __version__
@@ -12,10 +12,12 @@ allow_mmengine_checkpoints()
 
 __all__ = [
     "__version__",
+    "apis",
     "codecs",
     "config_path",
     "configs_dir",
     "datasets",
+    "engine",
     "evaluation",
     "models",
     "tools_dir",

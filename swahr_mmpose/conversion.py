@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -163,10 +162,10 @@ def load_source(path: Path) -> dict[str, Tensor]:
         raise ConversionError(f"There is no file '{path}'.")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
+    except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
         raise ConversionError(
             f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
-            f"another kind ({str(error).splitlines()[0]})."
+            f"another kind ({type(error).__name__}: {str(error).splitlines()[0]})."
         ) from error
     state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):

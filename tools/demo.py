@@ -87,11 +87,11 @@ def main() -> None:
     start = time.monotonic()
     generate(args.data)
     options = ["--work-dir", str(args.work_dir), "--cfg-options", f"data_root={args.data}/"]
-    for part in ("train", "val", "test"):
+    for part in ("train", "test"):
         options.append(f"{part}_dataloader.dataset.data_root={args.data}/")
     mim("train", "mmpose", str(CONFIG), "--no-validate", *options)
     checkpoint = Path((args.work_dir / "last_checkpoint").read_text().strip())
-    mim("test", "mmpose", str(CONFIG), str(checkpoint), *options)
+    mim("test", "mmpose", str(CONFIG), "--checkpoint", str(checkpoint), *options)
     results = test_results(args.work_dir)
     draw(checkpoint, args.data / "images" / "unseen", args.out)
 

@@ -10,6 +10,7 @@ from swahr_mmpose.models.losses import (
     WeightAdaptiveLoss,
 )
 from swahr_mmpose.models.losses.weight_adaptive_loss import (
+    plain_heatmap_loss,
     scale_adaptive_target,
     weight_adaptive_loss,
 )
@@ -114,6 +115,35 @@ def test_a_weight_shift_of_zero_is_the_papers_weight():
     loss = WeightAdaptiveLoss()
     zeros = torch.zeros_like(pred)
     assert loss(pred, target, scales, mask, zeros).item() == loss(pred, target, scales, mask).item()
+
+
+@pytest.mark.parametrize("with_scales", [True, False])
+@pytest.mark.parametrize("with_shift", [True, False])
+@pytest.mark.parametrize("with_mask", [True, False])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_fast_path_is_the_plain_formula(with_scales, with_shift, with_mask, layout):
+    pred, target, scales, mask, shift = random_maps()
+    results = []
+    for compute in (weight_adaptive_loss, plain_heatmap_loss):
+        pred, scales, shift = (
+            maps.detach().clone(memory_format=layout).requires_grad_()
+            for maps in (pred, scales, shift)
+        )
+        loss = compute(
+            pred,
+            target,
+            scales if with_scales else None,
+            mask if with_mask else None,
+            shift if with_shift else None,
+            0.01,
+        )
+        (loss * 3).backward()
+        results.append([loss.detach(), pred.grad, scales.grad, shift.grad])
+    for fast, plain in zip(*results, strict=True):
+        assert (fast is None) == (plain is None)
+        if fast is not None:
+            # the rounding of float64
+            torch.testing.assert_close(fast, plain, rtol=1e-12, atol=1e-15)
 
 
 def test_scales_narrow_and_widen_the_target_to_second_order():

@@ -7,6 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from .checks import at_least_float32, check_mask, check_same_shape
+from .sparse_heatmap_loss import sparse_heatmap_loss
 
 
 def scale_adaptive_target(target: Tensor, scales: Tensor) -> Tensor:
@@ -70,22 +71,35 @@ def weight_adaptive_loss(
         ValueError: If a shape is wrong, γ is not positive, or there is a weight shift without γ.
     """
     check_gamma(gamma)
-    check_same_shape("target", target, "pred", pred)
+    maps = dict(target=target, scales=scales, weight_shift=weight_shift)
+    for name, given in maps.items():
+        if given is not None:
+            check_same_shape(name, given, "pred", pred)
     check_mask(mask, pred)
+    if gamma is None and weight_shift is not None:
+        raise ValueError("`weight_shift` needs the weight of WAHR: give `gamma`, or no shift.")
     pred, target = at_least_float32(pred), at_least_float32(target)
-    fitted = target
-    if scales is not None:
-        check_same_shape("scales", scales, "pred", pred)
-        fitted = scale_adaptive_target(target, at_least_float32(scales))
+    scales = None if scales is None else at_least_float32(scales)
+    shift = None if weight_shift is None else at_least_float32(weight_shift)
+    if gamma is not None and pred.device.type == "cpu" and not target.requires_grad:
+        return sparse_heatmap_loss(pred, target, scales, mask, shift, gamma)
+    return plain_heatmap_loss(pred, target, scales, mask, shift, gamma)
+
+
+def plain_heatmap_loss(
+    pred: Tensor,
+    target: Tensor,
+    scales: Tensor | None,
+    mask: Tensor | None,
+    weight_shift: Tensor | None,
+    gamma: float | None,
+) -> Tensor:
+    """The formula of :func:`weight_adaptive_loss` as it stands, on any device."""
+    fitted = target if scales is None else scale_adaptive_target(target, scales)
     loss = (pred - fitted) ** 2
     if gamma is not None:
-        if weight_shift is not None:
-            check_same_shape("weight_shift", weight_shift, "pred", pred)
-            weight_shift = at_least_float32(weight_shift)
         foreground = soft_foreground(target, gamma, weight_shift)
         loss = loss * (foreground * (1 - pred).abs() + (1 - foreground) * pred.abs())
-    elif weight_shift is not None:
-        raise ValueError("`weight_shift` needs the weight of WAHR: give `gamma`, or no shift.")
     return loss.mean() if mask is None else (loss * mask).mean()
 
 

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+
+from ..helpers import build_model, dataset_meta, load_config
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    config = load_config("swahr_tiny_synthetic")
+    model = build_model(config)
+    model.init_weights()
+    return model.eval(), config
+
+
+def pack(config, image, **resize):
+    pipeline = [dict(step) for step in config.test_dataloader.dataset.pipeline]
+    pipeline[1].update(resize)
+    return Compose(pipeline)(dict(img=image, img_path="x.jpg", **dataset_meta(config)))
+
+
+def pictures(*sizes):
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (h, w, 3), dtype=np.uint8) for w, h in sizes]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("resize", [{}, dict(input_size=128, scales=(1, 0.5))])
+def test_images_of_different_sizes_share_a_batch(tiny, resize):
+    """In an order of their own, and with the same result as one by one."""
+    model, config = tiny
+    model.test_cfg = dict(flip_test=True, output_heatmaps=True)
+    images = pictures((100, 80), (80, 100), (100, 80))
+    packed = [pack(config, image, **resize) for image in images]
+    together = model.test_step(pseudo_collate(packed))
+    for image, sample in zip(images, together, strict=True):
+        (alone,) = model.test_step(pseudo_collate([pack(config, image, **resize)]))
+        assert sample.img_shape == alone.img_shape
+        # convolutions over a batch may be summed in another order
+        torch.testing.assert_close(
+            sample.pred_fields.heatmaps, alone.pred_fields.heatmaps, atol=1e-5, rtol=1e-4
+        )
+
+
+@torch.no_grad()
+def test_widths_are_given_when_asked_for(tiny):
+    model, config = tiny
+    data = [pack(config, image) for image in pictures((100, 80))]
+    model.test_cfg = dict(flip_test=True, output_scales=True)
+    # make people appear everywhere
+    model.head.final_layers[1].bias.data += 0.5
+    (sample,) = model.test_step(pseudo_collate(data))
+    model.head.final_layers[1].bias.data -= 0.5
+    people = sample.pred_instances
+    assert len(people) > 0
+    assert people.keypoint_widths.shape == people.keypoint_scores.shape
+    # α starts at 0: the base width, two pixels of stride 2
+    np.testing.assert_allclose(people.keypoint_widths, 4.0)
+    model.test_cfg = dict(flip_test=True)
+    (sample,) = model.test_step(pseudo_collate([pack(config, pictures((100, 80))[0])]))
+    assert "keypoint_widths" not in sample.pred_instances
+
+
+def test_widths_need_a_scale_branch():
+    config = load_config("higherhrnet_w32_coco")
+    head = build_model(config).head
+    with pytest.raises(ValueError, match="HigherHRNetHead has no scale branch"):
+        head.test_scales((torch.zeros(1, 32, 16, 16),), dict(output_scales=True))
+
+
+@torch.no_grad()
+def test_the_stock_estimator_takes_the_head_too(tiny):
+    """MMPose's own estimator, with and without flip test, gives the same people."""
+    model, config = tiny
+    stock_config = load_config("swahr_tiny_synthetic")
+    stock_config.model.type = "BottomupPoseEstimator"
+    stock = build_model(stock_config).eval()
+    stock.load_state_dict(model.state_dict())
+    image = pictures((100, 80))[0]
+    for flip_test in (False, True):
+        outputs = []
+        for estimator in (model, stock):
+            estimator.test_cfg = dict(flip_test=flip_test, output_heatmaps=True)
+            (sample,) = estimator.test_step(pseudo_collate([pack(config, image)]))
+            outputs.append(sample.pred_fields)
+        torch.testing.assert_close(outputs[0].heatmaps, outputs[1].heatmaps)
+        torch.testing.assert_close(outputs[0].tags, outputs[1].tags)

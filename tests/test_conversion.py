@@ -1,0 +1,195 @@
+"""Checkpoints of other implementations, in their own layouts, to ours."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmpose.apis import init_model
+
+from swahr_mmpose.conversion import ConversionError, convert_checkpoint, identify
+
+from .helpers import CONFIGS, GOLDEN, ROOT, golden, load_config, official_weights
+
+W32 = CONFIGS / "swahr_hrnet_w32_coco.py"
+
+
+@pytest.fixture(scope="module")
+def official():
+    return official_weights("coco_w32", 7)
+
+
+def without_scales(state_dict):
+    return {k: v for k, v in state_dict.items() if not k.startswith("conv_scale_layers.")}
+
+
+def mmpose_0x(state_dict):
+    """The layout of MMPose 0.x: HRNet as `backbone`, AEHigherResolutionHead as `keypoint_head`."""
+    head = ("final_layers.", "deconv_layers.")
+    return {
+        ("keypoint_head." if key.startswith(head) else "backbone.") + key: value
+        for key, value in without_scales(state_dict).items()
+    }
+
+
+def classifier(state_dict):
+    """An ImageNet HRNet: its last stage merges into all branches, and classifies."""
+    head = ("final_layers.", "deconv_layers.", "conv_scale_layers.")
+    backbone = {key: value for key, value in state_dict.items() if not key.startswith(head)}
+    extra = ["stage4.2.fuse_layers.3.0.2.0.weight", "incre_modules.0.0.conv1.weight"]
+    extra += ["downsamp_modules.0.0.weight", "final_layer.0.weight", "classifier.weight"]
+    return backbone | {key: torch.zeros(2) for key in extra}
+
+
+def save(content, path):
+    torch.save(content, path)
+    return path
+
+
+def test_official_checkpoint_gives_the_official_outputs(official, tmp_path):
+    """Through the command line and MMPose's own loading."""
+    source = save(official, tmp_path / "official.pth")
+    destination = tmp_path / "converted.pth"
+    tool = ROOT / "tools" / "convert_checkpoint.py"
+    result = subprocess.run(
+        [sys.executable, tool, source, destination, "--config", W32],
+        text=True,
+        capture_output=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Recognised official SWAHR; wrote 1828 tensors" in result.stdout
+    model = init_model(str(W32), str(destination), device="cpu")
+    assert model.dataset_meta["num_keypoints"] == 17
+    numbers = golden("network_coco_w32")
+    with torch.no_grad():
+        output = model(torch.from_numpy(numbers["x"]), None, mode="tensor")
+    ours = torch.cat([output.scales[1], output.heatmaps[1]], dim=1).numpy()
+    expected = numbers["out_1"]
+    np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("wrap", ["plain", "state_dict", "data_parallel"])
+def test_wrappings_of_a_state_dict_are_taken_off(official, tmp_path, wrap):
+    content = dict(official)
+    if wrap == "data_parallel":
+        content = {f"module.{key}": value for key, value in content.items()}
+    if wrap == "state_dict":
+        content = dict(epoch=3, state_dict=content)
+    converted = convert_checkpoint(save(content, tmp_path / "a.pth"), tmp_path / "b.pth", W32)
+    assert len(converted.state_dict) == 1828
+    assert converted.dropped == []
+
+
+@pytest.mark.parametrize(
+    ("layout", "kind"),
+    [(without_scales, "official HigherHRNet"), (mmpose_0x, "MMPose 0.x")],
+)
+def test_higherhrnet_layouts(official, tmp_path, layout, kind):
+    source = layout(official)
+    config = CONFIGS / "higherhrnet_w32_coco.py"
+    converted = convert_checkpoint(save(source, tmp_path / "a.pth"), tmp_path / "b.pth", config)
+    assert converted.kind == kind
+    assert len(converted.state_dict) == len(source)
+    torch.testing.assert_close(
+        converted.state_dict["head.deconv_layers.0.0.0.weight"],
+        official["deconv_layers.0.0.0.weight"],
+    )
+
+
+def test_swahr_for_the_baseline_drops_the_branches_by_name(official, tmp_path):
+    config = CONFIGS / "higherhrnet_w32_coco.py"
+    source = save(official, tmp_path / "a.pth")
+    converted = convert_checkpoint(source, tmp_path / "b.pth", config)
+    assert len(converted.dropped) == 18
+    assert all(key.startswith("conv_scale_layers.") for key in converted.dropped)
+
+
+def test_imagenet_backbone_initialises(official, tmp_path):
+    source = save(classifier(official), tmp_path / "a.pth")
+    destination = tmp_path / "b.pth"
+    converted = convert_checkpoint(source, destination, W32)
+    assert converted.kind == "HRNet backbone"
+    assert len(converted.dropped) == 5
+    from mmpose.registry import MODELS
+
+    config = load_config("swahr_hrnet_w32_coco")
+    config.model.backbone.init_cfg = dict(type="Pretrained", checkpoint=str(destination))
+    backbone = MODELS.build(config.model.backbone)
+    backbone.init_weights()
+    torch.testing.assert_close(backbone.conv1.weight, official["conv1.weight"])
+
+
+def test_crowdpose_w48_fits_its_config(tmp_path):
+    weights = official_weights("crowdpose_w48", 7)
+    config = CONFIGS / "swahr_hrnet_w48_crowdpose.py"
+    convert_checkpoint(save(weights, tmp_path / "a.pth"), tmp_path / "b.pth", config)
+    meta = torch.load(tmp_path / "b.pth", weights_only=True)["meta"]
+    assert meta["dataset_meta"]["num_keypoints"] == 14
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("change", "config", "message"),
+    [
+        (lambda s: s, "swahr_hrnet_w48_coco", "of another shape: .*instead of.*Use the config"),
+        (lambda s: s, "swahr_hrnet_w32_crowdpose", "of another shape: head.final_layers"),
+        (without_scales, "swahr_hrnet_w32_coco", "missing in the checkpoint: head.scale_layers"),
+        (
+            lambda s: s | {"extra.weight": torch.zeros(1)},
+            "swahr_hrnet_w32_coco",
+            "not expected by the config: extra.weight",
+        ),
+        (lambda s: {"fc.weight": torch.zeros(1)}, "swahr_hrnet_w32_coco", "no known source"),
+        (
+            lambda s: {"head.final_layers.0.weight": torch.zeros(1)},
+            "swahr_hrnet_w32_coco",
+            "needs no conversion",
+        ),
+        (lambda s: dict(epoch=1), "swahr_hrnet_w32_coco", "holds no state dict"),
+    ],
+)
+def test_wrong_checkpoints_are_named_and_write_nothing(official, tmp_path, change, config, message):
+    source = save(change(official), tmp_path / "a.pth")
+    with pytest.raises(ConversionError, match=message):
+        convert_checkpoint(source, tmp_path / "b.pth", CONFIGS / f"{config}.py")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
+
+
+class Dangerous:
+    def __reduce__(self):
+        return (print, ("this must not run",))
+
+
+def test_damaged_and_dangerous_files_are_named(tmp_path, capsys):
+    damaged = save(dict(weight=torch.zeros(1000)), tmp_path / "damaged.pth")
+    truncated(damaged)
+    dangerous = save(dict(state_dict=Dangerous()), tmp_path / "dangerous.pth")
+    text = tmp_path / "text.pth"
+    text.write_text("this is no checkpoint")
+    for path in (damaged, dangerous, text):
+        with pytest.raises(ConversionError, match="can't be read as a checkpoint of tensors"):
+            convert_checkpoint(path, tmp_path / "out.pth", W32)
+    with pytest.raises(ConversionError, match="There is no file"):
+        convert_checkpoint(tmp_path / "missing.pth", tmp_path / "out.pth", W32)
+    assert not (tmp_path / "out.pth").exists()
+    assert "must not run" not in capsys.readouterr().out
+
+
+def test_the_command_line_reports_errors(tmp_path):
+    tool = ROOT / "tools" / "convert_checkpoint.py"
+    command = [sys.executable, tool, tmp_path / "missing.pth", tmp_path / "b.pth"]
+    result = subprocess.run([*command, "--config", W32], text=True, capture_output=True)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("error: There is no file")
+
+
+def test_layouts_are_recognised_by_their_keys():
+    keys = json.loads((GOLDEN / "keys_coco_w32.json").read_text())
+    assert identify(keys) == "official SWAHR"
+    assert identify(mmpose_0x(dict.fromkeys(keys))) == "MMPose 0.x"
+    assert identify(classifier(dict.fromkeys(keys))) == "HRNet backbone"

@@ -1,0 +1,53 @@
+import importlib.util
+import json
+
+import pytest
+
+from .helpers import ROOT
+
+_spec = importlib.util.spec_from_file_location(
+    "merge_annotations", ROOT / "tools" / "merge_annotations.py"
+)
+tool = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tool)
+
+
+def content(image_ids, annotation_ids):
+    return dict(
+        images=[dict(id=i) for i in image_ids],
+        annotations=[
+            dict(id=a, image_id=i) for a, i in zip(annotation_ids, image_ids, strict=True)
+        ],
+        categories=[dict(id=1, name="person")],
+    )
+
+
+def test_files_are_merged(tmp_path):
+    files = []
+    for name, images, annotations in (("train", [1, 2], [10, 11]), ("val", [3], [12])):
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps(content(images, annotations)))
+    out = tmp_path / "trainval.json"
+    tool.main([*map(str, files), "--out", str(out)])
+    merged = json.loads(out.read_text())
+    assert [image["id"] for image in merged["images"]] == [1, 2, 3]
+    assert [annotation["id"] for annotation in merged["annotations"]] == [10, 11, 12]
+
+
+def test_annotation_ids_in_two_files_are_numbered_anew():
+    merged = tool.merge([content([1, 2], [5, 6]), content([3], [5])], ["a", "b"])
+    assert [annotation["id"] for annotation in merged["annotations"]] == [1, 2, 3]
+    assert [annotation["image_id"] for annotation in merged["annotations"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (content([1], [9]), "Image 1 is in 'a' and in 'b'"),
+        (dict(content([2], [9]), categories=[]), "'b' has other `categories`"),
+        (dict(images=[], categories=[]), "'b' has no `annotations`"),
+    ],
+)
+def test_files_that_do_not_fit_are_named(second, message):
+    with pytest.raises(tool.MergeError, match=message):
+        tool.merge([content([1], [5]), second], ["a", "b"])

@@ -1,0 +1,72 @@
+"""Merge annotation files in COCO format, such as CrowdPose's train and val into trainval.
+
+Images must differ between the files; annotations are numbered anew where their ids do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+
+class MergeError(ValueError):
+    """Files that can't be merged; the message says why."""
+
+
+def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
+    """One content of all.
+
+    Args:
+        contents: Parsed annotation files.
+        names: Their names, for messages.
+
+    Raises:
+        MergeError: If a file lacks a section, categories differ, or an image is in two files.
+    """
+    for content, name in zip(contents, names, strict=True):
+        for section in ("images", "annotations", "categories"):
+            if section not in content:
+                raise MergeError(f"'{name}' has no `{section}`: it is no annotation file.")
+        if content["categories"] != contents[0]["categories"]:
+            raise MergeError(f"'{name}' has other `categories` than '{names[0]}'.")
+    seen: dict[Any, str] = {}
+    for content, name in zip(contents, names, strict=True):
+        for image in content["images"]:
+            if image["id"] in seen:
+                raise MergeError(
+                    f"Image {image['id']} is in '{seen[image['id']]}' and in '{name}'. Merge "
+                    "files of different images."
+                )
+            seen[image["id"]] = name
+    annotations = [dict(a) for content in contents for a in content["annotations"]]
+    if len({annotation["id"] for annotation in annotations}) < len(annotations):
+        for index, annotation in enumerate(annotations, start=1):
+            annotation["id"] = index
+    images = [image for content in contents for image in content["images"]]
+    return dict(contents[0], images=images, annotations=annotations)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", type=Path, nargs="+", help="the files to merge")
+    parser.add_argument("--out", type=Path, required=True, help="the file to write")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Merge."""
+    args = parse_args(argv)
+    try:
+        merged = merge([json.loads(file.read_text()) for file in args.files], args.files)
+    except (MergeError, json.JSONDecodeError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+    args.out.write_text(json.dumps(merged))
+    counts = f"{len(merged['images'])} images and {len(merged['annotations'])} annotations"
+    print(f"Wrote {counts} to {args.out}")
+
+
+if __name__ == "__main__":
+    main()
