@@ -4,42 +4,80 @@ import numpy as np
 import torch
 from mmpose.registry import MODELS
 
-from swahr_mmpose.codecs.targets import keypoint_centers, render_heatmaps, support_radius
+from swahr_mmpose.codecs.targets import keypoint_centers, render_heatmaps
 from swahr_mmpose.layout import STRIDES
 from swahr_mmpose.models import BottomupPyramidEstimator, HigherHRNetHead
 from swahr_mmpose.models.aggregation import merge_resolutions
 
 SIGMA = 2.0
 
+#: Between the tags of two people: beyond the decoder's threshold of 1.
+TAG_SPACING = 2.0
+
 
 @MODELS.register_module()
 class OracleHead(HigherHRNetHead):
-    """Renders what it is given instead of features: (size (w, h), keypoints, visible)."""
+    """Renders what it is given instead of features: (size (w, h), keypoints, visible,
+    flipped)."""
+
+    #: Whether Gaussians are drawn at the keypoint's very place instead of the target's map pixel.
+    subpixel = False
+
+    @staticmethod
+    def places(keypoints, stride, width, flipped):
+        """Half a map pixel back: decoding adds it, for targets that are truncated.
+
+        Seen in a mirror it is the same place, as for a network that a mirror does not deceive.
+        """
+        if not flipped:
+            return keypoints / stride - 0.5
+        mirrored = np.array([width - 1, 0]) + keypoints * (-1, 1)
+        return (mirrored / stride - 0.5) * (-1, 1) + (width // stride - 1, 0)
 
     def pose_maps(self, feats):
-        size, keypoints, visible = feats
+        size, keypoints, visible, flipped = feats
         heatmaps = []
         for stride in STRIDES:
             map_size = (size[0] // stride, size[1] // stride)
             centers, valid = keypoint_centers(keypoints, visible, size, map_size)
-            heatmaps.append(torch.from_numpy(render_heatmaps(centers, valid, map_size, SIGMA)))
+            places = centers
+            if self.subpixel:
+                places = self.places(np.asarray(keypoints), stride, size[0], flipped)
+                maps = render_subpixel(places, valid, map_size)
+            else:
+                maps = render_heatmaps(centers, valid, map_size, SIGMA)
+            heatmaps.append(torch.from_numpy(maps))
             if stride == STRIDES[0]:
-                tags = torch.from_numpy(render_tags(centers, valid, map_size))
+                tags = torch.from_numpy(render_tags(places, valid, map_size))
         return merge_resolutions([maps[None] for maps in heatmaps]), tags[None]
 
 
-def render_tags(centers, valid, map_size):
-    """Around each keypoint the number of the nearest person, ten times; (K, H, W)."""
+def render_subpixel(places, valid, map_size):
+    """Heatmaps (K, H, W) with Gaussians centred between pixels."""
+    w, h = map_size
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    heatmaps = np.zeros((valid.shape[1], h, w), dtype=np.float32)
+    for person, k in np.argwhere(valid):
+        px, py = places[person, k]
+        left, top = max(int(px) - 8, 0), max(int(py) - 8, 0)
+        region = (slice(top, int(py) + 9), slice(left, int(px) + 9))
+        squared = (x[region] - px) ** 2 + (y[region] - py) ** 2
+        values = np.exp(-squared / (2 * SIGMA**2))
+        np.maximum(heatmaps[k][region], values, out=heatmaps[k][region])
+    return heatmaps
+
+
+def render_tags(places, valid, map_size):
+    """At each pixel a number for the person whose keypoint is nearest, (K, H, W)."""
     w, h = map_size
     num_keypoints = valid.shape[1]
     y, x = np.mgrid[:h, :w]
-    # far from any person's tag where no keypoint is near
-    tags = np.full((num_keypoints, h, w), -100.0, dtype=np.float32)
-    nearest = np.full((num_keypoints, h, w), (support_radius(SIGMA) + 0.5) ** 2)
+    tags = np.zeros((num_keypoints, h, w), dtype=np.float32)
+    nearest = np.full((num_keypoints, h, w), np.inf)
     for person, k in np.argwhere(valid):
-        distance = (x - centers[person, k, 0]) ** 2 + (y - centers[person, k, 1]) ** 2
+        distance = (x - places[person, k, 0]) ** 2 + (y - places[person, k, 1]) ** 2
         closer = distance < nearest[k]
-        tags[k][closer] = 10.0 * (person + 1)
+        tags[k][closer] = TAG_SPACING * person
         nearest[k][closer] = distance[closer]
     return tags
 
@@ -59,7 +97,7 @@ class OracleEstimator(BottomupPyramidEstimator):
         meta, people = self._sample.metainfo, self._sample.gt_instances
         size = np.array(images.shape[:1:-1])
         if "keypoints" not in people:
-            return tuple(size), np.zeros((0, 17, 2)), np.zeros((0, 17))
+            return tuple(size), np.zeros((0, 17, 2)), np.zeros((0, 17)), flipped
         top_left = meta["input_center"] - 0.5 * meta["input_scale"]
         keypoints = (people.keypoints - top_left) * size / meta["input_scale"]
         visible = people.keypoints_visible
@@ -67,10 +105,10 @@ class OracleEstimator(BottomupPyramidEstimator):
             order = meta["flip_indices"]
             keypoints, visible = keypoints[:, order].copy(), visible[:, order]
             keypoints[..., 0] = size[0] - 1 - keypoints[..., 0]
-        return tuple(int(side) for side in size), keypoints, visible
+        return tuple(int(side) for side in size), keypoints, visible, flipped
 
 
-def oracle_model(config, **test_cfg):
+def oracle_model(config, subpixel=False, **test_cfg):
     """The perfect model for a config's codec and keypoints."""
     head = dict(
         type="OracleHead",
@@ -86,4 +124,6 @@ def oracle_model(config, **test_cfg):
         test_cfg=test_cfg,
         data_preprocessor=config.model.data_preprocessor,
     )
-    return MODELS.build(model).eval()
+    model = MODELS.build(model).eval()
+    model.head.subpixel = subpixel
+    return model

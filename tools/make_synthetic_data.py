@@ -20,7 +20,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", default="train", help="name of the part (default: train)")
     parser.add_argument("--num-images", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--long-side", type=int, default=384, help="of a picture, in pixels")
+    parser.add_argument("--long-side", type=int, default=320, help="of a picture, in pixels")
     parser.add_argument(
         "--label-noise",
         type=float,

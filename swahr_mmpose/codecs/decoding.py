@@ -126,9 +126,8 @@ def _refine(people: np.ndarray, heatmaps: Tensor, tags: Tensor, options: DecodeO
     heatmaps_np = heatmaps.float().cpu().numpy()
     people = adjust_keypoints(people, heatmaps_np)
     if options.fill_missing:
-        k, h, w = heatmaps_np.shape
-        tags_np = tags.float().cpu().view(-1, k, h, w).permute(1, 2, 3, 0).numpy()
-        people = fill_missing_keypoints(people, heatmaps_np, tags_np)
+        tags_np = tags.float().cpu().numpy().reshape(-1, *heatmaps_np.shape)
+        people = fill_missing_keypoints(people, heatmaps_np, tags_np, options.keypoint_thr)
     return People(people[..., :2], people[..., 2], instance_scores)
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+#: Heatmap values over which missing keypoints are looked for, one level after another, as parts of
+#: the detection threshold. Most are found at the first levels, where few pixels have to be seen.
+_LEVELS = (1.0, 1 / 4, 1 / 16)
 
 
 def quarter_offset(heatmaps: np.ndarray, k: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -41,35 +47,93 @@ def adjust_keypoints(people: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
 
 def fill_missing_keypoints(
-    people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray
+    people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray, threshold: float
 ) -> np.ndarray:
     """Give each missing keypoint the place where the heatmap less the tag distance is highest.
 
     The tag distance is that to the person's mean tag, rounded. A place whose heatmap value is not
-    positive is not used.
+    positive is not used. The result does not depend on ``threshold``.
 
     Args:
         people: (P, K, 3), adjusted keypoints (x, y in map pixels, score); score 0 where missing.
         heatmaps: (K, H, W).
-        tags: (K, H, W, L).
+        tags: (L, K, H, W).
+        threshold: The detection threshold: most missing keypoints are found among the pixels
+            over it, or over a part of it.
 
     Returns:
         A new array of the same shape.
     """
     filled = people.copy()
-    for person in filled:
-        found = np.flatnonzero(person[:, 2] > 0)
-        missing = np.flatnonzero(person[:, 2] == 0)
-        if not len(missing) or not len(found):
-            continue
-        x, y = person[found, :2].astype(np.int64).T
-        mean_tag = np.mean(tags[found, y, x], axis=0)
-        for k in missing:
-            distance = np.sqrt(((tags[k] - mean_tag) ** 2).sum(axis=-1))
-            best = np.argmax(heatmaps[k] - np.round(distance))
-            y_best, x_best = np.unravel_index(best, heatmaps.shape[1:])
-            score = heatmaps[k, y_best, x_best]
-            if score > 0:
-                offset = quarter_offset(heatmaps, *np.array([[k], [x_best], [y_best]]))[0]
-                person[k] = (x_best + offset[0] + 0.5, y_best + offset[1] + 0.5, score)
+    width = heatmaps.shape[2]
+    means = _mean_tags(people, tags)
+    for k in np.flatnonzero((people[..., 2] == 0).any(axis=0)):
+        missing = np.flatnonzero(people[:, k, 2] == 0)
+        pixels = _best_pixels(heatmaps[k].reshape(-1), tags[:, k], means[missing], threshold)
+        y, x = pixels // width, pixels % width
+        scores = heatmaps[k, y, x]
+        places = np.stack([x, y], axis=-1) + 0.5
+        places += quarter_offset(heatmaps, np.full_like(x, k), x, y)
+        found = scores > 0
+        filled[missing[found], k, :2] = places[found]
+        filled[missing[found], k, 2] = scores[found]
     return filled
+
+
+def _mean_tags(people: np.ndarray, tags: np.ndarray) -> np.ndarray:
+    """The mean tag of each person's found keypoints, (P, L)."""
+    means = np.zeros((len(people), len(tags)), tags.dtype)
+    for person, mean in zip(people, means, strict=True):
+        found = np.flatnonzero(person[:, 2] > 0)
+        x, y = person[found, :2].astype(np.int64).T
+        mean[:] = np.mean(tags[:, found, y, x].T, axis=0)
+    return means
+
+
+def _best_pixels(
+    heatmap: np.ndarray, tags: np.ndarray, means: np.ndarray, threshold: float
+) -> np.ndarray:
+    """For each mean tag the first pixel where heatmap − round(tag distance) is highest.
+
+    The distance is not negative, so the highest value is no more than the heatmap there: if it is
+    over a level, all pixels that have it are among those over that level, and the others need not
+    be seen.
+
+    Args:
+        heatmap: (H·W,).
+        tags: (L, H, W).
+        means: (M, L).
+        threshold: The first level.
+    """
+    flat_tags = tags.reshape(len(tags), -1)
+    best = np.zeros(len(means), dtype=np.int64)
+    open_ones = np.arange(len(means))
+    for level, pixels in _pixels_by_level(heatmap, threshold):
+        values, tags_there = heatmap[pixels], flat_tags[:, pixels]
+        still_open = []
+        for index in open_ones:
+            value = values - np.round(_distance(tags_there, means[index]))
+            top = np.argmax(value) if len(value) else 0
+            if len(value) and value[top] > level:
+                best[index] = pixels[top]
+            else:
+                still_open.append(index)
+        open_ones = np.array(still_open, dtype=np.int64)
+        if not len(open_ones):
+            break
+    return best
+
+
+def _pixels_by_level(heatmap: np.ndarray, threshold: float) -> Iterator[tuple[float, np.ndarray]]:
+    """Levels from high to low with the pixels over each; at last all pixels."""
+    for part in _LEVELS:
+        yield part * threshold, np.flatnonzero(heatmap > part * threshold)
+    yield -np.inf, np.arange(len(heatmap))
+
+
+def _distance(tags: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Euclidean distance of tags (L, M) to a mean (L,)."""
+    squared = (tags[0] - mean[0]) ** 2
+    for tag, center in zip(tags[1:], mean[1:], strict=True):
+        squared += (tag - center) ** 2
+    return np.sqrt(squared)

@@ -34,7 +34,7 @@ class SyntheticOptions:
 
     num_images: int
     seed: int = 0
-    long_side: int = 384
+    long_side: int = 320
     label_noise: float = 0.0
 
     def __post_init__(self) -> None:

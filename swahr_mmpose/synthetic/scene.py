@@ -19,6 +19,7 @@ class SceneOptions:
         stature_range: Smallest and largest stature as fractions of the picture's height; drawn
             log-uniformly.
         mean_people: Mean number of people beyond the first.
+        cut_off_probability: Probability that a person is placed without regard to the borders.
         crowd_probability: Probability of a crowd: a cluster of small figures that is annotated as
             one region.
     """
@@ -26,6 +27,7 @@ class SceneOptions:
     size: tuple[int, int]
     stature_range: tuple[float, float] = (0.05, 0.95)
     mean_people: float = 3.0
+    cut_off_probability: float = 0.3
     crowd_probability: float = 0.15
 
 
@@ -66,12 +68,12 @@ def random_scene(rng: np.random.Generator, options: SceneOptions) -> Scene:
     """Draw a scene; all that is random in it comes from ``rng``."""
     canvas = Canvas.blank(options.size)
     paint_background(canvas, rng, num_shapes=int(rng.integers(5, 25)))
-    w, h = options.size
+    h = options.size[1]
     low, high = np.log(options.stature_range)
     statures = np.exp(rng.uniform(low, high, size=1 + rng.poisson(options.mean_people))) * h
     crowd = rng.random() < options.crowd_probability
     plan = [
-        (float(stature), rng.uniform((0, 0.35 * h), (w, 1.15 * h)), False) for stature in statures
+        (float(stature), _random_feet(rng, float(stature), options), False) for stature in statures
     ]
     if crowd:
         plan += _crowd_plan(rng, options.size)
@@ -81,6 +83,15 @@ def random_scene(rng: np.random.Generator, options: SceneOptions) -> Scene:
         people.append(_add_person(canvas, rng, stature, feet, in_crowd, owner))
     _light(canvas.image, rng)
     return Scene(canvas.image, canvas.owner, people)
+
+
+def _random_feet(rng: np.random.Generator, stature: float, options: SceneOptions) -> np.ndarray:
+    """Where a person stands: mostly such that all of it is seen, else cut off at a border."""
+    w, h = options.size
+    if rng.random() < options.cut_off_probability:
+        return rng.uniform((0, 0.35 * h), (w, 1.15 * h))
+    margin = min(0.25 * stature, w / 2)
+    return rng.uniform((margin, stature), (w - margin, max(h, stature)))
 
 
 def _crowd_plan(

@@ -13,6 +13,10 @@ from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import get_warp_matrix
 
 from ...layout import TEST_SIZE_DIVISOR
+from .color_channels import to_three_channels
+
+#: Beyond this the input would be over 16,000 pixels long at 512 pixels of the short side.
+_MAX_ASPECT_RATIO = 32
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,21 @@ def _round_up(length: float) -> int:
     return int((length + TEST_SIZE_DIVISOR - 1) // TEST_SIZE_DIVISOR * TEST_SIZE_DIVISOR)
 
 
+def _check_aspect_ratio(image_size: tuple[int, int]) -> None:
+    if max(image_size) > _MAX_ASPECT_RATIO * min(image_size):
+        w, h = image_size
+        raise ValueError(
+            f"The picture is {w}×{h} pixels. Its sides differ by a factor of more than "
+            f"{_MAX_ASPECT_RATIO}, and the long one would become far too large when the short one "
+            "is brought to the network's size. Cut it into pieces, or pad it."
+        )
+
+
 @TRANSFORMS.register_module()
 class BottomupPyramidResize(BaseTransform):
     """Resize the image for test, to one scale or a pyramid (official sizes and affine maps).
+
+    Grey pictures and such with an alpha channel become colour pictures.
 
     Required keys: ``img``. Modified keys: ``img``, an array, or with several scales a list of
     them, scale 1 first; ``img_shape`` (h, w) of scale 1. Added keys: ``input_size`` (w, h) of
@@ -82,7 +98,8 @@ class BottomupPyramidResize(BaseTransform):
 
     Raises:
         ValueError: If the scales do not contain 1, are not positive or name one twice, or the
-            short side is not a multiple of 64 at the smallest scale.
+            short side is not a multiple of 64 at the smallest scale; in use if a picture's sides
+            differ by a factor of more than 32.
     """
 
     def __init__(self, input_size: int | tuple[int, int], scales: Sequence[float] = (1.0,)) -> None:
@@ -102,8 +119,9 @@ class BottomupPyramidResize(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize the image."""
-        img = results["img"]
+        img = to_three_channels(results["img"])
         h, w = img.shape[:2]
+        _check_aspect_ratio((w, h))
         geometry = pyramid_geometry((w, h), self.input_size, self.scales)
         images = [
             cv2.warpAffine(

@@ -1,0 +1,118 @@
+"""Pictures of all kinds through the inference API."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmpose.apis import inference_bottomup, init_model
+from mmpose.apis.inferencers.base_mmpose_inferencer import split_instances
+
+from swahr_mmpose.apis import BottomupInferencer
+
+from .helpers import CONFIGS, load_config
+
+TINY = CONFIGS / "swahr_tiny_synthetic.py"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Random weights that see people everywhere."""
+    torch.manual_seed(0)
+    model = init_model(load_config("swahr_tiny_synthetic"), device="cpu")
+    model.init_weights()
+    model.head.final_layers[1].bias.data += 0.5
+    path = tmp_path_factory.mktemp("checkpoint") / "random.pth"
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return init_model(str(TINY), checkpoint, device="cpu")
+
+
+def picture(w, h, channels=3):
+    rng = np.random.default_rng(0)
+    shape = (h, w) if channels == 1 else (h, w, channels)
+    return rng.integers(0, 255, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("size", [(100, 80), (80, 100), (64, 64), (300, 10), (10, 300), (2, 3)])
+def test_pictures_of_any_shape(model, size):
+    (sample,) = inference_bottomup(model, picture(*size))
+    people = sample.pred_instances
+    assert people.keypoints.shape == (len(people.bbox_scores), 17, 2)
+    assert np.isfinite(people.keypoints).all()
+    # the network sees at most half the rounding to 64 pixels, and two pixels, beyond a border
+    w, h = size
+    zoom = 192 / min(size)
+    beyond = 64 / zoom / 2 + 2
+    assert (people.keypoints >= -beyond).all()
+    assert (people.keypoints <= (w + beyond, h + beyond)).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_grey_and_transparent_pictures(model, channels, tmp_path):
+    """As arrays and as files."""
+    image = picture(100, 80, channels)
+    path = str(tmp_path / "picture.png")
+    cv2.imwrite(path, image)
+    (from_array,) = inference_bottomup(model, image)
+    (from_file,) = inference_bottomup(model, path)
+    np.testing.assert_allclose(
+        from_array.pred_instances.keypoints, from_file.pred_instances.keypoints, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (picture(100, 1), "The picture is 100×1 pixels"),
+        (np.zeros((0, 10, 3), np.uint8), "with pixels in it"),
+        (np.zeros((8, 8, 2), np.uint8), "must have 1, 3 or 4 channels, but got 2"),
+    ],
+)
+def test_pictures_that_can_not_be_used_are_named(model, image, message):
+    with pytest.raises(ValueError, match=message):
+        inference_bottomup(model, image)
+
+
+def test_a_large_picture(model):
+    (sample,) = inference_bottomup(model, picture(4000, 3000))
+    assert sample.img_shape == (192, 256)
+    assert sample.pred_instances.keypoints.max() <= 4100
+
+
+def test_widths_are_in_the_inferencers_results(checkpoint, tmp_path):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    image = str(tmp_path / "picture.png")
+    cv2.imwrite(image, picture(100, 80))
+    (result,) = inferencer(image, out_dir=str(tmp_path / "out"))
+    (people,) = result["predictions"]
+    # α is 0: the base width of 4 input pixels, in pixels of the picture
+    np.testing.assert_allclose(people[0]["keypoint_widths"], 4.0 * 80 / 192)
+    written = json.loads((tmp_path / "out/predictions/picture.json").read_text())
+    assert len(written) == len(people)
+    assert written[0]["keypoint_widths"] == pytest.approx(people[0]["keypoint_widths"])
+    assert (tmp_path / "out/visualizations/picture.png").is_file()
+
+
+def test_samples_can_be_had_with_widths_too(checkpoint):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    (result,) = inferencer(picture(100, 80), return_datasamples=True)
+    (sample,) = result["predictions"]
+    assert sample.pred_instances.keypoint_widths.shape[1] == 17
+    # what MMPose's own inferencer makes of it
+    assert set(split_instances(sample.pred_instances)[0]) >= {"keypoints", "bbox", "bbox_score"}
+
+
+@torch.no_grad()
+def test_multi_scale_through_the_inference_api(checkpoint):
+    config = load_config("swahr_tiny_synthetic")
+    config.test_dataloader.dataset.pipeline[1].update(input_size=128, scales=(1, 0.5, 2))
+    model = init_model(config, checkpoint, device="cpu")
+    (sample,) = inference_bottomup(model, picture(100, 80))
+    assert sample.aug_scales == [0.5, 2.0]
+    assert len(sample.pred_instances.keypoints) > 0
