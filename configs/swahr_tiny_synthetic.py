@@ -6,6 +6,7 @@ codec = dict(
     input_size=(192, 192),
     heatmap_sizes=[(48, 48), (96, 96)],
     sigma=2.0,
+    encode_heatmaps=False,
 )
 model = dict(
     type="BottomupPyramidEstimator",

@@ -36,7 +36,8 @@ def allow_mmengine_checkpoints() -> None:
     allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
     allowed.append((_history_method, "builtins.getattr"))
     # how arrays and scalars of NumPy are rebuilt
-    for function in (np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]):
+    functions: list[Any] = [np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]]
+    for function in functions:
         # NumPy 1 calls the module numpy.core, NumPy 2 numpy._core: checkpoints of either load
         for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
             allowed.append((function, f"{module}.{function.__name__}"))

@@ -46,10 +46,17 @@ class Candidates:
 
 @dataclass
 class _Group:
-    """A person while keypoints join: candidate index per keypoint, and the tags seen so far."""
+    """A person while keypoints join: candidate index per keypoint, and the sum of their tags."""
 
     members: dict[int, int] = field(default_factory=dict)
-    tags: list[np.ndarray] = field(default_factory=list)
+    tag_sum: np.ndarray | float = 0.0
+    num_tags: int = 0
+
+    def add(self, k: int, row: int, tag: np.ndarray) -> None:
+        self.members[k] = row
+        # in float32, as the tags are: the rounding of distances must see the official means
+        self.tag_sum = self.tag_sum + tag if self.num_tags else tag
+        self.num_tags += 1
 
 
 def group_candidates(
@@ -89,9 +96,8 @@ def group_candidates(
         for row, group in enumerate(joined):
             if group is None:
                 group = groups.setdefault(float(tags[row, 0]), _Group())
-                group.tags.clear()
-            group.members[k] = row
-            group.tags.append(tags[row])
+                group.num_tags = 0
+            group.add(k, row, tags[row])
 
     people = np.zeros((len(groups), len(candidates.tags), 3), dtype=np.float32)
     for person, group in zip(people, groups.values(), strict=True):
@@ -108,8 +114,7 @@ def _match(
     joined: list[_Group | None] = [None] * len(tags)
     if not groups or not len(tags):
         return joined
-    # means in float32, as the tags are: the rounding below must see the official distances
-    means = np.stack([np.mean(group.tags, axis=0) for group in groups])
+    means = np.stack([group.tag_sum / group.num_tags for group in groups])
     difference = tags[:, None].astype(np.float64) - means[None]
     distances = np.linalg.norm(difference, axis=2)
     costs = np.round(distances) * 100 - scores[:, None].astype(np.float64)

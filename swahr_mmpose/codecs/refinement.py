@@ -107,28 +107,47 @@ def _best_pixels(
     """
     flat_tags = tags.reshape(len(tags), -1)
     best = np.zeros(len(means), dtype=np.int64)
-    open_ones = np.arange(len(means))
+    highest = heatmap.max()
+    still_open = list(range(len(means)))
     for level, pixels in _pixels_by_level(heatmap, threshold):
         values, tags_there = heatmap[pixels], flat_tags[:, pixels]
-        still_open = []
-        for index in open_ones:
-            value = values - np.round(_distance(tags_there, means[index]))
-            top = np.argmax(value) if len(value) else 0
-            if len(value) and value[top] > level:
-                best[index] = pixels[top]
-            else:
-                still_open.append(index)
-        open_ones = np.array(still_open, dtype=np.int64)
-        if not len(open_ones):
+        for index in still_open.copy():
+            top, value = _best_of(values, tags_there, means[index], highest)
+            if value > level:
+                best[index] = top if isinstance(pixels, slice) else pixels[top]
+                still_open.remove(index)
+        if not still_open:
             break
     return best
 
 
-def _pixels_by_level(heatmap: np.ndarray, threshold: float) -> Iterator[tuple[float, np.ndarray]]:
+def _best_of(
+    values: np.ndarray, tags: np.ndarray, mean: np.ndarray, highest: float
+) -> tuple[int, float]:
+    """Index and value of the highest of heatmap values (M,) less rounded distances of tags (L, M).
+
+    Distances that round to 0 are tried first: all others cost 1 at least, so that they matter only
+    if nothing comes up to the highest heatmap value less 1.
+    """
+    near = np.flatnonzero(np.abs(tags[0] - mean[0]) <= 0.5)
+    for subset in (near, slice(None)):
+        scored = values[subset] - np.round(_distance(tags[:, subset], mean))
+        if len(scored):
+            top = int(np.argmax(scored))
+            if subset is not near:
+                return top, scored[top]
+            if scored[top] > highest - 1:
+                return int(near[top]), scored[top]
+    return 0, -np.inf
+
+
+def _pixels_by_level(
+    heatmap: np.ndarray, threshold: float
+) -> Iterator[tuple[float, np.ndarray | slice]]:
     """Levels from high to low with the pixels over each; at last all pixels."""
     for part in _LEVELS:
         yield part * threshold, np.flatnonzero(heatmap > part * threshold)
-    yield -np.inf, np.arange(len(heatmap))
+    yield -np.inf, slice(None)
 
 
 def _distance(tags: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -26,6 +26,8 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         input_size: (w, h) of the network input in training, in pixels.
         heatmap_sizes: (w, h) of the maps in map pixels, highest stride first.
         sigma: Base width σ0 in map pixels.
+        encode_heatmaps: Whether :meth:`encode` gives heatmaps. Without, people's keypoints travel
+            through the data loader, and the head renders the same heatmaps on its device.
         decode_keypoint_thr: A candidate's heatmap value must be over this.
         decode_tag_thr: Tag distance from which on a candidate does not join a person.
         decode_topk: Candidates per keypoint.
@@ -44,7 +46,9 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
 
     field_mapping_table = dict(heatmaps="heatmaps", heatmap_mask="heatmap_mask")
     label_mapping_table = dict(
-        keypoint_indices="keypoint_indices", keypoint_weights="keypoint_weights"
+        keypoint_indices="keypoint_indices",
+        keypoint_weights="keypoint_weights",
+        keypoint_centers="keypoint_centers",
     )
 
     def __init__(
@@ -52,6 +56,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         input_size: tuple[int, int],
         heatmap_sizes: Sequence[tuple[int, int]],
         sigma: float = 2.0,
+        encode_heatmaps: bool = True,
         decode_keypoint_thr: float = 0.1,
         decode_tag_thr: float = 1.0,
         decode_topk: int = 30,
@@ -69,6 +74,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             raise ValueError(f"`sigma` must be positive map pixels, but got {sigma}.")
         _check_sizes(self.input_size, self.heatmap_sizes)
         self.sigma = float(sigma)
+        self.encode_heatmaps = encode_heatmaps
         self.num_keypoints = num_keypoints
         self.tag_dim = tag_dim
         self.decode_options = DecodeOptions(
@@ -94,7 +100,9 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             ``heatmaps``, a list with one (K, H, W) float32 array per size, highest stride first;
             ``keypoint_indices`` (N, K, 2) int64, (y·W + x, 1) in the map of highest stride, zeros
             where not visible or outside; ``keypoint_weights`` (N, K) float32, 1 where visible and
-            inside.
+            inside. With ``encode_heatmaps=False`` instead of ``heatmaps`` ``keypoint_centers``
+            (N, K, 2, 2) int32, per size x and y in map pixels, −1 where not visible or outside.
+            In any case ``heatmap_sizes``, (w, h) of each map.
 
         Raises:
             ValueError: If the arrays are not of these shapes.
@@ -103,17 +111,25 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
         self._check_keypoints(keypoints, np.asarray(keypoints_visible))
-        heatmaps = []
-        for level, size in enumerate(self.heatmap_sizes):
-            centers, valid = keypoint_centers(keypoints, keypoints_visible, self.input_size, size)
-            heatmaps.append(render_heatmaps(centers, valid, size, self.sigma))
-            if level == TAG_LEVEL:
-                indices = keypoint_indices(centers, valid, size)
-        return dict(
-            heatmaps=heatmaps,
+        levels = [
+            keypoint_centers(keypoints, keypoints_visible, self.input_size, size)
+            for size in self.heatmap_sizes
+        ]
+        indices = keypoint_indices(*levels[TAG_LEVEL], self.heatmap_sizes[TAG_LEVEL])
+        encoded = dict(
             keypoint_indices=indices,
             keypoint_weights=indices[..., 1].astype(np.float32),
+            heatmap_sizes=self.heatmap_sizes,
         )
+        if self.encode_heatmaps:
+            encoded["heatmaps"] = [
+                render_heatmaps(*level, size, self.sigma)
+                for level, size in zip(levels, self.heatmap_sizes, strict=True)
+            ]
+        else:
+            centers = [np.where(valid[..., None], center, -1) for center, valid in levels]
+            encoded["keypoint_centers"] = np.stack(centers, axis=2).astype(np.int32)
+        return encoded
 
     def decode(self, encoded: tuple[Tensor, Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """Keypoints (P, K, 2) in map pixels and scores (P, K) of one image's heatmaps and tags."""

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
 from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
+from swahr_mmpose.codecs.device_targets import render_heatmaps_on_device
 from swahr_mmpose.codecs.targets import gaussian_patch, render_heatmaps
 
 from ..helpers import golden
@@ -122,3 +124,34 @@ def test_wrong_annotations_are_named(keypoints, visible, message):
     codec = codec_for((64, 64), num_keypoints=17)
     with pytest.raises(ValueError, match=message):
         codec.encode(np.zeros(keypoints), np.zeros(visible))
+
+
+@pytest.mark.parametrize("name", ["coco", "crowdpose"])
+def test_heatmaps_rendered_from_keypoints_are_the_official_ones(name):
+    numbers = golden(f"targets_{name}")
+    size = int(numbers["input_size"])
+    codec = codec_for((size, size), sigma=float(numbers["sigma"]), encode_heatmaps=False)
+    encoded = codec.encode(numbers["keypoints"], numbers["visible"])
+    assert "heatmaps" not in encoded
+    centers = torch.from_numpy(encoded["keypoint_centers"])
+    # a batch with an image without people
+    for level in (0, 1):
+        batch = [centers[:, :, level], centers[:0, :, level]]
+        maps = render_heatmaps_on_device(batch, codec.heatmap_sizes[level], codec.sigma)
+        np.testing.assert_allclose(maps[0].numpy(), numbers[f"heatmaps_{level}"], atol=1e-6)
+        assert (maps[1] == 0).all()
+
+
+def test_rendering_without_people():
+    maps = render_heatmaps_on_device([torch.zeros(0, 17, 2, dtype=torch.int32)] * 2, (16, 24), 2.0)
+    assert tuple(maps.shape) == (2, 17, 24, 16)
+    assert (maps == 0).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_rendering_on_a_gpu_is_rendering_on_the_cpu():
+    centers = [torch.randint(-3, 40, (n, 17, 2), dtype=torch.int32) for n in (0, 3, 9)]
+    on_cpu = render_heatmaps_on_device(centers, (40, 32), 2.0)
+    on_gpu = render_heatmaps_on_device([c.cuda() for c in centers], (40, 32), 2.0)
+    torch.testing.assert_close(on_gpu.cpu(), on_cpu, rtol=0, atol=1e-6)

@@ -72,14 +72,29 @@ def test_the_training_pipeline_carries_two_resolutions(synthetic_data):
     for packed in dataset:
         sample = packed["data_samples"]
         assert tuple(packed["inputs"].shape) == (3, 192, 192)
-        shapes = [tuple(maps.shape) for maps in sample.gt_fields.heatmaps]
-        assert shapes == [(17, 48, 48), (17, 96, 96)]
         masks = sample.gt_fields.heatmap_mask
         assert [tuple(mask.shape) for mask in masks] == [(1, 48, 48), (1, 96, 96)]
-        indices = sample.gt_instance_labels.keypoint_indices
-        for k, heatmap in enumerate(sample.gt_fields.heatmaps[0]):
-            # the tag is read where the heatmap is 1
-            own = indices[:, k]
-            assert (heatmap.flatten()[own[own[:, 1] > 0, 0]] == 1).all()
-        people += len(indices)
+        labels = sample.gt_instance_labels
+        centers = labels.keypoint_centers
+        assert tuple(centers.shape) == (len(labels), 17, 2, 2)
+        # the tag is read at the keypoint's map pixel
+        inside = labels.keypoint_indices[..., 1] > 0
+        x, y = centers[inside][:, 0].unbind(1)
+        assert (labels.keypoint_indices[inside][:, 0] == y * 48 + x).all()
+        people += len(labels)
     assert people > 0
+
+
+def test_heatmaps_travel_where_the_codec_gives_them(synthetic_data):
+    config = load_config("swahr_tiny_synthetic")
+    dataset_config = config.train_dataloader.dataset
+    dataset_config.data_root = str(synthetic_data)
+    (target_step,) = (step for step in dataset_config.pipeline if step.type == "GenerateTarget")
+    target_step.encoder.encode_heatmaps = True
+    for packed in DATASETS.build(dataset_config):
+        sample = packed["data_samples"]
+        shapes = [tuple(maps.shape) for maps in sample.gt_fields.heatmaps]
+        assert shapes == [(17, 48, 48), (17, 96, 96)]
+        for k, heatmap in enumerate(sample.gt_fields.heatmaps[0]):
+            own = sample.gt_instance_labels.keypoint_indices[:, k]
+            assert (heatmap.flatten()[own[own[:, 1] > 0, 0]] == 1).all()

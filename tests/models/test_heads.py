@@ -86,6 +86,24 @@ def test_every_parameter_gets_a_gradient(kind, names):
     assert all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())
 
 
+@pytest.mark.parametrize("kind", [HigherHRNetHead, SWAHRHead])
+def test_targets_rendered_by_the_head_give_the_same_losses(kind):
+    keypoints, visible = torch.rand(2, 5, 2).numpy() * (64, 96), torch.ones(2, 5).numpy()
+    given = sample_of(keypoints, visible)
+    rendered = sample_of(keypoints, visible)
+    encoded = codec_for((64, 96), encode_heatmaps=False).encode(keypoints, visible)
+    rendered.gt_instance_labels.keypoint_centers = torch.from_numpy(encoded["keypoint_centers"])
+    del rendered.gt_fields
+    rendered.gt_fields = MultilevelPixelData(heatmap_mask=given.gt_fields.heatmap_mask)
+    head, feats = head_of(kind), (torch.randn(FEATS),)
+    expected = head.loss(feats, [given, given])
+    for name, loss in head.loss(feats, [rendered, rendered]).items():
+        torch.testing.assert_close(loss, expected[name], msg=name)
+    head.decoder = None
+    with pytest.raises(RuntimeError, match="needs the codec as its `decoder`"):
+        head.loss(feats, [rendered, rendered])
+
+
 @pytest.mark.parametrize("num_people", [0, 2])
 def test_images_without_labelled_keypoints_train(num_people):
     keypoints = torch.zeros(num_people, 5, 2).numpy()

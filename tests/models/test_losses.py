@@ -9,6 +9,10 @@ from swahr_mmpose.models.losses import (
     TagGroupingLoss,
     WeightAdaptiveLoss,
 )
+from swahr_mmpose.models.losses.scale_regularization_loss import (
+    plain_regularization_loss,
+    scale_regularization_loss,
+)
 from swahr_mmpose.models.losses.weight_adaptive_loss import (
     plain_heatmap_loss,
     scale_adaptive_target,
@@ -182,6 +186,20 @@ def test_gradients_of_the_heatmap_loss(gamma):
         return weight_adaptive_loss(pred, target, scales, mask, shift, gamma) * 1000
 
     assert torch.autograd.gradcheck(loss, inputs)
+
+
+@pytest.mark.parametrize("with_mask", [True, False])
+def test_the_fast_regulariser_is_the_plain_formula(with_mask):
+    _, target, scales, mask, _ = random_maps()
+    mask = mask if with_mask else None
+    results = []
+    for compute in (scale_regularization_loss, plain_regularization_loss):
+        leaf = scales.clone().requires_grad_()
+        loss = compute(leaf, target, mask)
+        (3 * loss).backward()
+        results.append((loss.detach(), leaf.grad))
+    for fast, plain in zip(*results, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-12, atol=1e-15)
 
 
 def test_gradients_of_the_regulariser():

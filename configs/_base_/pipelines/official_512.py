@@ -4,6 +4,7 @@ codec = dict(
     input_size=(512, 512),
     heatmap_sizes=[(128, 128), (256, 256)],
     sigma=2.0,
+    encode_heatmaps=False,
 )
 
 train_pipeline = [

@@ -4,6 +4,7 @@ codec = dict(
     input_size=(640, 640),
     heatmap_sizes=[(160, 160), (320, 320)],
     sigma=2.0,
+    encode_heatmaps=False,
 )
 
 train_pipeline = [

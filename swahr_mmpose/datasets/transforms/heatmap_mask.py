@@ -48,7 +48,7 @@ class BottomupHeatmapMask(BaseTransform):
     Unlike MMPose's ``BottomupGetHeatmapMask`` it takes run-length encoded regions, which COCO's
     crowds are, and warps the mask straight to the size of the maps.
 
-    Required keys: ``ori_shape`` (h, w), ``heatmaps`` (a list from the codec);
+    Required keys: ``ori_shape`` (h, w), ``heatmap_sizes`` (w, h) from the codec;
     optional: ``invalid_segs``, ``warp_mat``, ``input_size``, ``flip``. Added keys:
     ``heatmap_mask``, one (1, H, W) bool array per map size.
     """
@@ -61,8 +61,7 @@ class BottomupHeatmapMask(BaseTransform):
         warp = results.get("warp_mat", np.eye(2, 3))
         input_size = results.get("input_size", (width, height))
         masks = []
-        for heatmaps in results["heatmaps"]:
-            h, w = heatmaps.shape[1:]
+        for w, h in results["heatmap_sizes"]:
             to_map = np.array([[w / input_size[0]], [h / input_size[1]]])
             mask = cv2.warpAffine(valid, warp * to_map, (w, h), flags=cv2.INTER_LINEAR) > 127
             masks.append(mask[None, :, ::-1].copy() if results.get("flip") else mask[None])

@@ -15,6 +15,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import Tensor, nn
 
 from ...codecs.decoding import boxes_of_keypoints
+from ...codecs.device_targets import render_heatmaps_on_device
 from ...layout import STRIDES, TAG_LEVEL, OutputLayout
 from ..aggregation import MapAggregator, flip_back, merge_resolutions
 from ..keypoint_widths import keypoint_widths
@@ -187,9 +188,12 @@ class HigherHRNetHead(BaseHead):
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Targets (B, K, H, W) and masks (B, 1, H, W) of each resolution."""
         targets, masks = [], []
+        fields = [sample.gt_fields for sample in batch_data_samples]
         for level, output in enumerate(outputs):
-            fields = [sample.gt_fields for sample in batch_data_samples]
-            target = torch.stack([field.heatmaps[level] for field in fields])
+            if "heatmaps" in fields[0]:
+                target = torch.stack([field.heatmaps[level] for field in fields])
+            else:
+                target = self._render(batch_data_samples, level, output)
             if target.shape != output.shape:
                 raise ValueError(
                     f"The codec's heatmaps at stride {STRIDES[level]} are of shape "
@@ -201,6 +205,19 @@ class HigherHRNetHead(BaseHead):
             targets.append(target)
             masks.append(mask.reshape(len(mask), 1, *mask.shape[-2:]))
         return targets, masks
+
+    def _render(self, batch_data_samples: list[Any], level: int, output: Tensor) -> Tensor:
+        """Targets (B, K, H, W) from the keypoints that a codec without heatmaps gives."""
+        if self.decoder is None:
+            raise RuntimeError(
+                "The codec of the pipeline has `encode_heatmaps=False`: the head needs the codec "
+                "as its `decoder` to render them."
+            )
+        centers = [sample.gt_instance_labels.keypoint_centers for sample in batch_data_samples]
+        height, width = output.shape[2:]
+        return render_heatmaps_on_device(
+            [center[:, :, level] for center in centers], (width, height), self.decoder.sigma
+        )
 
     # ---------------------------------------------------------------- test
 

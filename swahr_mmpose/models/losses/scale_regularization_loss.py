@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from .checks import at_least_float32, check_mask, check_same_shape
+from .sparse_pixels import foreground_index, mask_at
 
 
 def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -24,8 +29,38 @@ def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | Non
     """
     check_same_shape("target", target, "scales", scales)
     check_mask(mask, scales)
-    loss = at_least_float32(scales) ** 2 * (target > 0)
+    scales = at_least_float32(scales)
+    if scales.device.type == "cpu":
+        loss: Tensor = _SparseRegularization.apply(scales, target, mask)
+        return loss
+    return plain_regularization_loss(scales, target, mask)
+
+
+def plain_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+    """The formula of :func:`scale_regularization_loss` as it stands, on any device."""
+    loss = scales**2 * (target > 0)
     return loss.mean() if mask is None else (loss * mask).mean()
+
+
+class _SparseRegularization(torch.autograd.Function):
+    """The same on the CPU, at the pixels of people only."""
+
+    @staticmethod
+    def forward(ctx: Any, scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+        index = foreground_index(target)
+        alpha = scales.flatten()[index.flat]
+        weighted = alpha * mask_at(mask, index, alpha)
+        ctx.shape = scales.shape
+        ctx.save_for_backward(index.flat, weighted)
+        return torch.dot(weighted, alpha) / scales.numel()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+        flat, weighted = ctx.saved_tensors
+        grad = weighted.new_zeros(ctx.shape)
+        grad.view(-1)[flat] = weighted * (2 * grad_loss / grad.numel())
+        return grad, None, None
 
 
 @MODELS.register_module()

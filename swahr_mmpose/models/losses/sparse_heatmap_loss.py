@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .sparse_pixels import foreground_index, mask_at
+
 
 class _Pixels(NamedTuple):
     """Loss of some pixels and its gradients, all of one shape."""
@@ -72,32 +74,33 @@ class _SparseHeatmapLoss(torch.autograd.Function):
                     grad_shift[image],
                 )
 
-        index = (target > 0).flatten().nonzero().squeeze(1)
-        p, g = pred.flatten()[index], target.flatten()[index]
-        a = None if scales is None else scales.flatten()[index]
-        s = None if weight_shift is None else weight_shift.flatten()[index]
-        weight = torch.ones_like(p) if mask is None else _at(mask, index, pred.shape).to(p.dtype)
+        index = foreground_index(target)
+        at = index.flat
+        p, g = pred.flatten()[at], target.flatten()[at]
+        a = None if scales is None else scales.flatten()[at]
+        s = None if weight_shift is None else weight_shift.flatten()[at]
+        weight = mask_at(mask, index, p)
         foreground = _foreground(p, g, a, s, gamma)
         # what these pixels were counted for as background is taken back
         total += ((foreground.loss - _background_weight(p, s) * p**2) * weight).sum()
-        grad_pred.view(-1)[index] = foreground.grad_pred * weight
+        grad_pred.view(-1)[at] = foreground.grad_pred * weight
         if grad_shift is not None and foreground.grad_shift is not None:
-            grad_shift.view(-1)[index] = foreground.grad_shift * weight
+            grad_shift.view(-1)[at] = foreground.grad_shift * weight
         grad_scales = None
         if foreground.grad_scales is not None:
             grad_scales = foreground.grad_scales * weight
-        ctx.save_for_backward(grad_pred, index, grad_scales, grad_shift)
+        ctx.save_for_backward(grad_pred, at, grad_scales, grad_shift)
         return total / pred.numel()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        grad_pred, index, grad_at_index, grad_shift = ctx.saved_tensors
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+        grad_pred, at, grad_at_index, grad_shift = ctx.saved_tensors
         factor = grad_loss / grad_pred.numel()
         grad_scales = None
         if grad_at_index is not None:
             grad_scales = torch.zeros_like(grad_pred)
-            grad_scales.view(-1)[index] = grad_at_index * factor
+            grad_scales.view(-1)[at] = grad_at_index * factor
         grad_shift = None if grad_shift is None else grad_shift * factor
         return grad_pred * factor, None, grad_scales, None, grad_shift, None
 
@@ -164,10 +167,3 @@ def _foreground(p: Tensor, g: Tensor, a: Tensor | None, s: Tensor | None, gamma:
         grad_scales=None if slope is None else -2 * weight * difference * slope,
         grad_shift=grad_shift,
     )
-
-
-def _at(mask: Tensor, index: Tensor, shape: torch.Size) -> Tensor:
-    """Values of a (B, 1, H, W) mask at flat indices into (B, K, H, W) maps."""
-    k, pixels = shape[1], shape[2] * shape[3]
-    image, pixel = index // (k * pixels), index % pixels
-    return mask.flatten()[image * pixels + pixel]
