@@ -105,15 +105,16 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=650, val_interval=650)
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=720, val_interval=720)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type="Adam", lr=3.0e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, begin=0, end=50, by_epoch=False),
-    dict(type="LinearLR", start_factor=1.0, end_factor=0.0, begin=50, end=650, by_epoch=False),
+    dict(type="LinearLR", start_factor=1.0, end_factor=0.0, begin=50, end=720, by_epoch=False),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=650))
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=720))
 log_processor = dict(by_epoch=False)
+randomness = dict(seed=0)
 custom_hooks = [dict(type="ChannelsLastHook")]

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from mmengine.runner import Runner
 
-from .helpers import CONFIGS, load_config
+from .helpers import CONFIGS, build_model, load_config
 from .test_workflows import losses_of, mim
 
 pytestmark = [pytest.mark.slow, pytest.mark.realdata]
@@ -126,3 +127,51 @@ def test_a_narrow_network_overfits_real_pictures(real_data, tmp_path):
     ap = runner.message_hub.get_scalar("val/coco/AP").current()
     print(f"AP on the pictures trained on: {ap:.3f}")
     assert ap >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "num_images"),
+    [("swahr_hrnet_w32_coco", "coco", 50), ("swahr_hrnet_w32_crowdpose", "crowdpose", 24)],
+)
+def test_the_test_command_on_real_pictures(name, folder, num_images, real_data, tmp_path):
+    """Flip and multi-scale test of a narrow network with random weights, through `mim test`."""
+    if folder == "coco":
+        ann_file = subset(
+            real_data, tmp_path / "val.json", "val", first_images(real_data, "val", num_images)
+        )
+    else:
+        ann_file = real_data / "crowdpose" / "crowdpose_val.json"
+    config = load_config(f"{name}_multiscale")
+    narrow = load_config("swahr_tiny_synthetic").model
+    config.model.backbone = narrow.backbone
+    config.model.head.update(in_channels=24, num_basic_blocks=1, norm_cfg=dict(type="BN"))
+    loader = config.test_dataloader
+    loader.update(num_workers=1, batch_size=2)
+    loader.dataset.update(
+        data_root="",
+        ann_file=str(ann_file),
+        data_prefix=dict(img=str(real_data / folder / "images") + "/"),
+    )
+    config.val_dataloader = config.val_evaluator = config.val_cfg = None
+    config.train_dataloader = config.train_cfg = config.optim_wrapper = None
+    config.param_scheduler = None
+    config.default_hooks.checkpoint.pop("save_best")
+    config_file = tmp_path / "config.py"
+    config.dump(config_file)
+    model = build_model(config)
+    model.init_weights()
+    checkpoint = tmp_path / "random.pth"
+    torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
+    log = mim(
+        "test",
+        "mmpose",
+        config_file,
+        "--checkpoint",
+        checkpoint,
+        "--work-dir",
+        tmp_path / "work",
+        cwd=tmp_path,
+    )
+    # two pictures a batch
+    assert f"[{num_images // 2}/{num_images // 2}]" in log
+    assert f"{folder}/AP" in log

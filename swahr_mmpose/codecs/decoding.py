@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .candidates import find_candidates
+from .device_refinement import refine_on_device
 from .grouping import default_keypoint_order, group_candidates
 from .refinement import adjust_keypoints, fill_missing_keypoints
 
@@ -123,11 +124,16 @@ def _refine(people: np.ndarray, heatmaps: Tensor, tags: Tensor, options: DecodeO
     if options.max_instances is not None:
         keep = np.argsort(-instance_scores, kind="stable")[: options.max_instances]
         people, instance_scores = people[np.sort(keep)], instance_scores[np.sort(keep)]
-    heatmaps_np = heatmaps.float().cpu().numpy()
-    people = adjust_keypoints(people, heatmaps_np)
-    if options.fill_missing:
-        tags_np = tags.float().cpu().numpy().reshape(-1, *heatmaps_np.shape)
-        people = fill_missing_keypoints(people, heatmaps_np, tags_np, options.keypoint_thr)
+    heatmaps = heatmaps.float()
+    tags = tags.float().reshape(-1, *heatmaps.shape)
+    if heatmaps.device.type == "cpu":
+        people = adjust_keypoints(people, heatmaps.numpy())
+        if options.fill_missing:
+            people = fill_missing_keypoints(
+                people, heatmaps.numpy(), tags.numpy(), options.keypoint_thr
+            )
+    else:
+        people = refine_on_device(people, heatmaps, tags, options.fill_missing)
     return People(people[..., :2], people[..., 2], instance_scores)
 
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from swahr_mmpose.codecs.grouping import default_keypoint_order
+from swahr_mmpose.codecs.candidates import _dense_candidates
+from swahr_mmpose.codecs.device_refinement import refine_on_device
+from swahr_mmpose.codecs.grouping import default_keypoint_order, group_candidates
 
 from ..helpers import golden
 from .test_targets import codec_for
@@ -46,6 +48,38 @@ def test_people_are_the_official_ones(name, fill_missing):
     np.testing.assert_allclose(as_set(people)[..., :2], as_set(expected)[..., :2], atol=1e-3)
     np.testing.assert_allclose(as_set(people)[..., 2], as_set(expected)[..., 2], atol=1e-4)
     np.testing.assert_allclose(np.sort(instance_scores[0]), np.sort(numbers["scores"]), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("fill_missing", [False, True])
+def test_the_path_for_gpus_finds_the_same_people(name, fill_missing):
+    """Run on the CPU here; candidates by pooling, refinement in torch."""
+    numbers = golden(f"parse_{name}")
+    heatmaps, tags = maps_of(numbers)
+    options = codec_of(numbers).decode_options
+    (candidates,) = _dense_candidates(
+        heatmaps, tags, options.topk, options.nms_kernel, options.keypoint_thr
+    )
+    order = default_keypoint_order(heatmaps.shape[1])
+    people = group_candidates(candidates, order, options.tag_thr, options.topk)
+    by_keypoint = tags[0].reshape(-1, *heatmaps.shape[1:])
+    refined = refine_on_device(people, heatmaps[0], by_keypoint, fill_missing)
+    expected = numbers["refined" if fill_missing else "grouped"]
+    np.testing.assert_allclose(as_set(refined)[..., :2], as_set(expected)[..., :2], atol=1e-3)
+    np.testing.assert_allclose(as_set(refined)[..., 2], as_set(expected)[..., 2], atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", CASES)
+def test_people_on_a_gpu_are_those_on_the_cpu(name):
+    """Nearly as many, and the best as good: equal candidates may be ranked otherwise there."""
+    numbers = golden(f"parse_{name}")
+    codec = codec_of(numbers)
+    _, _, on_cpu = codec.batch_decode(*maps_of(numbers))
+    _, _, on_gpu = codec.batch_decode(*(maps.cuda() for maps in maps_of(numbers)))
+    assert abs(len(on_cpu[0]) - len(on_gpu[0])) <= max(1, len(on_cpu[0]) // 10)
+    assert max(on_gpu[0]) == pytest.approx(max(on_cpu[0]), abs=1e-4)
 
 
 def test_images_of_a_batch_are_decoded_each_by_itself():

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from mmengine.structures import InstanceData
-from mmpose.registry import METRICS
+from mmpose.registry import DATASETS, METRICS
 from mmpose.structures import PoseDataSample
 
 from ..helpers import dataset_meta, load_config
@@ -77,3 +77,39 @@ def test_people_are_ranked_by_their_instance_score(metric):
         results.append(metric.evaluate(len(samples))["coco/AP"])
     assert results[0] == pytest.approx(1.0)
     assert results[1] < 0.9
+
+
+def test_results_for_a_server_without_annotations(synthetic_data, tmp_path):
+    """As for COCO's test-dev: pictures only, and the file of results is all that is wanted."""
+    content = json.loads((synthetic_data / "annotations" / "val.json").read_text())
+    del content["annotations"]
+    ann_file = tmp_path / "image_info.json"
+    ann_file.write_text(json.dumps(content))
+    config = load_config("swahr_tiny_synthetic")
+    dataset_config = config.test_dataloader.dataset
+    dataset_config.update(
+        ann_file=str(ann_file), data_root="", data_prefix=dict(img=f"{synthetic_data}/images/val/")
+    )
+    dataset = DATASETS.build(dataset_config)
+    assert len(dataset) == 8
+    metric = METRICS.build(
+        dict(type="BottomupCocoMetric", format_only=True, outfile_prefix=str(tmp_path / "results"))
+    )
+    metric.dataset_meta = dataset.metainfo
+    keypoints = np.arange(34.0).reshape(1, 17, 2)
+    for packed in dataset:
+        sample = packed["data_samples"]
+        sample.pred_instances = InstanceData(
+            keypoints=keypoints,
+            keypoint_scores=np.ones((1, 17)),
+            bboxes=np.zeros((1, 4)),
+            bbox_scores=np.array([0.5]),
+        )
+        metric.process(None, [sample.to_dict()])
+    assert metric.evaluate(8) == {}
+    results = json.loads((tmp_path / "results.keypoints.json").read_text())
+    assert len(results) == 8
+    assert results[0]["category_id"] == 1
+    assert results[0]["score"] == 0.5
+    assert results[0]["keypoints"][:3] == [0, 1, 1]
+    assert {result["image_id"] for result in results} == {i["id"] for i in content["images"]}

@@ -1,0 +1,66 @@
+"""The wheel carries configs, tools and metafiles, and an installed package finds them."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .helpers import CONFIGS, ROOT
+
+pytestmark = pytest.mark.slow
+
+USE = """
+import json, swahr_mmpose
+from mmengine.config import Config
+path = swahr_mmpose.config_path("swahr_hrnet_w48_crowdpose_multiscale")
+config = Config.fromfile(path)
+print(json.dumps([str(path), config.model.head.type, str(swahr_mmpose.tools_dir())]))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the wheel's content."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, ROOT]
+    subprocess.run(command, check=True)
+    (wheel,) = folder.glob("*.whl")
+    target = folder / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(target)
+    return target
+
+
+def run(target, *command):
+    environment = dict(os.environ, PYTHONPATH=str(target))
+    return subprocess.run(
+        command, cwd=target, env=environment, text=True, capture_output=True, check=True
+    ).stdout
+
+
+def test_every_config_and_tool_is_in_the_wheel(installed):
+    resources = installed / "swahr_mmpose" / ".mim"
+    for name in ("configs", "tools"):
+        expected = {path.relative_to(ROOT) for path in (ROOT / name).rglob("*.py")}
+        packed = {path.relative_to(resources) for path in (resources / name).rglob("*.py")}
+        assert packed == expected
+    assert (resources / "model-index.yml").is_file()
+    assert (installed / "swahr_mmpose" / "py.typed").is_file()
+
+
+def test_an_installed_package_finds_its_configs(installed):
+    path, head, tools = json.loads(run(installed, sys.executable, "-c", USE).splitlines()[-1])
+    assert Path(path).is_relative_to(installed)
+    assert Path(tools).is_relative_to(installed)
+    assert head == "SWAHRHead"
+
+
+def test_mim_search_lists_the_models(installed):
+    mim = Path(sys.executable).with_name("mim")
+    output = run(installed, mim, "search", "swahr_mmpose", "--valid-config")
+    names = {path.stem for path in CONFIGS.glob("*hrnet*.py")}
+    assert all(f"'{name}'" in output for name in names)
