@@ -23,6 +23,8 @@ $(STAMP): requirements/build.txt requirements/runtime.txt requirements/mminstall
 	@echo "Installing the rest"
 	$(PIP) --no-build-isolation --requirement requirements/runtime.txt \
 	    --requirement requirements/mminstall.txt --requirement requirements/dev.txt $(PINNED)
+	# the same OpenCV without windows, which needs no display libraries, in place of mmcv's
+	$(PIP) --no-deps --force-reinstall opencv-python-headless $(PINNED)
 	$(PIP) --no-deps --editable .
 	touch $@
 

@@ -69,7 +69,7 @@ def test_official_configs_train_on_real_pictures(name, real_data, tmp_path):
 
 
 def multi_person_images(folder, count):
-    """Landscape pictures of two to five people, each of whom is large and well labelled."""
+    """Pictures of 640×480 with two to five people, all of them large and well labelled."""
     content = json.loads((folder / "coco" / "person_keypoints_train.json").read_text())
     people = {}
     for annotation in content["annotations"]:
@@ -81,7 +81,7 @@ def multi_person_images(folder, count):
         suits = 2 <= len(own) <= 5 and all(
             not a["iscrowd"] and a["num_keypoints"] >= 8 and a["area"] > 0.03 * size for a in own
         )
-        if suits and image["width"] == 640 and 420 <= image["height"] <= 480:
+        if suits and (image["width"], image["height"]) == (640, 480):
             chosen.append(image["id"])
     return chosen[:count]
 
@@ -99,7 +99,7 @@ def test_a_narrow_network_overfits_real_pictures(real_data, tmp_path):
     train.update(num_workers=0, persistent_workers=False, batch_size=4)
     train.dataset.pipeline = [
         dict(type="LoadImage"),
-        # the picture as it is in test, not augmented
+        # the picture as it is in test, not augmented: 1.125 times the 640 pixels that fit in
         dict(
             type="BottomupUniformAffine",
             input_size=(384, 256),
@@ -116,6 +116,8 @@ def test_a_narrow_network_overfits_real_pictures(real_data, tmp_path):
         loader.update(num_workers=0, persistent_workers=False)
         loader.dataset.update(data_root="", ann_file=str(file))
         loader.dataset.data_prefix = dict(img=str(real_data / "coco" / "images") + "/")
+    # in test the same 720×480 pixels at 384×256
+    config.val_dataloader.dataset.pipeline[1].input_size = 256
     config.train_cfg.update(max_iters=iterations, val_interval=iterations)
     config.param_scheduler[1].end = iterations
     config.default_hooks.checkpoint.interval = iterations

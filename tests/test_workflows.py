@@ -103,20 +103,14 @@ def test_train_resume_test(trained, synthetic_data):
     assert "coco/AP" in log
 
 
-def test_a_checkpoint_of_another_model_is_named(trained, synthetic_data, tmp_path):
-    """MMEngine's strict loading is off in test; the missing keys are in the log all the same."""
-    log = mim(
-        "test",
-        "mmpose",
-        TINY,
-        "--checkpoint",
-        trained / "iter_4.pth",
-        "--work-dir",
-        tmp_path,
-        *data_options(synthetic_data, **{"model.head.type": "HigherHRNetHead"}),
-        cwd=tmp_path,
-    )
-    assert "unexpected key in source state_dict: head.scale_layers.0.0.weight" in log
+def test_training_with_the_model_compiled(synthetic_data, tmp_path):
+    """MMEngine's option; traced, and run without a compiler's code."""
+    options = short_run(2) | {"compile.backend": "aot_eager"}
+    options = data_options(synthetic_data, parts=("train",), **options)
+    mim("train", "mmpose", TINY, "--no-validate", *options, cwd=tmp_path)
+    losses = losses_of(tmp_path / "work_dirs" / TINY.stem)
+    assert len(losses) == 2
+    assert np.isfinite(losses).all()
 
 
 def readme_config():

@@ -8,255 +8,51 @@ ratio. Only ratios say something on a machine that others use too. Rows for a GP
 from __future__ import annotations
 
 import argparse
+import cProfile
 import datetime
-import pickle
 import platform
+import pstats
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import mmpose
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
+from benchmark_rows import (
+    ROWS,
+    Row,
+    aggregated_maps,
+    decode_rows,
+    our_codec,
+    synchronize,
+    target_bytes,
+)
 from mmengine.registry import init_default_scope
-from mmpose.apis.inference import dataset_meta_from_config
-from mmpose.codecs import AssociativeEmbedding
-from mmpose.models.losses import AssociativeEmbeddingLoss
-from mmpose.registry import MODELS
 
 import swahr_mmpose
-from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
-from swahr_mmpose.codecs.grouping import default_keypoint_order
-from swahr_mmpose.models.losses import (
-    ScaleRegularizationLoss,
-    TagGroupingLoss,
-    WeightAdaptiveLoss,
-)
-from swahr_mmpose.models.losses.scale_regularization_loss import plain_regularization_loss
-from swahr_mmpose.models.losses.weight_adaptive_loss import plain_heatmap_loss
 
-K = 17
+#: What is measured without a counterpart.
+EXTRAS = ("scaling", "profile")
 
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison.
-
-    Attributes:
-        name: What is measured.
-        ours: Runs ours once.
-        other: Runs the counterpart once.
-        other_name: What the counterpart is.
-    """
-
-    name: str
-    ours: Callable[[], Any]
-    other: Callable[[], Any]
-    other_name: str
-
-
-def stock_codec(size: int) -> AssociativeEmbedding:
-    """MMPose's associative-embedding codec, decoding maps of the input's size."""
-    return AssociativeEmbedding(
-        input_size=(size, size),
-        heatmap_size=(size, size),
-        sigma=2,
-        decode_topk=30,
-        decode_center_shift=0.5,
-        decode_keypoint_order=list(default_keypoint_order(K)),
-        decode_max_instances=30,
-    )
-
-
-def our_codec(size: int, **kwargs: Any) -> ScaleAdaptiveHeatmap:
-    """Ours for a square input."""
-    sizes = [(size // 4, size // 4), (size // 2, size // 2)]
-    return ScaleAdaptiveHeatmap(input_size=(size, size), heatmap_sizes=sizes, **kwargs)
-
-
-def people_in(size: int, num_people: int, rng: np.random.Generator) -> np.ndarray:
-    """Keypoints (N, K, 2) of people spread over a square picture, in pixels."""
-    centers = rng.uniform(0.1 * size, 0.9 * size, (num_people, 1, 2))
-    spread = size / (4 * np.sqrt(num_people))
-    keypoints = centers + rng.uniform(-spread, spread, (num_people, K, 2))
-    return keypoints.clip(0, size - 1)
-
-
-def aggregated_maps(size: int, num_people: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Maps as a network gives them: peaks of different height, noise, one keypoint in ten weak."""
-    rng = np.random.default_rng(num_people)
-    codec = our_codec(size)
-    keypoints = people_in(size, num_people, rng)
-    encoded = codec.encode(keypoints)
-    stride2 = torch.from_numpy(encoded["heatmaps"][1])[None]
-    heights = torch.from_numpy(rng.uniform(0.3, 0.95, (1, K, size // 2, size // 2))).float()
-    heights = torch.nn.functional.avg_pool2d(heights, 31, 1, 15)
-    weak = torch.from_numpy(rng.random((1, K, 1, 1)) < 0.1)
-    heatmaps = stride2 * heights * torch.where(weak, 0.1, 1.0)
-    heatmaps = heatmaps + torch.rand_like(heatmaps) * 0.02
-    tags = nearest_person(keypoints / 4, size // 4) * 2.0
-    tags = torch.from_numpy(np.concatenate([tags, tags])[None]).float()
-    resize = dict(size=(size, size), mode="bilinear", align_corners=False)
-    tags = tags + torch.randn_like(tags) * 0.05
-    return (
-        torch.nn.functional.interpolate(heatmaps, **resize),
-        torch.nn.functional.interpolate(tags, **resize),
-    )
-
-
-def nearest_person(keypoints: np.ndarray, size: int) -> np.ndarray:
-    """For each keypoint the number of the person that is nearest, (K, H, W)."""
-    y, x = np.mgrid[:size, :size]
-    distance = (x - keypoints[..., :1, None]) ** 2 + (y - keypoints[..., 1:, None]) ** 2
-    return distance.argmin(axis=0)
-
-
-def decode_rows(device: str) -> Iterator[Row]:
-    """Decoding of flip-tested maps at 640×640."""
-    for num_people in (3, 10, 25):
-        heatmaps, tags = (maps.to(device) for maps in aggregated_maps(640, num_people))
-        ours, stock = our_codec(640), stock_codec(640)
-        yield Row(
-            f"decode 640×640, {num_people} people",
-            lambda h=heatmaps, t=tags, c=ours: c.batch_decode(h, t),
-            lambda h=heatmaps, t=tags, c=stock: c.batch_decode(h, t),
-            "stock AssociativeEmbedding.batch_decode",
-        )
-
-
-def tag_loss_rows(device: str) -> Iterator[Row]:
-    """Tag loss, forward and backward."""
-    rng = np.random.default_rng(0)
-    tags = torch.randn(10, K, 160, 160, device=device, requires_grad=True)
-    indices = []
-    for _ in range(10):
-        index = rng.integers(0, 160 * 160, (8, K))
-        visible = rng.random((8, K)) < 0.8
-        stacked = np.stack([np.where(visible, index, 0), visible], axis=-1).astype(np.int64)
-        indices.append(torch.from_numpy(stacked).to(device))
-
-    def run(loss: Any) -> None:
-        tags.grad = None
-        sum(loss(tags, indices)).backward()
-        synchronize(device)
-
-    ours, stock = TagGroupingLoss(), AssociativeEmbeddingLoss(loss_weight=1e-3)
-    yield Row(
-        "tag loss, B=10, 8 people, 160×160",
-        lambda: run(ours),
-        lambda: run(stock),
-        "stock AssociativeEmbeddingLoss",
-    )
-
-
-def heatmap_loss_rows(device: str) -> Iterator[Row]:
-    """Heatmap and scale losses of both resolutions, forward and backward."""
-    rng = np.random.default_rng(0)
-    levels = []
-    encoded = [our_codec(320).encode(people_in(320, 8, rng))["heatmaps"] for _ in range(4)]
-    for level in (0, 1):
-        target = torch.from_numpy(np.stack([maps[level] for maps in encoded])).to(device)
-        pred = (torch.randn_like(target) * 0.1).requires_grad_()
-        scales = (torch.randn_like(target) * 0.1).requires_grad_()
-        levels.append((pred, target, scales, torch.rand_like(target[:, :1]) > 0.1))
-    losses = WeightAdaptiveLoss(), ScaleRegularizationLoss()
-
-    def run(heatmap_loss: Any, scale_loss: Any) -> None:
-        total = 0
-        for pred, target, scales, mask in levels:
-            pred.grad = scales.grad = None
-            total = total + heatmap_loss(pred, target, scales, mask)
-            total = total + scale_loss(scales, target, mask)
-        total.backward()
-        synchronize(device)
-
-    yield Row(
-        "heatmap and scale losses, B=4, 320×320",
-        lambda: run(*losses),
-        lambda: run(
-            lambda p, t, s, m: plain_heatmap_loss(p, t, s, m, None, 0.01),
-            plain_regularization_loss,
-        ),
-        "the plain formula",
-    )
-
-
-def target_rows(device: str) -> Iterator[Row]:
-    """What a data loader's worker does for one picture."""
-    del device  # always on the CPU
-    keypoints = people_in(640, 8, np.random.default_rng(0))
-    visible = np.ones(keypoints.shape[:2], np.float32)
-    ours = our_codec(640, encode_heatmaps=False)
-    stock = [
-        AssociativeEmbedding(input_size=(640, 640), heatmap_size=(size, size), sigma=2)
-        for size in (160, 320)
-    ]
-    yield Row(
-        "targets, 640×640, 8 people, two resolutions",
-        lambda: ours.encode(keypoints, visible),
-        lambda: [codec.encode(keypoints, visible) for codec in stock],
-        "stock AssociativeEmbedding.encode, twice",
-    )
-
-
-def target_bytes() -> tuple[int, int]:
-    """Bytes of one picture's targets through the data loader's pipe, ours and with heatmaps."""
-    keypoints = people_in(640, 8, np.random.default_rng(0))
-    return tuple(
-        len(pickle.dumps(our_codec(640, encode_heatmaps=heatmaps).encode(keypoints)))
-        for heatmaps in (False, True)
-    )
-
-
-def inference_rows(device: str) -> Iterator[Row]:
-    """One picture end to end, W32 at 512 with flip test, random weights."""
-    configs = []
-    for path in (
-        swahr_mmpose.config_path("swahr_hrnet_w32_coco"),
-        Path(mmpose.__file__).parent
-        / ".mim/configs/body_2d_keypoint/associative_embedding/coco"
-        / "ae_hrnet-w32_8xb24-300e_coco-512x512.py",
-    ):
-        config = Config.fromfile(path)
-        config.model.backbone.init_cfg = None
-        configs.append(config)
-    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    steps = []
-    for config in configs:
-        model = MODELS.build(config.model).eval().to(device)
-        # no one is found: what is compared is everything but grouping
-        final = model.head.final_layers if hasattr(model.head, "final_layers") else None
-        for layer in final or [model.head.final_layer]:
-            torch.nn.init.zeros_(layer.weight)
-            torch.nn.init.zeros_(layer.bias)
-        pipeline = Compose(config.test_dataloader.dataset.pipeline)
-        meta = dataset_meta_from_config(config, "test")
-
-        def step(model: Any = model, pipeline: Any = pipeline, meta: Any = meta) -> None:
-            with torch.no_grad():
-                model.test_step(pseudo_collate([pipeline(dict(img=image, **meta))]))
-
-        steps.append(step)
-    yield Row("inference W32, 512, flip, one picture", *steps, "stock AE HRNet-W32, one resolution")
-
-
-ROWS = dict(
-    decode=decode_rows,
-    tag_loss=tag_loss_rows,
-    heatmap_loss=heatmap_loss_rows,
-    targets=target_rows,
-    inference=inference_rows,
-)
-
-
-def synchronize(device: str) -> None:
-    """Wait for the device."""
-    if device != "cpu":
-        torch.cuda.synchronize()
+#: Peak memory of one picture through a multi-scale test, in a process of its own.
+_MEMORY_SCRIPT = """
+import resource, sys
+import numpy as np
+from mmengine.config import Config
+from mmpose.apis import inference_bottomup, init_model
+import swahr_mmpose
+config = Config.fromfile(swahr_mmpose.config_path("swahr_tiny_synthetic"))
+size = int(sys.argv[1])
+config.test_dataloader.dataset.pipeline[1].update(input_size=size, scales=(1, 0.5, 2))
+model = init_model(config, device="cpu")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+inference_bottomup(model, np.zeros((480, 480, 3), np.uint8))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
 
 
 def measure(row: Row, repeats: int, device: str) -> tuple[float, float]:
@@ -272,18 +68,69 @@ def measure(row: Row, repeats: int, device: str) -> tuple[float, float]:
     return float(np.median(times[0])), float(np.median(times[1]))
 
 
-def scaling(repeats: int) -> list[str]:
-    """Decode time against people and picture size."""
+def scaling(repeats: int, plot: Path | None) -> list[str]:
+    """Decode time against people and picture size, and memory of a multi-scale test."""
     codec = our_codec(512)
-    lines = ["", "| decode, people at 640×640 | ms |", "|---|---|"]
-    for num_people in (1, 5, 15, 30, 60):
-        maps = aggregated_maps(640, num_people)
-        lines.append(f"| {num_people} | {1e3 * median_time(codec, maps, repeats):.1f} |")
+    people = {
+        num_people: 1e3 * median_time(codec, aggregated_maps(640, num_people), repeats)
+        for num_people in (1, 5, 15, 30, 60)
+    }
+    sizes = {
+        size: 1e3 * median_time(codec, aggregated_maps(size, 10), max(3, repeats // 4))
+        for size in (256, 512, 1024, 2048)
+    }
+    memory = {size: multi_scale_memory(size) for size in (256, 512, 768, 1024)}
+    if plot:
+        draw_scaling(people, sizes, memory, plot)
+    lines = ["", "| decode, people at 640×640 | ms | ms per person |", "|---|---|---|"]
+    lines += [f"| {n} | {ms:.1f} | {ms / n:.2f} |" for n, ms in people.items()]
     lines += ["", "| decode, picture size, 10 people | ms | ms per megapixel |", "|---|---|---|"]
-    for size in (256, 512, 1024, 2048):
-        seconds = median_time(codec, aggregated_maps(size, 10), max(3, repeats // 4))
-        per_megapixel = 1e3 * seconds / (size**2 / 1e6)
-        lines.append(f"| {size} | {1e3 * seconds:.1f} | {per_megapixel:.1f} |")
+    lines += [f"| {n} | {ms:.1f} | {ms / (n**2 / 1e6):.1f} |" for n, ms in sizes.items()]
+    lines += ["", "| multi-scale test, size at scale 1 | peak memory, MiB | per megapixel |"]
+    lines += ["|---|---|---|"]
+    lines += [f"| {n} | {mib:.0f} | {mib / (n**2 / 1e6):.0f} |" for n, mib in memory.items()]
+    return lines
+
+
+def multi_scale_memory(size: int) -> float:
+    """MiB that a multi-scale test (0.5, 1, 2) of a square picture takes beyond the model."""
+    command = [sys.executable, "-c", _MEMORY_SCRIPT, str(size)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(output.splitlines()[-1]) / 1024
+
+
+def draw_scaling(
+    people: dict[int, float], sizes: dict[int, float], memory: dict[int, float], path: Path
+) -> None:
+    """Three plots side by side."""
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.5), layout="constrained")
+    megapixels = [size**2 / 1e6 for size in sizes]
+    memory_megapixels = [size**2 / 1e6 for size in memory]
+    for axis, x, y, x_label, y_label in (
+        (axes[0], list(people), people, "people, at 640×640", "decoding, ms"),
+        (axes[1], megapixels, sizes, "megapixels, 10 people", "decoding, ms"),
+        (axes[2], memory_megapixels, memory, "megapixels at scale 1", "multi-scale test, MiB"),
+    ):
+        axis.plot(x, list(y.values()), marker="o")
+        axis.set(xlabel=x_label, ylabel=y_label, xlim=(0, None), ylim=(0, None))
+    figure.savefig(path, dpi=110)
+
+
+def profile(device: str) -> list[str]:
+    """What takes the time in decoding 10 people, ours and stock's."""
+    row = list(decode_rows(device))[1]
+    lines = []
+    for name, run in (("ours", row.ours), (row.other_name, row.other)):
+        run()
+        profiler = cProfile.Profile()
+        profiler.runcall(run)
+        stats = pstats.Stats(profiler)
+        total = stats.total_tt  # type: ignore[attr-defined]
+        lines += ["", f"| {row.name}, {name}: function | share of the time |", "|---|---|"]
+        functions = sorted(stats.stats.items(), key=lambda item: -item[1][2])  # type: ignore[attr-defined]
+        for (file, _, function), (_, _, own, _, _) in functions[:6]:
+            where = f"{Path(file).stem}." if file != "~" else ""
+            lines.append(f"| `{where}{function}` | {own / total:.0%} |")
     return lines
 
 
@@ -313,12 +160,13 @@ def header(device: str) -> list[str]:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)} and scaling; default: all")
+    parser.add_argument("rows", nargs="*", help=f"of {', '.join(EXTRAS)} and {', '.join(ROWS)}")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--out", type=Path, help="also write the table to this file")
+    parser.add_argument("--out", type=Path, help="also write the tables to this file")
+    parser.add_argument("--plot", type=Path, help="where to draw the scaling")
     args = parser.parse_args(argv)
-    unknown = set(args.rows) - {*ROWS, "scaling"}
+    unknown = set(args.rows) - {*ROWS, *EXTRAS}
     if unknown:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     if args.device == "cuda" and not torch.cuda.is_available():
@@ -331,7 +179,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     init_default_scope("mmpose")
     torch.manual_seed(0)
-    chosen = args.rows or [*ROWS, "scaling"]
+    chosen = args.rows or [*ROWS, *EXTRAS]
     lines = header(args.device)
     for name in chosen:
         for row in ROWS[name](args.device) if name in ROWS else ():
@@ -345,7 +193,9 @@ def main(argv: list[str] | None = None) -> None:
         small, large = target_bytes()
         lines += ["", f"Bytes of one picture's targets: {small:,} instead of {large:,}."]
     if "scaling" in chosen:
-        lines += scaling(args.repeats)
+        lines += scaling(args.repeats, args.plot)
+    if "profile" in chosen:
+        lines += profile(args.device)
     if args.device == "cpu":
         lines += ["", "GPU: not measured, there was none."]
     text = "\n".join(lines) + "\n"

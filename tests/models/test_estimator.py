@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.runner import load_checkpoint
 
-from ..helpers import build_model, dataset_meta, load_config
+from ..helpers import build_model, dataset_meta, load_config, official_weights
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,45 @@ def test_the_stock_estimator_takes_the_head_too(tiny):
             outputs.append(sample.pred_fields)
         torch.testing.assert_close(outputs[0].heatmaps, outputs[1].heatmaps)
         torch.testing.assert_close(outputs[0].tags, outputs[1].tags)
+
+
+def save(state_dict, path):
+    torch.save(dict(state_dict=state_dict, meta={}), path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(num_keypoints=14), r"5 have another shape, first head.final_layers.0.weight is \("),
+        (dict(num_basic_blocks=2), "12 weights are missing, first head.deconv_layers.0.2.0.conv1"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_named(tiny, tmp_path, change, message):
+    """Through MMEngine's loading, which by itself only warns."""
+    model, _ = tiny
+    path = save(model.state_dict(), tmp_path / "checkpoint.pth")
+    config = load_config("swahr_tiny_synthetic")
+    config.model.head.update(change)
+    with pytest.raises(RuntimeError, match=f"The checkpoint is of another model: .*{message}"):
+        load_checkpoint(build_model(config), path)
+    config.model.partial_checkpoint = True
+    partial = build_model(config)
+    load_checkpoint(partial, path)
+    torch.testing.assert_close(partial.backbone.conv1.weight, model.backbone.conv1.weight)
+
+
+def test_the_baseline_and_swahr_take_each_others_checkpoints_for_prediction(tiny, tmp_path):
+    """They differ in branches of training only."""
+    model, _ = tiny
+    config = load_config("swahr_tiny_synthetic")
+    config.model.head.type = "HigherHRNetHead"
+    baseline = build_model(config)
+    load_checkpoint(baseline, save(model.state_dict(), tmp_path / "swahr.pth"))
+    load_checkpoint(model, save(baseline.state_dict(), tmp_path / "baseline.pth"))
+
+
+def test_a_checkpoint_of_another_implementation_is_named(tmp_path):
+    path = save(official_weights("coco_w32", 7), tmp_path / "official.pth")
+    with pytest.raises(RuntimeError, match="convert one of another implementation with"):
+        load_checkpoint(build_model(load_config("swahr_hrnet_w32_coco")), path)

@@ -14,6 +14,7 @@ from swahr_mmpose.models.losses.scale_regularization_loss import (
     scale_regularization_loss,
 )
 from swahr_mmpose.models.losses.weight_adaptive_loss import (
+    compiled_heatmap_loss,
     plain_heatmap_loss,
     scale_adaptive_target,
     weight_adaptive_loss,
@@ -148,6 +149,37 @@ def test_the_fast_path_is_the_plain_formula(with_scales, with_shift, with_mask, 
         if fast is not None:
             # the rounding of float64
             torch.testing.assert_close(fast, plain, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("with_shift", [True, False])
+def test_the_compiled_formula_is_the_plain_one(with_shift):
+    """Traced as one graph; run without a compiler's code, which is for GPUs."""
+    pred, target, scales, mask, shift = random_maps()
+    results = []
+    for compute in (compiled_heatmap_loss("aot_eager"), plain_heatmap_loss):
+        leaves = [maps.detach().clone().requires_grad_() for maps in (pred, scales)]
+        loss = compute(leaves[0], target, leaves[1], mask, shift if with_shift else None, 0.01)
+        loss.backward()
+        results.append([loss.detach(), *(leaf.grad for leaf in leaves)])
+    for compiled, plain in zip(*results, strict=True):
+        torch.testing.assert_close(compiled, plain, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("compile_on_gpu", [True, False])
+def test_losses_on_a_gpu_are_those_on_the_cpu(compile_on_gpu):
+    pred, target, scales, mask, _ = random_maps(torch.float32)
+    results = []
+    for device in ("cpu", "cuda"):
+        leaves = [maps.detach().to(device).requires_grad_() for maps in (pred, scales)]
+        loss = WeightAdaptiveLoss(compile_on_gpu=compile_on_gpu)(
+            leaves[0], target.to(device), leaves[1], mask.to(device)
+        )
+        loss.backward()
+        results.append([loss.detach().cpu(), *(leaf.grad.cpu() for leaf in leaves)])
+    for on_gpu, on_cpu in zip(*results, strict=True):
+        torch.testing.assert_close(on_gpu, on_cpu)
 
 
 def test_scales_narrow_and_widen_the_target_to_second_order():

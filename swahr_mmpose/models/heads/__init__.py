@@ -1,6 +1,6 @@
 """Bottom-up heads with outputs at two resolutions."""
 
 from .higherhrnet_head import HigherHRNetHead
-from .swahr_head import SWAHRHead
+from .swahr_head import TRAINING_BRANCHES, SWAHRHead
 
-__all__ = ["HigherHRNetHead", "SWAHRHead"]
+__all__ = ["TRAINING_BRANCHES", "HigherHRNetHead", "SWAHRHead"]

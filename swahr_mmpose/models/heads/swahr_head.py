@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from ...layout import STRIDES
 from .higherhrnet_head import HeadOutput, HigherHRNetHead
 
+#: How the names of weights begin that take no part in prediction.
+TRAINING_BRANCHES = ("head.scale_layers.", "head.weight_layers.")
+
 #: Side of the depthwise convolution in the scale and weight branches (official implementation).
 _BRANCH_KERNEL = 9
 

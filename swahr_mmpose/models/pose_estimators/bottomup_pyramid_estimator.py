@@ -11,6 +11,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from ..aggregation import MapAggregator
+from ..heads import TRAINING_BRANCHES
 
 
 @MODELS.register_module()
@@ -25,7 +26,42 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
     width that the scale branch predicts for each keypoint). The scales of a multi-scale test are
     those of the pipeline's :class:`BottomupPyramidResize`.
+
+    Args:
+        *args: As for ``BottomupPoseEstimator``.
+        partial_checkpoint: Whether a checkpoint may lack weights, or have some of other shapes,
+            which then stay as they are: for fine-tuning on another dataset. MMEngine skips them
+            with a warning, so that a test of the wrong checkpoint would print nonsense.
+        **kwargs: As for ``BottomupPoseEstimator``.
     """
+
+    def __init__(self, *args: Any, partial_checkpoint: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not partial_checkpoint:
+            self._register_load_state_dict_pre_hook(self._check_checkpoint)
+
+    def _check_checkpoint(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        """Raise unless all weights that prediction needs are there, in their shapes."""
+        needed = {
+            f"{prefix}{name}": value
+            for name, value in self.state_dict().items()
+            if not name.startswith(TRAINING_BRANCHES)
+        }
+        missing = [name for name in needed if name not in state_dict]
+        others = [
+            f"{name} is {tuple(state_dict[name].shape)}, not {tuple(value.shape)}"
+            for name, value in needed.items()
+            if name in state_dict and state_dict[name].shape != value.shape
+        ]
+        problems = [f"{len(missing)} weights are missing, first {missing[0]}"] if missing else []
+        problems += [f"{len(others)} have another shape, first {others[0]}"] if others else []
+        if problems:
+            raise RuntimeError(
+                f"The checkpoint is of another model: {'; '.join(problems)}. Use the config that "
+                "it was trained with; convert one of another implementation with "
+                "tools/convert_checkpoint.py; or set `model.partial_checkpoint=True` to start "
+                "training from what fits."
+            )
 
     def forward(
         self, inputs: Any, data_samples: list[Any] | None = None, mode: str = "tensor"

@@ -1,0 +1,305 @@
+"""What `tools/benchmark.py` measures: one function per row or group of rows."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mmpose
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.structures import InstanceData
+from mmpose.apis.inference import dataset_meta_from_config
+from mmpose.codecs import AssociativeEmbedding
+from mmpose.models.losses import AssociativeEmbeddingLoss
+from mmpose.registry import MODELS
+from mmpose.structures import MultilevelPixelData, PoseDataSample
+
+import swahr_mmpose
+from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
+from swahr_mmpose.codecs.grouping import default_keypoint_order
+from swahr_mmpose.models.losses import (
+    ScaleRegularizationLoss,
+    TagGroupingLoss,
+    WeightAdaptiveLoss,
+)
+from swahr_mmpose.models.losses.scale_regularization_loss import plain_regularization_loss
+from swahr_mmpose.models.losses.weight_adaptive_loss import plain_heatmap_loss
+
+K = 17
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        name: What is measured.
+        ours: Runs ours once.
+        other: Runs the counterpart once.
+        other_name: What the counterpart is.
+    """
+
+    name: str
+    ours: Callable[[], Any]
+    other: Callable[[], Any]
+    other_name: str
+
+
+def synchronize(device: str) -> None:
+    """Wait for the device."""
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def stock_codec(size: int) -> AssociativeEmbedding:
+    """MMPose's associative-embedding codec, decoding maps of the input's size."""
+    return AssociativeEmbedding(
+        input_size=(size, size),
+        heatmap_size=(size, size),
+        sigma=2,
+        decode_topk=30,
+        decode_center_shift=0.5,
+        decode_keypoint_order=list(default_keypoint_order(K)),
+        decode_max_instances=30,
+    )
+
+
+def our_codec(size: int, **kwargs: Any) -> ScaleAdaptiveHeatmap:
+    """Ours for a square input."""
+    sizes = [(size // 4, size // 4), (size // 2, size // 2)]
+    return ScaleAdaptiveHeatmap(input_size=(size, size), heatmap_sizes=sizes, **kwargs)
+
+
+def people_in(size: int, num_people: int, rng: np.random.Generator) -> np.ndarray:
+    """Keypoints (N, K, 2) of people spread over a square picture, in pixels."""
+    centers = rng.uniform(0.1 * size, 0.9 * size, (num_people, 1, 2))
+    spread = size / (4 * np.sqrt(num_people))
+    keypoints = centers + rng.uniform(-spread, spread, (num_people, K, 2))
+    return keypoints.clip(0, size - 1)
+
+
+def aggregated_maps(size: int, num_people: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps as a network gives them: peaks of different height, noise, one keypoint in ten weak."""
+    rng = np.random.default_rng(num_people)
+    codec = our_codec(size)
+    keypoints = people_in(size, num_people, rng)
+    encoded = codec.encode(keypoints)
+    stride2 = torch.from_numpy(encoded["heatmaps"][1])[None]
+    heights = torch.from_numpy(rng.uniform(0.3, 0.95, (1, K, size // 2, size // 2))).float()
+    heights = torch.nn.functional.avg_pool2d(heights, 31, 1, 15)
+    weak = torch.from_numpy(rng.random((1, K, 1, 1)) < 0.1)
+    heatmaps = stride2 * heights * torch.where(weak, 0.1, 1.0)
+    heatmaps = heatmaps + torch.rand_like(heatmaps) * 0.02
+    tags = nearest_person(keypoints / 4, size // 4) * 2.0
+    tags = torch.from_numpy(np.concatenate([tags, tags])[None]).float()
+    resize = dict(size=(size, size), mode="bilinear", align_corners=False)
+    tags = tags + torch.randn_like(tags) * 0.05
+    return (
+        torch.nn.functional.interpolate(heatmaps, **resize),
+        torch.nn.functional.interpolate(tags, **resize),
+    )
+
+
+def nearest_person(keypoints: np.ndarray, size: int) -> np.ndarray:
+    """For each keypoint the number of the person that is nearest, (K, H, W)."""
+    y, x = np.mgrid[:size, :size]
+    distance = (x - keypoints[..., :1, None]) ** 2 + (y - keypoints[..., 1:, None]) ** 2
+    return distance.argmin(axis=0)
+
+
+def decode_rows(device: str) -> Iterator[Row]:
+    """Decoding of flip-tested maps at 640×640."""
+    for num_people in (3, 10, 25):
+        heatmaps, tags = (maps.to(device) for maps in aggregated_maps(640, num_people))
+        ours, stock = our_codec(640), stock_codec(640)
+        yield Row(
+            f"decode 640×640, {num_people} people",
+            lambda h=heatmaps, t=tags, c=ours: c.batch_decode(h, t),
+            lambda h=heatmaps, t=tags, c=stock: c.batch_decode(h, t),
+            "stock AssociativeEmbedding.batch_decode",
+        )
+
+
+def tag_loss_rows(device: str) -> Iterator[Row]:
+    """Tag loss, forward and backward."""
+    rng = np.random.default_rng(0)
+    tags = torch.randn(10, K, 160, 160, device=device, requires_grad=True)
+    indices = []
+    for _ in range(10):
+        index = rng.integers(0, 160 * 160, (8, K))
+        visible = rng.random((8, K)) < 0.8
+        stacked = np.stack([np.where(visible, index, 0), visible], axis=-1).astype(np.int64)
+        indices.append(torch.from_numpy(stacked).to(device))
+
+    def run(loss: Any) -> None:
+        tags.grad = None
+        sum(loss(tags, indices)).backward()
+        synchronize(device)
+
+    ours, stock = TagGroupingLoss(), AssociativeEmbeddingLoss(loss_weight=1e-3)
+    yield Row(
+        "tag loss, B=10, 8 people, 160×160",
+        lambda: run(ours),
+        lambda: run(stock),
+        "stock AssociativeEmbeddingLoss",
+    )
+
+
+def heatmap_loss_rows(device: str) -> Iterator[Row]:
+    """Heatmap and scale losses of both resolutions, forward and backward."""
+    rng = np.random.default_rng(0)
+    levels = []
+    encoded = [our_codec(320).encode(people_in(320, 8, rng))["heatmaps"] for _ in range(4)]
+    for level in (0, 1):
+        target = torch.from_numpy(np.stack([maps[level] for maps in encoded])).to(device)
+        pred = (torch.randn_like(target) * 0.1).requires_grad_()
+        scales = (torch.randn_like(target) * 0.1).requires_grad_()
+        levels.append((pred, target, scales, torch.rand_like(target[:, :1]) > 0.1))
+    losses = WeightAdaptiveLoss(), ScaleRegularizationLoss()
+
+    def run(heatmap_loss: Any, scale_loss: Any) -> None:
+        total = 0
+        for pred, target, scales, mask in levels:
+            pred.grad = scales.grad = None
+            total = total + heatmap_loss(pred, target, scales, mask)
+            total = total + scale_loss(scales, target, mask)
+        total.backward()
+        synchronize(device)
+
+    yield Row(
+        "heatmap and scale losses, B=4, 320×320",
+        lambda: run(*losses),
+        lambda: run(
+            lambda p, t, s, m: plain_heatmap_loss(p, t, s, m, None, 0.01),
+            plain_regularization_loss,
+        ),
+        "the plain formula",
+    )
+
+
+def target_rows(device: str) -> Iterator[Row]:
+    """What a data loader's worker does for one picture."""
+    del device  # always on the CPU
+    keypoints = people_in(640, 8, np.random.default_rng(0))
+    visible = np.ones(keypoints.shape[:2], np.float32)
+    ours = our_codec(640, encode_heatmaps=False)
+    stock = [
+        AssociativeEmbedding(input_size=(640, 640), heatmap_size=(size, size), sigma=2)
+        for size in (160, 320)
+    ]
+    yield Row(
+        "targets, 640×640, 8 people, two resolutions",
+        lambda: ours.encode(keypoints, visible),
+        lambda: [codec.encode(keypoints, visible) for codec in stock],
+        "stock AssociativeEmbedding.encode, twice",
+    )
+
+
+def target_bytes() -> tuple[int, int]:
+    """Bytes of one picture's targets through the data loader's pipe, ours and with heatmaps."""
+    keypoints = people_in(640, 8, np.random.default_rng(0))
+    return tuple(
+        len(pickle.dumps(our_codec(640, encode_heatmaps=heatmaps).encode(keypoints)))
+        for heatmaps in (False, True)
+    )
+
+
+def inference_rows(device: str) -> Iterator[Row]:
+    """One picture end to end, W32 at 512 with flip test, random weights."""
+    configs = []
+    for path in (
+        swahr_mmpose.config_path("swahr_hrnet_w32_coco"),
+        Path(mmpose.__file__).parent
+        / ".mim/configs/body_2d_keypoint/associative_embedding/coco"
+        / "ae_hrnet-w32_8xb24-300e_coco-512x512.py",
+    ):
+        config = Config.fromfile(path)
+        config.model.backbone.init_cfg = None
+        configs.append(config)
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    steps = []
+    for config in configs:
+        model = MODELS.build(config.model).eval().to(device)
+        # no one is found: what is compared is everything but grouping
+        final = model.head.final_layers if hasattr(model.head, "final_layers") else None
+        for layer in final or [model.head.final_layer]:
+            torch.nn.init.zeros_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+        pipeline = Compose(config.test_dataloader.dataset.pipeline)
+        meta = dataset_meta_from_config(config, "test")
+
+        def step(model: Any = model, pipeline: Any = pipeline, meta: Any = meta) -> None:
+            with torch.no_grad():
+                model.test_step(pseudo_collate([pipeline(dict(img=image, **meta))]))
+
+        steps.append(step)
+    yield Row("inference W32, 512, flip, one picture", *steps, "stock AE HRNet-W32, one resolution")
+
+
+def training_batch(size: int, batch_size: int) -> dict[str, Any]:
+    """Pictures of noise with eight people each, as the data loader gives them."""
+    rng = np.random.default_rng(0)
+    codec = our_codec(size, encode_heatmaps=False)
+    samples = []
+    for _ in range(batch_size):
+        encoded = codec.encode(people_in(size, 8, rng))
+        sample = PoseDataSample()
+        sample.gt_instance_labels = InstanceData(
+            keypoint_indices=torch.from_numpy(encoded["keypoint_indices"]),
+            keypoint_centers=torch.from_numpy(encoded["keypoint_centers"]),
+        )
+        sample.gt_fields = MultilevelPixelData(
+            heatmap_mask=[torch.ones(1, h, w, dtype=torch.bool) for w, h in codec.heatmap_sizes]
+        )
+        samples.append(sample)
+    images = [
+        torch.from_numpy(rng.integers(0, 255, (3, size, size), dtype=np.uint8)) for _ in samples
+    ]
+    return dict(inputs=images, data_samples=samples)
+
+
+def training_step(name: str, device: str, size: int, batch_size: int, fast: bool = False) -> Any:
+    """A function that runs one training step of a config; ``fast`` with all that speeds it up."""
+    config = Config.fromfile(swahr_mmpose.config_path(name))
+    config.model.backbone.init_cfg = None
+    codec = our_codec(size)
+    config.model.head.decoder.update(input_size=codec.input_size, heatmap_sizes=codec.heatmap_sizes)
+    if fast:
+        config.optim_wrapper.update(type="AmpOptimWrapper", dtype="bfloat16")
+        config.optim_wrapper.optimizer.fused = True
+    model = MODELS.build(config.model).to(device)
+    if fast:
+        model.to(memory_format=torch.channels_last)
+    optimizer = build_optim_wrapper(model, config.optim_wrapper)
+    batch = training_batch(size, batch_size)
+    return lambda: model.train_step(batch, optimizer)
+
+
+def training_rows(device: str) -> Iterator[Row]:
+    """One training step: what SWAHR adds to HigherHRNet, and on a GPU what half precision saves."""
+    gpu = device != "cpu"
+    size, batch_size, width = (640, 10, "w48") if gpu else (128, 2, "w32")
+    names = f"swahr_hrnet_{width}_coco", f"higherhrnet_{width}_coco"
+    ours, baseline = (training_step(name, device, size, batch_size) for name in names)
+    what = f"training step {width.upper()}, {size}×{size}, B={batch_size}"
+    yield Row(what, ours, baseline, "our HigherHRNet")
+    if gpu:
+        fast = training_step(names[0], device, size, batch_size, fast=True)
+        yield Row(f"{what}, bf16, channels_last, fused Adam", fast, ours, "the same in float32")
+
+
+ROWS = dict(
+    decode=decode_rows,
+    tag_loss=tag_loss_rows,
+    heatmap_loss=heatmap_loss_rows,
+    targets=target_rows,
+    inference=inference_rows,
+    training=training_rows,
+)
