@@ -103,7 +103,11 @@ def _polygons(mask: np.ndarray) -> list[list[float]]:
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     # COCO's tools need three points at least
-    return [contour.ravel().astype(float).tolist() for contour in contours if len(contour) >= 3]
+    outlines = [contour.ravel().astype(float).tolist() for contour in contours if len(contour) >= 3]
+    if outlines:
+        return outlines
+    x, y, w, h = _box(mask)
+    return [[x, y, x + w, y, x + w, y + h, x, y + h]]
 
 
 def _run_lengths(mask: np.ndarray) -> list[int]:

@@ -147,6 +147,8 @@ class HigherHRNetHead(BaseHead):
 
     # ---------------------------------------------------------------- training
 
+    # under `torch.compile` the network is compiled, and the data samples' structures are not traced
+    @torch.compiler.disable(recursive=False)
     def loss(
         self,
         feats: Sequence[Tensor],

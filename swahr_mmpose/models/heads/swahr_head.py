@@ -104,7 +104,9 @@ class SWAHRHead(HigherHRNetHead):
         """
         features, maps = self._features_and_maps(feats)
         shifts = None if self.weight_layers is None else _apply(self.weight_layers, features)
-        return maps._replace(scales=_apply(self.scale_layers, features), weight_shifts=shifts)
+        return HeadOutput(
+            maps.heatmaps, maps.tags, _apply(self.scale_layers, features), weight_shifts=shifts
+        )
 
     def _heatmap_losses(
         self, output: HeadOutput, targets: list[Tensor], masks: list[Tensor]
