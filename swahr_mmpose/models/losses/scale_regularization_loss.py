@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from .checks import at_least_float32, check_mask, check_same_shape
-from .sparse_pixels import foreground_index, mask_at
+from .sparse_pixels import foreground_index, mask_at, put, take
 
 
 def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -48,7 +48,7 @@ class _SparseRegularization(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
         index = foreground_index(target)
-        alpha = scales.flatten()[index.flat]
+        alpha = take(scales, index.flat)
         weighted = alpha * mask_at(mask, index, alpha)
         ctx.shape = scales.shape
         ctx.save_for_backward(index.flat, weighted)
@@ -59,7 +59,7 @@ class _SparseRegularization(torch.autograd.Function):
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         flat, weighted = ctx.saved_tensors
         grad = weighted.new_zeros(ctx.shape)
-        grad.view(-1)[flat] = weighted * (2 * grad_loss / grad.numel())
+        put(grad, flat, weighted * (2 * grad_loss / grad.numel()))
         return grad, None, None
 
 

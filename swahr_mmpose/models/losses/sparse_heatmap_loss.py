@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .sparse_pixels import foreground_index, mask_at
+from .sparse_pixels import foreground_index, mask_at, put, take
 
 
 class _Pixels(NamedTuple):
@@ -76,16 +76,16 @@ class _SparseHeatmapLoss(torch.autograd.Function):
 
         index = foreground_index(target)
         at = index.flat
-        p, g = pred.flatten()[at], target.flatten()[at]
-        a = None if scales is None else scales.flatten()[at]
-        s = None if weight_shift is None else weight_shift.flatten()[at]
+        p, g = take(pred, at), take(target, at)
+        a = None if scales is None else take(scales, at)
+        s = None if weight_shift is None else take(weight_shift, at)
         weight = mask_at(mask, index, p)
         foreground = _foreground(p, g, a, s, gamma)
         # what these pixels were counted for as background is taken back
         total += ((foreground.loss - _background_weight(p, s) * p**2) * weight).sum()
-        grad_pred.view(-1)[at] = foreground.grad_pred * weight
+        put(grad_pred, at, foreground.grad_pred * weight)
         if grad_shift is not None and foreground.grad_shift is not None:
-            grad_shift.view(-1)[at] = foreground.grad_shift * weight
+            put(grad_shift, at, foreground.grad_shift * weight)
         grad_scales = None
         if foreground.grad_scales is not None:
             grad_scales = foreground.grad_scales * weight
@@ -100,7 +100,7 @@ class _SparseHeatmapLoss(torch.autograd.Function):
         grad_scales = None
         if grad_at_index is not None:
             grad_scales = torch.zeros_like(grad_pred)
-            grad_scales.view(-1)[at] = grad_at_index * factor
+            put(grad_scales, at, grad_at_index * factor)
         grad_shift = None if grad_shift is None else grad_shift * factor
         return grad_pred * factor, None, grad_scales, None, grad_shift, None
 
@@ -146,12 +146,14 @@ def _background_weight(p: Tensor, shift: Tensor | None) -> Tensor:
 def _foreground(p: Tensor, g: Tensor, a: Tensor | None, s: Tensor | None, gamma: float) -> _Pixels:
     """The formulas at M pixels with G > 0: P, G, α and δ there."""
     fitted, slope = g, None
+    log_g = g.log()
     if a is not None:
-        log_g = g.log()
         exponent = a * log_g
         fitted = g * (1 + exponent + 0.5 * exponent**2)
         slope = g * log_g * (1 + exponent)  # of the fitted target along α
-    shifted = g**gamma if s is None else g**gamma + s
+    shifted = (gamma * log_g).exp()  # G^γ
+    if s is not None:
+        shifted = shifted + s
     soft = shifted.clamp(0, 1)
     near_one, near_zero = (1 - p).abs(), p.abs()
     weight = soft * near_one + (1 - soft) * near_zero
