@@ -1,20 +1,4 @@
-_base_ = [
-    "_base_/models/hrnet_w32.py",
-    "_base_/pipelines/official_512.py",
-    "_base_/data/coco.py",
-    "_base_/schedules/official_300e.py",
-    "_base_/default_runtime.py",
-]
+_base_ = ["higherhrnet_w32_coco.py"]
 
-model = dict(
-    head=dict(
-        type="SWAHRHead", num_keypoints=17, decoder=dict(_base_.codec, decode_keypoint_thr=0.12)
-    )
-)
-
-# total batch 80: 4 GPUs × 20
-train_dataloader = dict(batch_size=20, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline))
-test_dataloader = val_dataloader
-optim_wrapper = dict(optimizer=dict(lr=1.0e-3))  # 4 × 2.5e-4
-default_hooks = dict(checkpoint=dict(save_best="coco/AP", rule="greater"))
+# the detection threshold of the official configuration
+model = dict(head=dict(type="SWAHRHead", decoder=dict(decode_keypoint_thr=0.12)))

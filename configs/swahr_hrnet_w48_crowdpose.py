@@ -1,16 +1,3 @@
-_base_ = [
-    "_base_/models/hrnet_w48.py",
-    "_base_/pipelines/official_640.py",
-    "_base_/data/crowdpose.py",
-    "_base_/schedules/official_300e.py",
-    "_base_/default_runtime.py",
-]
+_base_ = ["higherhrnet_w48_crowdpose.py"]
 
-model = dict(head=dict(type="SWAHRHead", num_keypoints=14, decoder=_base_.codec))
-
-# total batch 80: 8 GPUs × 10
-train_dataloader = dict(batch_size=10, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline))
-test_dataloader = val_dataloader
-optim_wrapper = dict(optimizer=dict(lr=9.6e-4))  # 8 × 1.2e-4
-default_hooks = dict(checkpoint=dict(save_best="crowdpose/AP", rule="greater"))
+model = dict(head=dict(type="SWAHRHead"))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from mmcv.cnn import build_norm_layer
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
-from mmpose.models.backbones.resnet import BasicBlock
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import Tensor, nn
@@ -19,25 +17,10 @@ from ...codecs.device_targets import render_heatmaps_on_device
 from ...layout import STRIDES, TAG_LEVEL, OutputLayout
 from ..aggregation import MapAggregator, flip_back, merge_resolutions
 from ..keypoint_widths import keypoint_widths
+from .network import HeadOutput, deconv_block
 
 #: Test options of MMPose's own associative-embedding head that have one right value here.
 _FIXED_TEST_OPTIONS = dict(shift_heatmap=False, align_corners=False, restore_heatmap_size=True)
-
-
-class HeadOutput(NamedTuple):
-    """Maps of one forward pass.
-
-    Attributes:
-        heatmaps: One (B, K, H, W) tensor per resolution, stride 4 then 2.
-        tags: (B, L·K, H, W) at stride 4, channel ``l * K + k``.
-        scales: α, one tensor per resolution like ``heatmaps``; None without a scale branch.
-        weight_shifts: δ, likewise; None without a weight branch.
-    """
-
-    heatmaps: tuple[Tensor, ...]
-    tags: Tensor
-    scales: tuple[Tensor, ...] | None = None
-    weight_shifts: tuple[Tensor, ...] | None = None
 
 
 @MODELS.register_module()
@@ -92,7 +75,7 @@ class HigherHRNetHead(BaseHead):
         )
         self.deconv_layers = nn.ModuleList(
             [
-                _deconv_block(
+                deconv_block(
                     in_channels + self.layout.output_channels(TAG_LEVEL),
                     deconv_channels,
                     num_basic_blocks,
@@ -320,24 +303,6 @@ class HigherHRNetHead(BaseHead):
             for heatmap, tag in zip(heatmaps.detach(), tags.detach(), strict=True)
         ]
         return preds, fields
-
-
-def _deconv_block(
-    in_channels: int, out_channels: int, num_basic_blocks: int, norm_cfg: dict[str, Any]
-) -> nn.Sequential:
-    """Deconvolution 4×4 of stride 2, normalisation, ReLU and residual blocks."""
-    upsample = nn.Sequential(
-        nn.ConvTranspose2d(
-            in_channels, out_channels, kernel_size=4, stride=2, padding=1, bias=False
-        ),
-        build_norm_layer(norm_cfg, out_channels)[1],
-        nn.ReLU(inplace=True),
-    )
-    blocks = [
-        nn.Sequential(BasicBlock(out_channels, out_channels, norm_cfg=norm_cfg))
-        for _ in range(num_basic_blocks)
-    ]
-    return nn.Sequential(upsample, *blocks)
 
 
 def _to_instances(keypoints: Any, keypoint_scores: Any, instance_scores: Any) -> InstanceData:

@@ -11,7 +11,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from ...layout import STRIDES
-from .higherhrnet_head import HeadOutput, HigherHRNetHead
+from .higherhrnet_head import HigherHRNetHead
+from .network import HeadOutput
 
 #: How the names of weights begin that take no part in prediction.
 TRAINING_BRANCHES = ("head.scale_layers.", "head.weight_layers.")
