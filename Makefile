@@ -46,5 +46,9 @@ test-slow: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
 
+docs: $(STAMP)
+	$(PIP) --requirement requirements/docs.txt
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -53,6 +53,10 @@ setup(
     packages=find_packages(include=["swahr_mmpose", "swahr_mmpose.*"]),
     package_data={"swahr_mmpose": ["py.typed"]},
     install_requires=requirements("runtime"),
-    extras_require={"mim": requirements("mminstall"), "dev": requirements("dev")},
+    extras_require={
+        "mim": requirements("mminstall"),
+        "dev": requirements("dev"),
+        "docs": requirements("docs"),
+    },
     cmdclass={"build_py": BuildWithResources},
 )
