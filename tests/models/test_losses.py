@@ -152,6 +152,23 @@ def test_the_fast_path_is_the_plain_formula(with_scales, with_shift, with_mask, 
 
 
 @pytest.mark.parametrize("with_shift", [True, False])
+def test_no_more_than_the_inputs_is_kept_for_the_backward_pass(with_shift):
+    pred, target, scales, mask, shift = random_maps(torch.float32)
+    for maps in (pred, scales, shift):
+        maps.requires_grad_()
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        WeightAdaptiveLoss()(pred, target, scales, mask, shift if with_shift else None)
+    inputs = [pred, target, scales, mask, *([shift] if with_shift else [])]
+    assert sum(kept.values()) <= sum(maps.numel() * maps.element_size() for maps in inputs)
+
+
+@pytest.mark.parametrize("with_shift", [True, False])
 def test_the_compiled_formula_is_the_plain_one(with_shift):
     """Traced as one graph; run without a compiler's code, which is for GPUs."""
     pred, target, scales, mask, shift = random_maps()
