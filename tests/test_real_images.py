@@ -42,8 +42,9 @@ def test_official_configs_train_on_real_pictures(name, real_data, tmp_path):
         "train_cfg.val_interval": 14,
         "default_hooks.logger.interval": 1,
         "default_hooks.checkpoint.interval": 14,
-        # the schedule of 300 epochs would be warming up still
+        # the schedule of 300 epochs would be warming up still: its first learning rate throughout
         "param_scheduler": "None",
+        "optim_wrapper.optimizer.lr": 1e-4,
     }
     for part, file in (("train", train), ("val", val), ("test", val)):
         options[f"{part}_dataloader.dataset.data_root"] = "''"
