@@ -92,8 +92,6 @@ def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> 
         ConversionError: If the source is not recognised, lacks something, has something that
             belongs nowhere, or differs in shape.
     """
-    # saved from a DataParallel wrapper
-    source = {key.removeprefix("module."): value for key, value in source.items()}
     kind = identify(source)
     renamed: dict[str, Tensor] = {}
     dropped, unknown = [], []
@@ -170,7 +168,8 @@ def load_source(path: Path) -> dict[str, Tensor]:
     state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):
         raise ConversionError(f"'{path}' holds no state dict: a dict of names to tensors.")
-    return state_dict
+    # saved from a DataParallel wrapper
+    return {key.removeprefix("module."): value for key, value in state_dict.items()}
 
 
 def convert_checkpoint(source: Path, destination: Path, config_file: Path) -> Converted:
@@ -187,8 +186,7 @@ def convert_checkpoint(source: Path, destination: Path, config_file: Path) -> Co
     init_default_scope(config.get("default_scope", "mmpose"))
     config.model.backbone.init_cfg = None
     model = MODELS.build(config.model)
-    plain = [key.removeprefix("module.") for key in state_dict]
-    is_backbone = identify(plain) == "HRNet backbone"
+    is_backbone = identify(state_dict) == "HRNet backbone"
     target = (model.backbone if is_backbone else model).state_dict()
     converted = convert_state_dict(state_dict, target)
     checkpoint: dict[str, Any] = dict(

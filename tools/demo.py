@@ -18,6 +18,7 @@ from mmpose.apis import MMPoseInferencer
 from tqdm import tqdm
 
 import swahr_mmpose
+from swahr_mmpose.models.keypoint_widths import widths_in_picture
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.visualization import draw_keypoint_circles
 
@@ -69,12 +70,11 @@ def draw(checkpoint: Path, pictures: Path, out: Path) -> None:
     for result in results:
         (sample,) = result["predictions"]
         people = sample.pred_instances
-        to_image = float(sample.input_scale[0] / sample.input_size[0])
         path = Path(sample.img_path)
         drawn = draw_keypoint_circles(
             cv2.imread(str(path)),
             people.keypoints,
-            people.keypoint_widths * to_image,
+            widths_in_picture(sample),
             people.keypoint_scores,
             colors,
         )

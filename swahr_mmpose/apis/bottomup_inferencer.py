@@ -8,6 +8,8 @@ from typing import Any
 import mmengine
 from mmpose.apis import MMPoseInferencer
 
+from ..models.keypoint_widths import widths_in_picture
+
 
 class BottomupInferencer(MMPoseInferencer):
     """``MMPoseInferencer`` whose predictions carry ``keypoint_widths``, in its JSON files too.
@@ -36,13 +38,14 @@ class BottomupInferencer(MMPoseInferencer):
         """As in MMPose, with ``keypoint_widths`` (K,) for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
         if return_datasample or return_datasamples:
+            if not pred_out_dir:
+                return result
             people_of_samples = super().postprocess(preds, [])["predictions"]
         else:
             people_of_samples = result["predictions"]
         for people, sample in zip(people_of_samples, preds, strict=True):
-            to_image = float(sample.input_scale[0]) / sample.input_size[0]
-            for person, widths in zip(people, sample.pred_instances.keypoint_widths, strict=True):
-                person["keypoint_widths"] = (widths * to_image).tolist()
+            for person, widths in zip(people, widths_in_picture(sample), strict=True):
+                person["keypoint_widths"] = widths.tolist()
             if pred_out_dir:
                 self._write(people, sample, Path(pred_out_dir))
         return result

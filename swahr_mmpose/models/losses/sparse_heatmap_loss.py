@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .pixel_weight import pixel_weight
 from .sparse_pixels import foreground_index, mask_at, put, take
 
 
@@ -121,13 +122,11 @@ def _shifted_background(
 ) -> Tensor:
     """As :func:`_background`, with a shift of the soft foreground."""
     soft = shift.clamp(0, 1)
-    near_one, near_zero = (1 - pred).abs(), pred.abs()
-    weight = soft * near_one + (1 - soft) * near_zero
-    torch.mul(weight, pred, out=grad_pred)
-    torch.mul(pred**2, near_one - near_zero, out=grad_shift)
+    torch.mul(pixel_weight(pred, soft), pred, out=grad_pred)
+    torch.mul(pred**2, (1 - pred).abs() - pred.abs(), out=grad_shift)
     # clamping lets the gradient through between its bounds, them included
     grad_shift.mul_((shift >= 0) & (shift <= 1))
-    slope = ((1 - soft) * pred.sign() - soft * (1 - pred).sign()) * pred**2
+    slope = _weight_slope(pred, soft) * pred**2
     if mask is not None:
         for part in (grad_pred, grad_shift, slope):
             part.mul_(mask)
@@ -139,8 +138,12 @@ def _shifted_background(
 def _background_weight(p: Tensor, shift: Tensor | None) -> Tensor:
     if shift is None:
         return p.abs()
-    soft = shift.clamp(0, 1)
-    return soft * (1 - p).abs() + (1 - soft) * p.abs()
+    return pixel_weight(p, shift.clamp(0, 1))
+
+
+def _weight_slope(p: Tensor, soft: Tensor) -> Tensor:
+    """Derivative of :func:`pixel_weight` along P."""
+    return (1 - soft) * p.sign() - soft * (1 - p).sign()
 
 
 def _foreground(p: Tensor, g: Tensor, a: Tensor | None, s: Tensor | None, gamma: float) -> _Pixels:
@@ -155,17 +158,15 @@ def _foreground(p: Tensor, g: Tensor, a: Tensor | None, s: Tensor | None, gamma:
     if s is not None:
         shifted = shifted + s
     soft = shifted.clamp(0, 1)
-    near_one, near_zero = (1 - p).abs(), p.abs()
-    weight = soft * near_one + (1 - soft) * near_zero
-    weight_slope = (1 - soft) * p.sign() - soft * (1 - p).sign()
+    weight = pixel_weight(p, soft)
     difference = p - fitted
     squared = difference**2
     grad_shift = None
     if s is not None:
-        grad_shift = squared * (near_one - near_zero) * ((shifted >= 0) & (shifted <= 1))
+        grad_shift = squared * ((1 - p).abs() - p.abs()) * ((shifted >= 0) & (shifted <= 1))
     return _Pixels(
         loss=weight * squared,
-        grad_pred=difference * (2 * weight + weight_slope * difference),
+        grad_pred=difference * (2 * weight + _weight_slope(p, soft) * difference),
         grad_scales=None if slope is None else -2 * weight * difference * slope,
         grad_shift=grad_shift,
     )

@@ -10,6 +10,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from .checks import at_least_float32, check_mask, check_same_shape
+from .pixel_weight import pixel_weight
 from .sparse_heatmap_loss import sparse_heatmap_loss
 
 
@@ -118,7 +119,7 @@ def plain_heatmap_loss(
     loss = (pred - fitted) ** 2
     if gamma is not None:
         foreground = soft_foreground(target, gamma, weight_shift)
-        loss = loss * (foreground * (1 - pred).abs() + (1 - foreground) * pred.abs())
+        loss = loss * pixel_weight(pred, foreground)
     return loss.mean() if mask is None else (loss * mask).mean()
 
 
