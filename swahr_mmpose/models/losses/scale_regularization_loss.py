@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from .checks import at_least_float32, check_mask, check_same_shape
-from .sparse_pixels import foreground_index, mask_at, put, take
+from .sparse_pixels import foreground_index, put, take, weights_at
 
 
 def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -47,19 +47,19 @@ class _SparseRegularization(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-        index = foreground_index(target)
+        index = foreground_index(target, mask)
         alpha = take(scales, index.flat)
-        weighted = alpha * mask_at(mask, index, alpha)
+        weighted = alpha * weights_at(mask, index, scales.dtype, 1 / scales.numel())
         ctx.shape = scales.shape
         ctx.save_for_backward(index.flat, weighted)
-        return torch.dot(weighted, alpha) / scales.numel()
+        return torch.dot(weighted, alpha)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         flat, weighted = ctx.saved_tensors
         grad = weighted.new_zeros(ctx.shape)
-        put(grad, flat, weighted * (2 * grad_loss / grad.numel()))
+        put(grad, flat, weighted * (2 * grad_loss))
         return grad, None, None
 
 

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .pixel_weight import pixel_weight
-from .sparse_pixels import foreground_index, mask_at, put, take
+from .sparse_pixels import foreground_index, put, take, weights_at
 
 
 class _Pixels(NamedTuple):
-    """Loss of some pixels and its gradients, all of one shape."""
+    """Sum of the loss over some pixels, and its gradients there, (M,) each."""
 
     loss: Tensor
     grad_pred: Tensor
@@ -31,7 +30,7 @@ def sparse_heatmap_loss(
 ) -> Tensor:
     r"""The same value and gradients as the plain formula, in a few passes over the maps.
 
-    Gaussians cover a few hundredths of the maps; elsewhere :math:`G = G' = 0`, and without a shift
+    Gaussians cover a small part of the maps; elsewhere :math:`G = G' = 0`, and without a shift
     the loss of a pixel is :math:`|P|^3`. Loss and gradients are computed together, so that only
     the gradients are kept for the backward pass.
 
@@ -60,113 +59,128 @@ class _SparseHeatmapLoss(torch.autograd.Function):
     ) -> Tensor:
         grad_pred = torch.empty_like(pred, memory_format=torch.contiguous_format)
         grad_shift = None if weight_shift is None else torch.empty_like(grad_pred)
+        share = 1 / pred.numel()  # of a pixel in the mean
         total = pred.new_zeros(())
         # image by image: what is computed on the way stays in the processor's cache
         for image in range(len(pred)):
-            image_mask = None if mask is None else mask[image].to(pred.dtype)
+            weight = share if mask is None else mask[image].to(pred.dtype) * share
             if weight_shift is None or grad_shift is None:
-                total += _background(pred[image], image_mask, grad_pred[image])
+                total += _background(pred[image], weight, grad_pred[image])
             else:
                 total += _shifted_background(
-                    pred[image],
-                    image_mask,
-                    weight_shift[image],
-                    grad_pred[image],
-                    grad_shift[image],
+                    pred[image], weight, weight_shift[image], grad_pred[image], grad_shift[image]
                 )
 
-        index = foreground_index(target)
+        index = foreground_index(target, mask)
         at = index.flat
-        p, g = take(pred, at), take(target, at)
-        a = None if scales is None else take(scales, at)
-        s = None if weight_shift is None else take(weight_shift, at)
-        weight = mask_at(mask, index, p)
-        foreground = _foreground(p, g, a, s, gamma)
-        # what these pixels were counted for as background is taken back
-        total += ((foreground.loss - _background_weight(p, s) * p**2) * weight).sum()
-        put(grad_pred, at, foreground.grad_pred * weight)
+        foreground = _foreground(
+            take(pred, at),
+            take(target, at),
+            None if scales is None else take(scales, at),
+            None if weight_shift is None else take(weight_shift, at),
+            weights_at(mask, index, pred.dtype, share),
+            gamma,
+        )
+        total += foreground.loss
+        put(grad_pred, at, foreground.grad_pred)
         if grad_shift is not None and foreground.grad_shift is not None:
-            put(grad_shift, at, foreground.grad_shift * weight)
-        grad_scales = None
-        if foreground.grad_scales is not None:
-            grad_scales = foreground.grad_scales * weight
-        ctx.save_for_backward(grad_pred, at, grad_scales, grad_shift)
-        return total / pred.numel()
+            put(grad_shift, at, foreground.grad_shift)
+        ctx.save_for_backward(grad_pred, at, foreground.grad_scales, grad_shift)
+        return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         grad_pred, at, grad_at_index, grad_shift = ctx.saved_tensors
-        factor = grad_loss / grad_pred.numel()
         grad_scales = None
         if grad_at_index is not None:
             grad_scales = torch.zeros_like(grad_pred)
-            put(grad_scales, at, grad_at_index * factor)
-        grad_shift = None if grad_shift is None else grad_shift * factor
-        return grad_pred * factor, None, grad_scales, None, grad_shift, None
+            put(grad_scales, at, grad_at_index * grad_loss)
+        # the usual factor is 1, and a pass over the maps not to be wasted
+        if grad_loss != 1:
+            grad_pred = grad_pred * grad_loss
+            grad_shift = None if grad_shift is None else grad_shift * grad_loss
+        return grad_pred, None, grad_scales, None, grad_shift, None
 
 
-def _background(pred: Tensor, mask: Tensor | None, grad_pred: Tensor) -> Tensor:
+def _background(pred: Tensor, weight: Tensor | float, grad_pred: Tensor) -> Tensor:
     """Loss of an image as if all of it were background; the gradient goes to ``grad_pred``."""
     torch.abs(pred, out=grad_pred)
     grad_pred.mul_(pred)
-    if mask is not None:
-        grad_pred.mul_(mask)
-    loss = torch.linalg.vecdot(grad_pred.flatten(), pred.flatten())
-    grad_pred.mul_(3)
-    return loss
+    grad_pred.mul_(weight * 3)
+    return torch.linalg.vecdot(grad_pred.flatten(), pred.flatten()) / 3
 
 
 def _shifted_background(
-    pred: Tensor, mask: Tensor | None, shift: Tensor, grad_pred: Tensor, grad_shift: Tensor
+    pred: Tensor,
+    weight: Tensor | float,
+    shift: Tensor,
+    grad_pred: Tensor,
+    grad_shift: Tensor,
 ) -> Tensor:
     """As :func:`_background`, with a shift of the soft foreground."""
-    soft = shift.clamp(0, 1)
-    torch.mul(pixel_weight(pred, soft), pred, out=grad_pred)
-    torch.mul(pred**2, (1 - pred).abs() - pred.abs(), out=grad_shift)
-    # clamping lets the gradient through between its bounds, them included
-    grad_shift.mul_((shift >= 0) & (shift <= 1))
-    slope = _weight_slope(pred, soft) * pred**2
-    if mask is not None:
-        for part in (grad_pred, grad_shift, slope):
-            part.mul_(mask)
+    pixel_weight, slope, contrast = _weight_and_slopes(pred, shift.clamp(0, 1))
+    squared = pred**2
+    torch.mul(squared, contrast, out=grad_shift)
+    grad_shift.mul_(_clamp_passes(shift)).mul_(weight)
+    torch.mul(pixel_weight, pred, out=grad_pred)
+    grad_pred.mul_(weight)
     loss = torch.linalg.vecdot(grad_pred.flatten(), pred.flatten())
-    grad_pred.mul_(2).add_(slope)
+    grad_pred.mul_(2).addcmul_(slope.mul_(weight), squared)
     return loss
 
 
-def _background_weight(p: Tensor, shift: Tensor | None) -> Tensor:
-    if shift is None:
-        return p.abs()
-    return pixel_weight(p, shift.clamp(0, 1))
+def _weight_and_slopes(p: Tensor, soft: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The pixel weight, and its derivatives along P and along the soft foreground."""
+    q = p - 1
+    as_people, as_rest = q.abs(), p.abs()
+    weight = torch.lerp(as_rest, as_people, soft)
+    slope = torch.lerp(p.sign(), q.sign(), soft)
+    return weight, slope, as_people.sub_(as_rest)
 
 
-def _weight_slope(p: Tensor, soft: Tensor) -> Tensor:
-    """Derivative of :func:`pixel_weight` along P."""
-    return (1 - soft) * p.sign() - soft * (1 - p).sign()
+def _clamp_passes(shifted: Tensor) -> Tensor:
+    """Where clamping to [0, 1] lets the gradient through: between its bounds, them included."""
+    return (shifted >= 0) & (shifted <= 1)
 
 
-def _foreground(p: Tensor, g: Tensor, a: Tensor | None, s: Tensor | None, gamma: float) -> _Pixels:
-    """The formulas at M pixels with G > 0: P, G, α and δ there."""
-    fitted, slope = g, None
+def _foreground(
+    p: Tensor,
+    g: Tensor,
+    a: Tensor | None,
+    s: Tensor | None,
+    weight: Tensor | float,
+    gamma: float,
+) -> _Pixels:
+    """Pixels with G > 0, (M,): the formulas there, less the loss that they had as background."""
     log_g = g.log()
+    shifted = (log_g * gamma).exp_()  # G^γ
+    # without a shift it is not clamped, as in the plain formula
+    soft = shifted if s is None else shifted.add_(s).clamp(0, 1)
+    pixel_weight, weight_slope, contrast = _weight_and_slopes(p, soft)
+    fitted, fitted_slope = g, None
     if a is not None:
         exponent = a * log_g
-        fitted = g * (1 + exponent + 0.5 * exponent**2)
-        slope = g * log_g * (1 + exponent)  # of the fitted target along α
-    shifted = (gamma * log_g).exp()  # G^γ
-    if s is not None:
-        shifted = shifted + s
-    soft = shifted.clamp(0, 1)
-    weight = pixel_weight(p, soft)
+        rising = exponent + 1
+        fitted = torch.addcmul(rising, exponent, exponent, value=0.5).mul_(g)
+        fitted_slope = rising.mul_(log_g).mul_(g)  # along α
     difference = p - fitted
     squared = difference**2
+    pixel_weight *= weight
+    weighted = pixel_weight * difference
+    loss = torch.dot(weighted, difference) - _background_loss(p, s, weight)
     grad_shift = None
     if s is not None:
-        grad_shift = squared * ((1 - p).abs() - p.abs()) * ((shifted >= 0) & (shifted <= 1))
+        grad_shift = contrast.mul_(squared).mul_(_clamp_passes(shifted)).mul_(weight)
     return _Pixels(
-        loss=weight * squared,
-        grad_pred=difference * (2 * weight + _weight_slope(p, soft) * difference),
-        grad_scales=None if slope is None else -2 * weight * difference * slope,
+        loss=loss,
+        grad_pred=weight_slope.mul_(squared).mul_(weight).add_(weighted, alpha=2),
+        grad_scales=None if fitted_slope is None else fitted_slope.mul_(weighted).mul_(-2),
         grad_shift=grad_shift,
     )
+
+
+def _background_loss(p: Tensor, s: Tensor | None, weight: Tensor | float) -> Tensor:
+    """What the pixels (M,) were counted for as background."""
+    pixel_weight = p.abs() if s is None else _weight_and_slopes(p, s.clamp(0, 1))[0]
+    return torch.dot(pixel_weight.mul_(weight), p * p)
