@@ -1,5 +1,6 @@
 """Hooks for MMEngine's runner."""
 
 from .channels_last_hook import ChannelsLastHook
+from .loss_share_hook import LossShareHook
 
-__all__ = ["ChannelsLastHook"]
+__all__ = ["ChannelsLastHook", "LossShareHook"]

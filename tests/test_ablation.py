@@ -1,0 +1,156 @@
+"""The ablation: that runs are comparable, and that the report says what the records say."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+from .helpers import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+from ablation_report import confidence_interval, fill_in, load_records, tables
+from ablation_run import VARIANTS, Budget, Job, build_config, initialize, read_curves
+
+BUDGET = Budget(iterations=28, batch_size=8, bf16=False, train_images=4, val_images=4)
+
+
+def job(tmp_path, variant, seed=0):
+    return Job("drawn", variant, seed, BUDGET, tmp_path, tmp_path, tmp_path / "record.json")
+
+
+def build(tmp_path, variant, seed):
+    config = build_config(job(tmp_path, variant, seed))
+    init_default_scope("mmpose")
+    model = MODELS.build(config.model)
+    initialize(model, seed)
+    return model.state_dict()
+
+
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "higherhrnet"])
+def test_equal_seeds_start_from_equal_weights(tmp_path, variant):
+    baseline, other = (build(tmp_path, name, 3) for name in ("higherhrnet", variant))
+    assert all(torch.equal(value, other[name]) for name, value in baseline.items())
+    assert not torch.equal(
+        baseline["backbone.conv1.weight"],
+        build(tmp_path, variant, 4)["backbone.conv1.weight"],
+    )
+
+
+def test_learning_rate_and_schedule_follow_the_budget(tmp_path):
+    config = build_config(job(tmp_path, "swahr"))
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(3e-3 / 2)
+    assert [(step.get("begin", 0), step["end"]) for step in config.param_scheduler] == [
+        (0, 2),
+        (2, 28),
+    ]
+
+
+def test_interval_of_paired_differences():
+    # t(0.975, 2) = 4.303, standard error 1/√3
+    low, high = confidence_interval([1, 2, 3])
+    assert (low, high) == pytest.approx((2 - 4.3027 / np.sqrt(3), 2 + 4.3027 / np.sqrt(3)), 1e-4)
+    assert np.isnan(confidence_interval([1])).all()
+
+
+def record(variant, seed, ap, **settings):
+    metrics = {f"coco/{name}": ap for name in ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)")}
+    return dict(
+        variant=variant,
+        seed=seed,
+        settings=dict(iterations=5, **settings),
+        versions=dict(date="2026-01-01", torch="2"),
+        metrics=metrics,
+        curves=dict(step=[1, 2, 3], foreground_share_s2=[0.1, 0.2, 0.3]),
+    )
+
+
+def write(folder, *records):
+    folder.mkdir(parents=True)
+    for entry in records:
+        (folder / f"{entry['variant']}_seed{entry['seed']}.json").write_text(json.dumps(entry))
+
+
+def test_tables_pair_equal_seeds(tmp_path):
+    write(
+        tmp_path / "x",
+        *(record("higherhrnet", seed, ap) for seed, ap in ((0, 0.2), (1, 0.3), (5, 0.9))),
+        *(record("swahr", seed, ap) for seed, ap in ((0, 0.21), (1, 0.33))),
+    )
+    text = tables(load_records(tmp_path / "x"))
+    assert "| HigherHRNet | 3 | 46.7 ± 37.9 |" in text
+    assert "| + SWAHR | 2 | 27.0 ± 8.5 |" in text
+    # mean of 1 and 3; t(0.975, 1) = 12.706 times the standard error, 1
+    assert "| + SWAHR | +2.0 [-10.7, +14.7] |" in text
+    assert "| + SWAHR | 10 % | 20 % | 30 % |" in text
+
+
+def test_records_of_other_settings_are_not_mixed(tmp_path):
+    write(tmp_path / "x", record("swahr", 0, 0.1), record("swahr", 1, 0.1, bf16=True))
+    with pytest.raises(ValueError, match="made with other settings"):
+        load_records(tmp_path / "x")
+
+
+def test_page_without_a_place_for_an_experiment_is_reported():
+    page = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb"
+    assert fill_in(page, "x", "new") == "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb"
+    with pytest.raises(ValueError, match="no part <!-- begin y -->"):
+        fill_in(page, "y", "new")
+
+
+def test_curves_of_a_resumed_run_are_one(tmp_path):
+    for part, steps in (("1", (1, 2)), ("2", (2, 3))):
+        log = tmp_path / part / "vis_data" / "scalars.json"
+        log.parent.mkdir(parents=True)
+        log.write_text("\n".join(json.dumps(dict(step=s, loss=s + int(part), lr=1)) for s in steps))
+    assert read_curves(tmp_path) == dict(step=[1, 2, 3], loss=[2, 4, 5])
+
+
+def ablation(tmp_path, *args, env=None):
+    command = [sys.executable, ROOT / "tools" / "ablation.py", "--records", tmp_path / "records"]
+    return subprocess.run(
+        [*command, *map(str, args)],
+        text=True,
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@pytest.mark.slow
+def test_runs_are_made_once_and_reported(tmp_path):
+    small = ["--iterations", "2", "--batch-size", "2", "--train-images", "4", "--val-images", "2"]
+    few = ["--seeds", "0", "--variants", "higherhrnet", "swahr_learned"]
+    result = ablation(tmp_path, "run", "drawn", *small, *few)
+    assert result.returncode == 0, result.stderr
+    assert "2 runs to do" in result.stdout
+    made = {path.name: path.read_text() for path in (tmp_path / "records/drawn").iterdir()}
+    assert sorted(made) == ["higherhrnet_seed0.json", "swahr_learned_seed0.json"]
+    learned = json.loads(made["swahr_learned_seed0.json"])
+    assert {"AP", "AP (L)"} <= {key.removeprefix("coco/") for key in learned["metrics"]}
+    assert len(learned["widths"]["keypoint_types"]) == 17
+
+    again = ablation(tmp_path, "run", "drawn", *small, *few)
+    assert "0 runs to do" in again.stdout
+    other = ablation(tmp_path, "run", "drawn", *small[:-1], 3, *few)
+    assert other.returncode == 1
+    assert "was made with `val_images` 2, and this would be made with 3" in other.stderr
+
+    page = tmp_path / "results.md"
+    page.write_text("# Results\n\n<!-- begin drawn -->\n<!-- end drawn -->\n")
+    report = ablation(tmp_path, "report", "--out", page)
+    assert report.returncode == 0, report.stderr
+    assert "| + SWAHR, learned weight | 1 |" in page.read_text()
+    assert (tmp_path / "images" / "ablation_drawn.png").exists()
+
+
+@pytest.mark.slow
+def test_real_pictures_that_are_not_there_are_reported(tmp_path):
+    result = ablation(tmp_path, "run", "real_narrow", env=dict(SWAHR_REAL_DATA=""))
+    assert result.returncode == 1
+    assert "set SWAHR_REAL_DATA" in result.stderr
