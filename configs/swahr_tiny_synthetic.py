@@ -107,7 +107,7 @@ test_dataloader = val_dataloader
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=720, val_interval=720)
 val_cfg = dict()
-test_cfg = dict()
+test_cfg = dict(type="BottomupTestLoop")
 optim_wrapper = dict(optimizer=dict(type="Adam", lr=3.0e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, begin=0, end=50, by_epoch=False),

@@ -36,8 +36,8 @@ def parse_args() -> argparse.Namespace:
                      help=", ".join(EXPERIMENTS))  # fmt: skip
     run.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     run.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    run.add_argument("--iterations", type=int, default=480)
-    run.add_argument("--batch-size", type=int, default=16)
+    run.add_argument("--iterations", type=int, default=960)
+    run.add_argument("--batch-size", type=int, default=8)
     run.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True,
                      help="train the network in bfloat16")  # fmt: skip
     run.add_argument("--train-images", type=int, default=1500, help="for drawn pictures")

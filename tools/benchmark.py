@@ -15,6 +15,7 @@ import pstats
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ import swahr_mmpose
 
 #: What is measured without a counterpart.
 EXTRAS = ("scaling", "profile")
+
+#: The official schedule: epochs, pictures of train2017 with people, pictures in a step of 8 GPUs.
+EPOCHS, COCO_PICTURES, TOTAL_BATCH = 300, 64115, 80
 
 #: Peak memory of one picture through a multi-scale test, in a process of its own.
 _MEMORY_SCRIPT = """
@@ -67,7 +71,7 @@ print(max(seen) - seen[0])
 
 
 def measure(row: Row, repeats: int, device: str) -> tuple[float, float]:
-    """Median seconds of ours and the counterpart, in turn."""
+    """Median seconds of ours and the counterpart, in turn, for one of what a run does."""
     times: tuple[list[float], list[float]] = ([], [])
     for repeat in range(repeats + 2):
         for run, own in zip((row.ours, row.other), times, strict=True):
@@ -76,7 +80,35 @@ def measure(row: Row, repeats: int, device: str) -> tuple[float, float]:
             synchronize(device)
             if repeat >= 2:  # the first ones warm up
                 own.append(time.perf_counter() - start)
-    return float(np.median(times[0])), float(np.median(times[1]))
+    ours, other = (float(np.median(own)) / row.count for own in times)
+    return ours, other
+
+
+def peak_memory(run: Callable[[], Any]) -> float:
+    """MiB of a GPU's memory that a run takes beyond what is held before it."""
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    torch.cuda.synchronize()
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def memory_line(row: Row) -> str:
+    """Peak memory of ours and the counterpart."""
+    ours, other = peak_memory(row.ours), peak_memory(row.other)
+    return (
+        f"Peak memory beyond weights and optimiser, {row.name}: {ours:.0f} MiB, "
+        f"{row.other_name} {other:.0f} MiB ({ours / other:.3f}×)."
+    )
+
+
+def hours_line(row: Row, seconds: float) -> str:
+    """What the official schedule would take on 8 GPUs of this kind."""
+    hours = EPOCHS * COCO_PICTURES / TOTAL_BATCH * seconds / 3600
+    return (
+        f"{EPOCHS} epochs of COCO on 8 such GPUs at this rate, communication not counted, "
+        f"{row.name}: {hours:.0f} hours."
+    )
 
 
 def scaling(repeats: int, plot: Path | None) -> list[str]:
@@ -191,15 +223,18 @@ def main(argv: list[str] | None = None) -> None:
     init_default_scope("mmpose")
     torch.manual_seed(0)
     chosen = args.rows or [*ROWS, *EXTRAS]
-    lines = header(args.device)
+    lines, notes = header(args.device), []
     for name in chosen:
         for row in ROWS[name](args.device) if name in ROWS else ():
             ours, other = measure(row, args.repeats, args.device)
             lines.append(
-                f"| {row.name} | {1e3 * ours:.2f} | {1e3 * other:.2f} | {other / ours:.1f}× | "
+                f"| {row.name} | {1e3 * ours:.2f} | {1e3 * other:.2f} | {other / ours:.2f}× | "
                 f"{row.other_name} |"
             )
             print(lines[-1], flush=True)
+            if row.memory:
+                notes += ["", memory_line(row), "", hours_line(row, ours)]
+    lines += notes
     if "targets" in chosen:
         small, large = target_bytes()
         lines += ["", f"Bytes of one picture's targets: {small:,} instead of {large:,}."]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pickle
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +15,9 @@ import mmpose
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner
 from mmengine.structures import InstanceData
-from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.codecs import AssociativeEmbedding
 from mmpose.models.losses import AssociativeEmbeddingLoss
 from mmpose.registry import MODELS
@@ -24,13 +26,12 @@ from mmpose.structures import MultilevelPixelData, PoseDataSample
 import swahr_mmpose
 from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
 from swahr_mmpose.codecs.grouping import default_keypoint_order
-from swahr_mmpose.models.losses import (
-    ScaleRegularizationLoss,
-    TagGroupingLoss,
-    WeightAdaptiveLoss,
-)
+from swahr_mmpose.models import SWAHRHead
+from swahr_mmpose.models.heads.network import HeadOutput
+from swahr_mmpose.models.losses import TagGroupingLoss
 from swahr_mmpose.models.losses.scale_regularization_loss import plain_regularization_loss
 from swahr_mmpose.models.losses.weight_adaptive_loss import plain_heatmap_loss
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 K = 17
 
@@ -44,12 +45,16 @@ class Row:
         ours: Runs ours once.
         other: Runs the counterpart once.
         other_name: What the counterpart is.
+        count: Things that one run does: times are for one of them.
+        memory: Whether a GPU's memory is to be measured too.
     """
 
     name: str
     ours: Callable[[], Any]
     other: Callable[[], Any]
     other_name: str
+    count: int = 1
+    memory: bool = False
 
 
 def synchronize(device: str) -> None:
@@ -154,34 +159,48 @@ def tag_loss_rows(device: str) -> Iterator[Row]:
 
 def heatmap_loss_rows(device: str) -> Iterator[Row]:
     """Heatmap and scale losses of both resolutions, forward and backward."""
+    gpu = device != "cpu"
+    batch_size, size = (10, 640) if gpu else (4, 320)
     rng = np.random.default_rng(0)
+    encoded = [our_codec(size).encode(people_in(size, 8, rng))["heatmaps"]] * batch_size
     levels = []
-    encoded = [our_codec(320).encode(people_in(320, 8, rng))["heatmaps"] for _ in range(4)]
     for level in (0, 1):
         target = torch.from_numpy(np.stack([maps[level] for maps in encoded])).to(device)
         pred = (torch.randn_like(target) * 0.1).requires_grad_()
         scales = (torch.randn_like(target) * 0.1).requires_grad_()
-        levels.append((pred, target, scales, torch.rand_like(target[:, :1]) > 0.1))
-    losses = WeightAdaptiveLoss(), ScaleRegularizationLoss()
+        levels.append((pred, scales, target, torch.rand_like(target[:, :1]) > 0.1))
+    preds, scales, targets, masks = zip(*levels, strict=True)
+    head = SWAHRHead(in_channels=8, num_keypoints=K, compile_losses=True)
 
-    def run(heatmap_loss: Any, scale_loss: Any) -> None:
-        total = 0
-        for pred, target, scales, mask in levels:
-            pred.grad = scales.grad = None
-            total = total + heatmap_loss(pred, target, scales, mask)
-            total = total + scale_loss(scales, target, mask)
-        total.backward()
+    def step(compute: Callable[[], Any]) -> None:
+        for leaf in (*preds, *scales):
+            leaf.grad = None
+        sum(compute()).backward()
         synchronize(device)
 
-    yield Row(
-        "heatmap and scale losses, B=4, 320×320",
-        lambda: run(*losses),
-        lambda: run(
-            lambda p, t, s, m: plain_heatmap_loss(p, t, s, m, None, 0.01),
-            plain_regularization_loss,
-        ),
-        "the plain formula",
-    )
+    def ours() -> None:
+        output = HeadOutput(preds, torch.empty(0, device=device), scales)
+        step(lambda: head._heatmap_losses(output, targets, masks).values())
+
+    def plain() -> None:
+        step(
+            lambda: [
+                loss
+                for pred, alpha, target, mask in levels
+                for loss in (
+                    plain_heatmap_loss(pred, target, alpha, mask, None, 0.01),
+                    plain_regularization_loss(alpha, target, mask),
+                )
+            ]
+        )
+
+    name = f"heatmap and scale losses, B={batch_size}, {size}×{size}"
+    yield Row(name, ours, plain, "the plain formula")
+    if gpu:
+        # prediction, target and α are read, two gradients written: as much as copying 2½ maps
+        source = torch.empty(sum(5 * pred.numel() // 2 for pred in preds), device=device)
+        copy = torch.empty_like(source)
+        yield Row(name, ours, lambda: copy.copy_(source), "copying as many bytes")
 
 
 def target_rows(device: str) -> Iterator[Row]:
@@ -211,36 +230,59 @@ def target_bytes() -> tuple[int, int]:
     )
 
 
+def test_loop(config: Config, loop: str, folder: Path, device: str) -> Callable[[], Any]:
+    """A function that tests a network of random weights on the folder's pictures.
+
+    Each picture is decoded as if the network had seen ten people in it.
+    """
+    config.model.backbone.init_cfg = None
+    for part in ("dataloader", "cfg", "evaluator"):
+        for name in ("train", "val"):
+            config[f"{name}_{part}"] = None
+    config.optim_wrapper = config.param_scheduler = config.auto_scale_lr = None
+    config.test_dataloader.update(batch_size=1, num_workers=2, persistent_workers=True)
+    config.test_dataloader.dataset.update(
+        data_root=str(folder), ann_file="annotations/val.json", data_prefix=dict(img="images/val/")
+    )
+    config.test_evaluator = dict(type="BottomupCocoMetric")
+    config.custom_imports = dict(imports=["swahr_mmpose"], allow_failed_imports=False)
+    config.update(test_cfg=dict(type=loop), work_dir=str(folder / loop), log_level="ERROR")
+    config.default_hooks.logger = None  # it wants a run begun by the runner
+    runner = Runner.from_cfg(config)
+    runner.model.to(device)
+    maps = [part.to(device) for part in aggregated_maps(512, 10)]
+    decoder = runner.model.head.decoder
+    decode = decoder.batch_decode
+    decoder.batch_decode = lambda *_, **__: decode(*maps)
+    return lambda: quietly(runner.test_loop.run)
+
+
+def quietly(run: Callable[[], Any]) -> Any:
+    """Run, less what COCO's tools print."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return run()
+
+
 def inference_rows(device: str) -> Iterator[Row]:
-    """One picture end to end, W32 at 512 with flip test, random weights."""
-    configs = []
-    for path in (
-        swahr_mmpose.config_path("swahr_hrnet_w32_coco"),
+    """Pictures end to end, W32 at 512 with flip test: read, seen by the network, decoded."""
+    stock = (
         Path(mmpose.__file__).parent
         / ".mim/configs/body_2d_keypoint/associative_embedding/coco"
-        / "ae_hrnet-w32_8xb24-300e_coco-512x512.py",
-    ):
-        config = Config.fromfile(path)
-        config.model.backbone.init_cfg = None
-        configs.append(config)
-    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    steps = []
-    for config in configs:
-        model = MODELS.build(config.model).eval().to(device)
-        # no one is found: what is compared is everything but grouping
-        final = model.head.final_layers if hasattr(model.head, "final_layers") else None
-        for layer in final or [model.head.final_layer]:
-            torch.nn.init.zeros_(layer.weight)
-            torch.nn.init.zeros_(layer.bias)
-        pipeline = Compose(config.test_dataloader.dataset.pipeline)
-        meta = dataset_meta_from_config(config, "test")
-
-        def step(model: Any = model, pipeline: Any = pipeline, meta: Any = meta) -> None:
-            with torch.no_grad():
-                model.test_step(pseudo_collate([pipeline(dict(img=image, **meta))]))
-
-        steps.append(step)
-    yield Row("inference W32, 512, flip, one picture", *steps, "stock AE HRNet-W32, one resolution")
+        / "ae_hrnet-w32_8xb24-300e_coco-512x512.py"
+    )
+    count = 64 if device != "cpu" else 3
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        generate_dataset(folder, "val", SyntheticOptions(count, long_side=640))
+        steps = [
+            test_loop(Config.fromfile(path), loop, folder, device)
+            for path, loop in (
+                (swahr_mmpose.config_path("swahr_hrnet_w32_coco"), "BottomupTestLoop"),
+                (stock, "TestLoop"),
+            )
+        ]
+        what = "inference W32, 512, flip, per picture with 10 people"
+        yield Row(what, *steps, "stock AE HRNet-W32, one resolution", count=count)
 
 
 def training_batch(size: int, batch_size: int) -> dict[str, Any]:
@@ -274,6 +316,7 @@ def training_step(name: str, device: str, size: int, batch_size: int, fast: bool
     if fast:
         config.optim_wrapper.update(type="AmpOptimWrapper", dtype="bfloat16")
         config.optim_wrapper.optimizer.fused = True
+        config.model.head.compile_losses = True
     model = MODELS.build(config.model).to(device)
     if fast:
         model.to(memory_format=torch.channels_last)
@@ -289,10 +332,11 @@ def training_rows(device: str) -> Iterator[Row]:
     names = f"swahr_hrnet_{width}_coco", f"higherhrnet_{width}_coco"
     ours, baseline = (training_step(name, device, size, batch_size) for name in names)
     what = f"training step {width.upper()}, {size}×{size}, B={batch_size}"
-    yield Row(what, ours, baseline, "our HigherHRNet")
+    yield Row(what, ours, baseline, "our HigherHRNet", memory=gpu)
     if gpu:
         fast = training_step(names[0], device, size, batch_size, fast=True)
-        yield Row(f"{what}, bf16, channels_last, fused Adam", fast, ours, "the same in float32")
+        name = f"{what}, bf16, channels_last, fused Adam"
+        yield Row(name, fast, ours, "the same in float32", memory=True)
 
 
 ROWS = dict(

@@ -1,6 +1,7 @@
-"""Hooks for MMEngine's runner."""
+"""Test loop and hooks for MMEngine's runner."""
 
+from .bottomup_test_loop import BottomupTestLoop
 from .channels_last_hook import ChannelsLastHook
 from .loss_share_hook import LossShareHook
 
-__all__ = ["ChannelsLastHook", "LossShareHook"]
+__all__ = ["BottomupTestLoop", "ChannelsLastHook", "LossShareHook"]

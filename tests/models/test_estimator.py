@@ -45,6 +45,20 @@ def test_images_of_different_sizes_share_a_batch(tiny, resize):
 
 
 @torch.no_grad()
+def test_one_pass_for_both_is_as_two_passes(tiny):
+    """Which of them is taken depends on the device; the features don't."""
+    model, _ = tiny
+    images = torch.randn(2, 3, 64, 96)
+    for ours, expected in zip(
+        model._features_of_both(images),
+        (model.extract_feat(images), model.extract_feat(images.flip(-1))),
+        strict=True,
+    ):
+        # convolutions over a larger batch may be summed in another order
+        torch.testing.assert_close(list(ours), list(expected), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
 def test_widths_are_given_when_asked_for(tiny):
     model, config = tiny
     data = [pack(config, image) for image in pictures((100, 80))]

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 from mmengine.structures import InstanceData
@@ -6,8 +8,14 @@ from mmpose.structures import MultilevelPixelData, PoseDataSample
 
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
 from swahr_mmpose.models.heads import higherhrnet_head
+from swahr_mmpose.models.losses.scale_regularization_loss import plain_regularization_loss
+from swahr_mmpose.models.losses.weight_adaptive_loss import plain_heatmap_loss
 
 from ..codecs.test_targets import codec_for
+
+# the package has the registered classes of these names
+weight_adaptive_loss_file = sys.modules[plain_heatmap_loss.__module__]
+scale_regularization_file = sys.modules[plain_regularization_loss.__module__]
 
 CODEC = dict(type="ScaleAdaptiveHeatmap", input_size=(64, 96), heatmap_sizes=[(16, 24), (32, 48)])
 FEATS = (2, 8, 24, 16)
@@ -102,6 +110,54 @@ def test_targets_rendered_by_the_head_give_the_same_losses(kind):
     head.decoder = None
     with pytest.raises(RuntimeError, match="needs the codec as its `decoder`"):
         head.loss(feats, [rendered, rendered])
+
+
+def level_of(kind, weight_branch):
+    """A head and what the losses of its coarse resolution take."""
+    options = dict(weight_branch=weight_branch) if kind is SWAHRHead else {}
+    head = head_of(kind, heatmap_loss=dict(type="WeightAdaptiveLoss"), **options)
+    output = head((torch.randn(FEATS),))
+    targets, masks = head._field_targets([two_people(), two_people()], output.heatmaps)
+    maps = [output.heatmaps[0], None, None]
+    for place, branch in ((1, output.scales), (2, output.weight_shifts)):
+        if branch is not None:
+            maps[place] = torch.randn_like(branch[0]) * 0.1
+    return head, maps, targets[0], masks[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "weight_branch"),
+    [(HigherHRNetHead, None), (SWAHRHead, "analytic"), (SWAHRHead, "learned")],
+)
+def test_losses_of_a_resolution_compile_as_one_graph(kind, weight_branch, monkeypatch):
+    """With the formulas that a GPU computes, and without a compiler's code, which is for GPUs."""
+    monkeypatch.setattr(weight_adaptive_loss_file, "sparse_heatmap_loss", plain_heatmap_loss)
+    monkeypatch.setattr(
+        scale_regularization_file, "sparse_regularization_loss", plain_regularization_loss
+    )
+    head, maps, target, mask = level_of(kind, weight_branch)
+    compiled = torch.compile(head._level_losses, fullgraph=True, backend="aot_eager")
+    results = []
+    for compute in (compiled, head._level_losses):
+        leaves = [None if m is None else m.detach().clone().requires_grad_() for m in maps]
+        losses = compute(*leaves, target, mask)
+        sum(losses.values()).backward()
+        results.append([*losses.values(), *(leaf.grad for leaf in leaves if leaf is not None)])
+    assert len(results[0]) == {None: 2, "analytic": 4, "learned": 6}[weight_branch]
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_compiled_losses_on_a_gpu_are_those_on_the_cpu():
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    feats, samples = torch.randn(FEATS), [two_people(), two_people()]
+    head = head_of(weight_branch="learned", compile_losses=True)
+    on_cpu = head.loss((feats,), samples)
+    on_gpu = head.cuda().loss((feats.cuda(),), [sample.cuda() for sample in samples])
+    for name, loss in on_cpu.items():
+        torch.testing.assert_close(on_gpu[name].cpu(), loss, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("num_people", [0, 2])

@@ -1,7 +1,7 @@
 # The official schedule: 300 epochs, 3 of them warm-up, the learning rate set at each iteration.
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=300, val_interval=10)
 val_cfg = dict()
-test_cfg = dict()
+test_cfg = dict(type="BottomupTestLoop")
 
 # for a total batch of 80
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1.0e-3))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -40,6 +41,9 @@ class HigherHRNetHead(BaseHead):
         norm_cfg: Normalisation layers, ``dict(type='SyncBN')`` for training on several GPUs.
         heatmap_loss: Config of the heatmap loss, applied at both resolutions.
         tag_loss: Config of the loss that yields pull and push.
+        compile_losses: Whether to compile the losses of the heatmaps on a GPU (``torch.compile``,
+            which needs Triton and a C compiler there): those of one resolution become one kernel
+            forward and one backward. On the CPU they have a fast way of their own.
         decoder: Config of the codec, needed for prediction.
         init_cfg: Initialisation. None is the official one: convolutions from N(0, 0.001²).
 
@@ -57,6 +61,7 @@ class HigherHRNetHead(BaseHead):
         norm_cfg: dict[str, Any] | None = None,
         heatmap_loss: dict[str, Any] | None = None,
         tag_loss: dict[str, Any] | None = None,
+        compile_losses: bool = False,
         decoder: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
@@ -87,6 +92,7 @@ class HigherHRNetHead(BaseHead):
             heatmap_loss or dict(type="WeightAdaptiveLoss", gamma=None)
         )
         self.tag_loss = MODELS.build(tag_loss or dict(type="TagGroupingLoss"))
+        self.compile_losses = compile_losses
         self.decoder = None if decoder is None else self._build_decoder(decoder)
 
     def _build_decoder(self, decoder: dict[str, Any]) -> Any:
@@ -156,12 +162,40 @@ class HigherHRNetHead(BaseHead):
     def _heatmap_losses(
         self, output: HeadOutput, targets: list[Tensor], masks: list[Tensor]
     ) -> dict[str, Tensor]:
+        on_gpu = output.tags.device.type != "cpu"
+        compute = self._level_losses
+        if self.compile_losses and on_gpu:
+            compute = self._compiled_level_losses
+        nothing = (None,) * len(STRIDES)
+        levels = zip(
+            output.heatmaps,
+            output.scales or nothing,
+            output.weight_shifts or nothing,
+            targets,
+            masks,
+            strict=True,
+        )
         return {
-            f"loss_heatmap_s{stride}": self.heatmap_loss(heatmaps, target, mask=mask)
-            for stride, heatmaps, target, mask in zip(
-                STRIDES, output.heatmaps, targets, masks, strict=True
-            )
+            f"loss_{name}_s{stride}": loss
+            for stride, level in zip(STRIDES, levels, strict=True)
+            for name, loss in compute(*level).items()
         }
+
+    def _level_losses(
+        self,
+        heatmaps: Tensor,
+        scales: Tensor | None,
+        weight_shift: Tensor | None,
+        target: Tensor,
+        mask: Tensor,
+    ) -> dict[str, Tensor]:
+        """Losses of one resolution by name; maps are (B, K, H, W), the mask (B, 1, H, W)."""
+        return dict(heatmap=self.heatmap_loss(heatmaps, target, mask=mask))
+
+    @functools.cached_property
+    def _compiled_level_losses(self) -> Callable[..., dict[str, Tensor]]:
+        compiled: Callable[..., dict[str, Tensor]] = torch.compile(self._level_losses)
+        return compiled
 
     def _tag_losses(self, tags: Tensor, batch_data_samples: list[Any]) -> dict[str, Tensor]:
         indices = [sample.gt_instance_labels.keypoint_indices for sample in batch_data_samples]

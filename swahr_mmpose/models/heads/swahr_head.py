@@ -10,7 +10,6 @@ from mmengine.model import constant_init
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ...layout import STRIDES
 from .higherhrnet_head import HigherHRNetHead
 from .network import HeadOutput
 
@@ -109,21 +108,21 @@ class SWAHRHead(HigherHRNetHead):
             maps.heatmaps, maps.tags, _apply(self.scale_layers, features), weight_shifts=shifts
         )
 
-    def _heatmap_losses(
-        self, output: HeadOutput, targets: list[Tensor], masks: list[Tensor]
+    def _level_losses(
+        self,
+        heatmaps: Tensor,
+        scales: Tensor | None,
+        weight_shift: Tensor | None,
+        target: Tensor,
+        mask: Tensor,
     ) -> dict[str, Tensor]:
-        losses = {}
-        assert output.scales is not None
-        shifts = output.weight_shifts or (None,) * len(STRIDES)
-        for stride, heatmaps, scales, shift, target, mask in zip(
-            STRIDES, output.heatmaps, output.scales, shifts, targets, masks, strict=True
-        ):
-            losses[f"loss_heatmap_s{stride}"] = self.heatmap_loss(
-                heatmaps, target, scales, mask, shift
-            )
-            losses[f"loss_scale_s{stride}"] = self.scale_loss(scales, target, mask)
-            if shift is not None:
-                losses[f"loss_weight_s{stride}"] = self.weight_shift_loss(shift, target, mask)
+        assert scales is not None
+        losses = dict(
+            heatmap=self.heatmap_loss(heatmaps, target, scales, mask, weight_shift),
+            scale=self.scale_loss(scales, target, mask),
+        )
+        if weight_shift is not None:
+            losses["weight"] = self.weight_shift_loss(weight_shift, target, mask)
         return losses
 
 

@@ -31,8 +31,7 @@ def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | Non
     check_mask(mask, scales)
     scales = at_least_float32(scales)
     if scales.device.type == "cpu":
-        loss: Tensor = _SparseRegularization.apply(scales, target, mask)
-        return loss
+        return sparse_regularization_loss(scales, target, mask)
     return plain_regularization_loss(scales, target, mask)
 
 
@@ -42,9 +41,13 @@ def plain_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | Non
     return loss.mean() if mask is None else (loss * mask).mean()
 
 
-class _SparseRegularization(torch.autograd.Function):
-    """The same on the CPU, at the pixels of people only."""
+def sparse_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+    """The same value and gradient on the CPU, from the pixels of people only."""
+    loss: Tensor = _SparseRegularization.apply(scales, target, mask)
+    return loss
 
+
+class _SparseRegularization(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
         index = foreground_index(target, mask)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -50,7 +47,6 @@ def weight_adaptive_loss(
     mask: Tensor | None = None,
     weight_shift: Tensor | None = None,
     gamma: float | None = 0.01,
-    compiled: bool = False,
 ) -> Tensor:
     r"""The heatmap loss of SWAHR, its parts, or their absence.
 
@@ -68,7 +64,6 @@ def weight_adaptive_loss(
         mask: (B, 1, H, W) bool or float, which pixels count. None counts all.
         weight_shift: (B, K, H, W), δ. None is the paper's weight.
         gamma: Hardness γ of the soft foreground. None weighs all pixels alike.
-        compiled: Whether to compile the formula on devices other than the CPU.
 
     Returns:
         Scalar, in float32 at least.
@@ -89,21 +84,7 @@ def weight_adaptive_loss(
     shift = None if weight_shift is None else at_least_float32(weight_shift)
     if gamma is not None and pred.device.type == "cpu" and not target.requires_grad:
         return sparse_heatmap_loss(pred, target, scales, mask, shift, gamma)
-    formula = compiled_heatmap_loss() if compiled else plain_heatmap_loss
-    loss: Tensor = formula(pred, target, scales, mask, shift, gamma)
-    return loss
-
-
-@functools.cache
-def compiled_heatmap_loss(backend: str = "inductor") -> Callable[..., Tensor]:
-    """:func:`plain_heatmap_loss` as one kernel forward and one backward.
-
-    Each reads the maps once, and nothing but the maps is kept in between.
-    """
-    compiled: Callable[..., Tensor] = torch.compile(
-        plain_heatmap_loss, fullgraph=True, backend=backend
-    )
-    return compiled
+    return plain_heatmap_loss(pred, target, scales, mask, shift, gamma)
 
 
 def plain_heatmap_loss(
@@ -142,8 +123,6 @@ class WeightAdaptiveLoss(nn.Module):
     Args:
         gamma: Hardness γ of the soft foreground, or None for no weight.
         loss_weight: Factor of the loss.
-        compile_on_gpu: Whether to compile the formula with ``torch.compile`` on a GPU, which needs
-            Triton and a C compiler there. On the CPU a faster way than the formula is taken anyway.
 
     Examples:
         >>> maps = torch.zeros(1, 17, 8, 8)
@@ -151,12 +130,9 @@ class WeightAdaptiveLoss(nn.Module):
         0.0
     """
 
-    def __init__(
-        self, gamma: float | None = 0.01, loss_weight: float = 1.0, compile_on_gpu: bool = False
-    ) -> None:
+    def __init__(self, gamma: float | None = 0.01, loss_weight: float = 1.0) -> None:
         super().__init__()
         check_gamma(gamma)
-        self.compile_on_gpu = compile_on_gpu
         self.gamma = gamma
         self.loss_weight = loss_weight
 
@@ -169,7 +145,5 @@ class WeightAdaptiveLoss(nn.Module):
         weight_shift: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss; maps are (B, K, H, W), the mask (B, 1, H, W)."""
-        loss = weight_adaptive_loss(
-            pred, target, scales, mask, weight_shift, self.gamma, self.compile_on_gpu
-        )
+        loss = weight_adaptive_loss(pred, target, scales, mask, weight_shift, self.gamma)
         return self.loss_weight * loss
