@@ -11,11 +11,22 @@ import torch
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
+from swahr_mmpose.models.losses import WeightAdaptiveLoss
+
 from .helpers import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 from ablation_report import confidence_interval, fill_in, load_records, tables
-from ablation_run import VARIANTS, Budget, Job, build_config, initialize, read_curves
+from ablation_run import (
+    MAIN_VARIANTS,
+    VARIANTS,
+    Budget,
+    DetachedWeightLoss,
+    Job,
+    build_config,
+    initialize,
+    read_curves,
+)
 
 BUDGET = Budget(iterations=28, batch_size=8, bf16=False, train_images=4, val_images=4)
 
@@ -32,7 +43,7 @@ def build(tmp_path, variant, seed):
     return model.state_dict()
 
 
-@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "higherhrnet"])
+@pytest.mark.parametrize("variant", [name for name in MAIN_VARIANTS if name != "higherhrnet"])
 def test_equal_seeds_start_from_equal_weights(tmp_path, variant):
     baseline, other = (build(tmp_path, name, 3) for name in ("higherhrnet", variant))
     assert all(torch.equal(value, other[name]) for name, value in baseline.items())
@@ -49,6 +60,30 @@ def test_learning_rate_and_schedule_follow_the_budget(tmp_path):
         (0, 2),
         (2, 28),
     ]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_builds_with_its_losses(tmp_path, variant):
+    head = MODELS.build(build_config(job(tmp_path, variant)).model).head
+    expected = VARIANTS[variant]
+    assert type(head).__name__ == expected["type"]
+    assert type(head.heatmap_loss).__name__ == expected["heatmap_loss"]["type"]
+    assert head.heatmap_loss.gamma == expected["heatmap_loss"]["gamma"]
+    assert head.decoder.sigma == expected.get("decoder", {}).get("sigma", 2.0)
+
+
+def test_a_detached_weight_has_the_value_and_not_the_gradient():
+    pred = torch.rand(1, 2, 4, 4, requires_grad=True)
+    target = torch.rand(1, 2, 4, 4)
+    weighted = WeightAdaptiveLoss()(pred, target)
+    detached = DetachedWeightLoss()(pred, target)
+    assert detached.item() == pytest.approx(weighted.item())
+    (whole,) = torch.autograd.grad(weighted, pred)
+    (part,) = torch.autograd.grad(detached, pred)
+    # the part that is left: 2·W·(P − G) over the number of pixels
+    weight = target**0.01 * (1 - pred).abs() + (1 - target**0.01) * pred.abs()
+    torch.testing.assert_close(part, 2 * weight.detach() * (pred - target).detach() / 32)
+    assert not torch.allclose(whole, part)
 
 
 def test_interval_of_paired_differences():

@@ -17,7 +17,16 @@ from itertools import product
 from pathlib import Path
 
 from ablation_report import write_report
-from ablation_run import EXPERIMENTS, VARIANTS, Budget, Experiment, Job, run_job, settings_of
+from ablation_run import (
+    EXPERIMENTS,
+    MAIN_VARIANTS,
+    VARIANTS,
+    Budget,
+    Experiment,
+    Job,
+    run_job,
+    settings_of,
+)
 
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
@@ -34,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     run = commands.add_parser("run", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     run.add_argument("experiments", nargs="+", choices=EXPERIMENTS, metavar="experiment",
                      help=", ".join(EXPERIMENTS))  # fmt: skip
-    run.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    run.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(MAIN_VARIANTS))
     run.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     run.add_argument("--iterations", type=int, default=960)
     run.add_argument("--batch-size", type=int, default=8)

@@ -25,6 +25,12 @@ _LABELS = {
     "wahr": "+ WAHR",
     "swahr": "+ SWAHR",
     "swahr_learned": "+ SWAHR, learned weight",
+    "higherhrnet_light": "HigherHRNet, heatmap loss × 0.6",
+    "sahr_free": "+ SAHR, regulariser × 0.1",
+    "swahr_free": "+ SWAHR, regulariser × 0.1",
+    "swahr_gamma": "+ SWAHR, γ = 0.1",
+    "swahr_wide": "+ SWAHR, σ₀ = 3",
+    "swahr_detached": "+ SWAHR, weight detached",
 }
 _METRICS = {
     "coco/AP": "AP",
@@ -86,8 +92,7 @@ def load_records(folder: Path) -> dict[str, dict[int, Record]]:
 
 
 def _order(name: str) -> tuple[int, str]:
-    variant = name.rsplit("_seed", 1)[0]
-    return (list(VARIANTS).index(variant) if variant in VARIANTS else len(VARIANTS), name)
+    return list(VARIANTS).index(name.rsplit("_seed", 1)[0]), name
 
 
 # -------------------------------------------------------------------- numbers
@@ -151,7 +156,7 @@ def _settings(runs: dict[str, dict[int, Record]]) -> str:
 def _results(runs: dict[str, dict[int, Record]]) -> str:
     rows = []
     for variant, by_seed in runs.items():
-        cells = [_LABELS.get(variant, variant), str(len(by_seed))]
+        cells = [_LABELS[variant], str(len(by_seed))]
         for metric in _METRICS:
             mean, spread = mean_and_spread(r["metrics"][metric] for r in by_seed.values())
             cells.append(f"{100 * mean:.1f} ± {100 * spread:.1f}")
@@ -164,7 +169,7 @@ def _differences(runs: dict[str, dict[int, Record]]) -> str:
     for variant in runs:
         if variant == _BASELINE or not differences(runs, variant, "coco/AP"):
             continue
-        cells = [_LABELS.get(variant, variant)]
+        cells = [_LABELS[variant]]
         for metric in _METRICS:
             paired = differences(runs, variant, metric)
             low, high = confidence_interval(paired)
@@ -183,7 +188,7 @@ def _widths(runs: dict[str, dict[int, Record]]) -> str:
         by_size, _ = mean_and_spread(width["size_rank_correlation"] for width in widths)
         rows.append(
             [
-                _LABELS.get(variant, variant),
+                _LABELS[variant],
                 f"{by_size:.2f}",
                 f"{max(width['size_p_value'] for width in widths):.0e}",
                 f"{types.statistic:.2f}",
@@ -205,7 +210,7 @@ def _shares(runs: dict[str, dict[int, Record]]) -> str:
     for variant, by_seed in runs.items():
         _steps, shares = _mean_curve(by_seed, "foreground_share_s2")
         thirds = [part.mean() for part in np.array_split(shares, 3)]
-        rows.append([_LABELS.get(variant, variant), *(f"{100 * part:.0f} %" for part in thirds)])
+        rows.append([_LABELS[variant], *(f"{100 * part:.0f} %" for part in thirds)])
     header = ["part of the stride-2 heatmap loss at pixels of people", "first third", "second"]
     return _table([*header, "last"], rows)
 
@@ -242,7 +247,7 @@ def _plot_differences(axes: Any, runs: dict[str, dict[int, Record]]) -> None:
         axes.plot(100 * np.array(confidence_interval(paired / 100)), [place] * 2, color="black")
         axes.plot(paired.mean(), place, "|", markersize=18, color="black")
     axes.axvline(0, color="grey", linewidth=0.8)
-    axes.set_yticks(range(len(variants)), [_LABELS.get(v, v) for v in variants])
+    axes.set_yticks(range(len(variants)), [_LABELS[v] for v in variants])
     axes.invert_yaxis()
     axes.set_xlabel("AP less HigherHRNet's at the same seed, ×100; mean and 95 % interval")
 
@@ -250,7 +255,7 @@ def _plot_differences(axes: Any, runs: dict[str, dict[int, Record]]) -> None:
 def _plot_shares(axes: Any, runs: dict[str, dict[int, Record]]) -> None:
     for place, (variant, by_seed) in enumerate(runs.items()):
         steps, shares = _mean_curve(by_seed, "foreground_share_s2")
-        axes.plot(steps, shares, color=f"C{place}", label=_LABELS.get(variant, variant))
+        axes.plot(steps, shares, color=f"C{place}", label=_LABELS[variant])
     axes.set_ylim(0, 1)
     axes.set_xlabel("iteration")
     axes.set_ylabel("part of the loss at pixels of people")
