@@ -171,7 +171,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
 
     @torch.no_grad()
     def _decode(self, maps: _Maps, data_samples: list[Any]) -> list[Any]:
-        with _own_stream(maps.ready):
+        with _own_stream(maps):
             preds = self.head.predict_from_maps(
                 maps.heatmaps, maps.tags, maps.scales, self.test_cfg
             )
@@ -202,16 +202,17 @@ def _record_event(device: torch.device) -> torch.cuda.Event | None:
 
 
 @contextlib.contextmanager
-def _own_stream(ready: torch.cuda.Event | None) -> Iterator[None]:
-    """In another thread than the main one a stream of its own, which starts at the event.
+def _own_stream(maps: _Maps) -> Iterator[None]:
+    """In another thread than the main one, a stream of its own, starting when the maps are there.
 
-    Else it would stand in line behind what the main thread has launched since.
+    Else it would stand in line behind what the main thread has launched since. The device is named,
+    as another thread's current one may not be the main thread's.
     """
-    if ready is None or threading.current_thread() is threading.main_thread():
+    if maps.ready is None or threading.current_thread() is threading.main_thread():
         yield
         return
-    stream = torch.cuda.Stream()
-    stream.wait_event(ready)
+    stream = torch.cuda.Stream(maps.heatmaps.device)
+    stream.wait_event(maps.ready)
     with torch.cuda.stream(stream):
         yield
         stream.synchronize()
