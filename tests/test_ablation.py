@@ -16,17 +16,10 @@ from swahr_mmpose.models.losses import WeightAdaptiveLoss
 from .helpers import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
+from ablation_measures import alpha_and_wanted
 from ablation_report import confidence_interval, fill_in, load_records, tables
-from ablation_run import (
-    MAIN_VARIANTS,
-    VARIANTS,
-    Budget,
-    DetachedWeightLoss,
-    Job,
-    build_config,
-    initialize,
-    read_curves,
-)
+from ablation_run import Budget, Job, build_config, initialize, read_curves
+from ablation_variants import MAIN_VARIANTS, VARIANTS, DetachedWeightLoss
 
 BUDGET = Budget(iterations=28, batch_size=8, bf16=False, train_images=4, val_images=4)
 
@@ -84,6 +77,22 @@ def test_a_detached_weight_has_the_value_and_not_the_gradient():
     weight = target**0.01 * (1 - pred).abs() + (1 - target**0.01) * pred.abs()
     torch.testing.assert_close(part, 2 * weight.detach() * (pred - target).detach() / 32)
     assert not torch.allclose(whole, part)
+
+
+def test_wanted_alpha_is_that_of_the_lowest_loss(tmp_path):
+    """Where the prediction is a narrower Gaussian, about the α that narrows the target so much."""
+    head = MODELS.build(build_config(job(tmp_path, "sahr")).model).head
+    y, x = np.mgrid[:40, :40]
+    target = np.exp(-((x - 20) ** 2 + (y - 18) ** 2) / 8).astype(np.float32)
+    alpha = np.full((40, 40), 0.3, np.float32)
+    heatmap = target**1.05
+    head.scale_loss.loss_weight = 0.0
+    mean, wanted = alpha_and_wanted(alpha, heatmap, np.array([20, 18]), head)
+    assert mean == pytest.approx(0.3)
+    assert wanted == pytest.approx(0.05, rel=0.05)  # to first order
+    head.scale_loss.loss_weight = 1.0
+    assert 0 < alpha_and_wanted(alpha, heatmap, np.array([20, 18]), head)[1] < wanted
+    assert alpha_and_wanted(alpha, heatmap, np.array([20, 3]), head) is None
 
 
 def test_interval_of_paired_differences():

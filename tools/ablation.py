@@ -17,16 +17,8 @@ from itertools import product
 from pathlib import Path
 
 from ablation_report import write_report
-from ablation_run import (
-    EXPERIMENTS,
-    MAIN_VARIANTS,
-    VARIANTS,
-    Budget,
-    Experiment,
-    Job,
-    run_job,
-    settings_of,
-)
+from ablation_run import EXPERIMENTS, Budget, Experiment, Job, run_job, settings_of
+from ablation_variants import MAIN_VARIANTS, VARIANTS
 
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from ablation_run import VARIANTS
+from ablation_variants import VARIANTS
 from scipy import stats
 
 from swahr_mmpose.synthetic.annotations import COCO_SIGMAS
@@ -193,10 +193,27 @@ def _widths(runs: dict[str, dict[int, Record]]) -> str:
                 f"{max(width['size_p_value'] for width in widths):.0e}",
                 f"{types.statistic:.2f}",
                 f"{types.pvalue:.2g}",
+                *(
+                    f"{np.mean([width[name] for width in widths]):.{digits}f}"
+                    for name, digits in (
+                        ("alpha", 3),
+                        ("wanted_alpha", 3),
+                        ("wanted_rank_correlation", 2),
+                    )
+                ),
             ]
         )
-    header = ["rank correlation of predicted width", "with person size", "p, largest of the seeds"]
-    return _table([*header, "with the noise of the keypoint's type", "p"], rows) if rows else ""
+    header = [
+        "rank correlation of predicted width",
+        "with person size",
+        "p, largest of the seeds",
+        "with the noise of the keypoint's type",
+        "p",
+        "mean α",
+        "mean α wanted by the loss",
+        "rank correlation of the two",
+    ]
+    return _table(header, rows) if rows else ""
 
 
 def noise_rank_correlation(widths: list[dict[str, Any]]) -> Any:

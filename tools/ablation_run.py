@@ -10,69 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import mmpose
-import numpy as np
 import torch
+from ablation_measures import measure_widths
+from ablation_variants import VARIANTS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
-from mmpose.registry import MODELS
-from scipy.stats import spearmanr
-from torch import Tensor
 
 import swahr_mmpose
-from swahr_mmpose.models.keypoint_widths import keypoint_widths
-from swahr_mmpose.models.losses import WeightAdaptiveLoss
-from swahr_mmpose.models.losses.pixel_weight import pixel_weight
-from swahr_mmpose.models.losses.weight_adaptive_loss import (
-    scale_adaptive_target,
-    soft_foreground,
-)
-
-
-@MODELS.register_module()
-class DetachedWeightLoss(WeightAdaptiveLoss):
-    """The loss of SWAHR with no gradient through the pixel weight; tried in the ablation only."""
-
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        scales: Tensor | None = None,
-        mask: Tensor | None = None,
-        weight_shift: Tensor | None = None,
-    ) -> Tensor:
-        """As :class:`WeightAdaptiveLoss`, from the formulas as they stand."""
-        foreground = soft_foreground(target, self.gamma, weight_shift)
-        weight = pixel_weight(pred.float().detach(), foreground)
-        fitted = target if scales is None else scale_adaptive_target(target, scales.float())
-        return (weight * (pred.float() - fitted) ** 2 * (1 if mask is None else mask)).mean()
-
-
-_WAHR = dict(type="WeightAdaptiveLoss", gamma=0.01)
-_PLAIN = dict(type="WeightAdaptiveLoss", gamma=None)
-_WEAK_REGULARISER = dict(type="ScaleRegularizationLoss", loss_weight=0.1)
-
-#: What differs between the variants: the head, laid over the experiment's config. First those of
-#: the paper and the learned weight, then such that were tried to find out why results are as they
-#: are.
-VARIANTS: dict[str, dict[str, Any]] = {
-    "higherhrnet": dict(type="HigherHRNetHead", heatmap_loss=_PLAIN),
-    "sahr": dict(type="SWAHRHead", heatmap_loss=_PLAIN),
-    "wahr": dict(type="HigherHRNetHead", heatmap_loss=_WAHR),
-    "swahr": dict(type="SWAHRHead", heatmap_loss=_WAHR),
-    "swahr_learned": dict(type="SWAHRHead", heatmap_loss=_WAHR, weight_branch="learned"),
-    "higherhrnet_light": dict(type="HigherHRNetHead", heatmap_loss=dict(**_PLAIN, loss_weight=0.6)),
-    "sahr_free": dict(type="SWAHRHead", heatmap_loss=_PLAIN, scale_loss=_WEAK_REGULARISER),
-    "swahr_free": dict(type="SWAHRHead", heatmap_loss=_WAHR, scale_loss=_WEAK_REGULARISER),
-    "swahr_gamma": dict(type="SWAHRHead", heatmap_loss=dict(type="WeightAdaptiveLoss", gamma=0.1)),
-    "swahr_wide": dict(type="SWAHRHead", heatmap_loss=_WAHR, decoder=dict(sigma=3.0)),
-    "swahr_detached": dict(
-        type="SWAHRHead", heatmap_loss=dict(type="DetachedWeightLoss", gamma=0.01)
-    ),
-}
-
-#: The variants that run unless others are named.
-MAIN_VARIANTS = ("higherhrnet", "sahr", "wahr", "swahr", "swahr_learned")
 
 #: How often losses are logged and a stopped run can be taken up again, in iterations.
 _LOG_INTERVAL, _CHECKPOINT_INTERVAL = 20, 120
@@ -284,44 +229,3 @@ def read_curves(work_dir: Path) -> dict[str, list[float]]:
         if name.startswith(("loss", "foreground", "step"))
     ]
     return {name: [round(steps[step][name], 6) for step in sorted(steps)] for name in names}
-
-
-@torch.no_grad()
-def measure_widths(model: Any, loader: Any) -> dict[str, Any]:
-    """Predicted keypoint width against person size and keypoint type, at the true places.
-
-    Returns:
-        ``people``: [√area, mean width] of each person with 5 labelled keypoints or more, both in
-        input pixels; ``size_rank_correlation`` and ``size_p_value`` between the two (Spearman);
-        ``keypoint_types``: (K,) mean over people of a keypoint's width relative to the
-        person's mean.
-    """
-    model.eval()
-    people, relative = [], []
-    for batch in loader:
-        data = model.data_preprocessor(batch)
-        inputs, (sample,) = data["inputs"], data["data_samples"]
-        scales = model.head.forward(model.extract_feat(inputs)).scales[-1][0]
-        meta = sample.metainfo
-        to_input = np.array(meta["input_size"]) / meta["input_scale"]
-        corner = meta["input_center"] - meta["input_scale"] / 2
-        for annotation in meta["raw_ann_info"]:
-            labels = np.array(annotation["keypoints"], dtype=float).reshape(-1, 3)
-            labelled = labels[:, 2] > 0
-            if annotation.get("iscrowd") or labelled.sum() < 5:
-                continue
-            places = (labels[None, :, :2] - corner) * to_input
-            (widths,) = keypoint_widths(
-                places, scales, tuple(inputs.shape[2:]), model.head.decoder.sigma
-            )
-            widths[~labelled] = np.nan
-            mean = np.nanmean(widths)
-            people.append([np.sqrt(annotation["area"] * to_input.prod()), mean])
-            relative.append(widths / mean)
-    correlation = spearmanr(*np.array(people).T)
-    return dict(
-        people=np.round(people, 3).tolist(),
-        size_rank_correlation=float(correlation.statistic),
-        size_p_value=float(correlation.pvalue),
-        keypoint_types=np.round(np.nanmean(relative, axis=0), 5).tolist(),
-    )
