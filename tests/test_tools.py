@@ -9,7 +9,7 @@ import pytest
 from .helpers import ROOT
 
 TOOLS = sorted(
-    path.stem for path in (ROOT / "tools").glob("*.py") if "parse_args()" in path.read_text()
+    path.stem for path in (ROOT / "tools").glob("*.py") if "__main__" in path.read_text()
 )
 
 
