@@ -65,7 +65,7 @@ def prepare_data(name: str, experiment: Experiment, budget: Budget, work_dir: Pa
     folder = work_dir / f"data_{name}_{budget.train_images}_{budget.val_images}"
     # the held-out labels are without noise: what is measured is how near the truth people are
     for part, num_images, seed, noise in (
-        ("train", budget.train_images, 0, experiment.label_noise),
+        ("train", budget.train_images, experiment.picture_seed, experiment.label_noise),
         ("val", budget.val_images, 1, 0.0),
     ):
         # the annotations are written last, so that a part stopped half-way is drawn again
@@ -82,9 +82,10 @@ def missing_jobs(args: argparse.Namespace) -> list[Job]:
             pictures are wanted and there are none.
     """
     budget = Budget(args.iterations, args.batch_size, args.bf16, args.train_images, args.val_images)
-    folders = {}
+    folders, backbones = {}, {}
     for name in args.experiments:
         check_settings(args.records / name, settings_of(name, budget))
+        backbones[name] = find_backbone(name, args.work_dir)
         folders[name] = prepare_data(name, EXPERIMENTS[name], budget, args.work_dir)
     jobs = []
     for seed, name, variant in product(args.seeds, args.experiments, args.variants):
@@ -93,10 +94,28 @@ def missing_jobs(args: argparse.Namespace) -> list[Job]:
             work_dir = args.work_dir / name / f"{variant}_seed{seed}"
             threads = max(1, len(os.sched_getaffinity(0)) // args.jobs)
             jobs.append(
-                Job(name, variant, seed, budget, folders[name], work_dir, record, threads,
-                    args.workers)
+                Job(name, variant, seed, budget, folders[name], work_dir, record,
+                    backbones[name], threads, args.workers)
             )  # fmt: skip
     return jobs
+
+
+def find_backbone(name: str, work_dir: Path) -> Path | None:
+    """The checkpoint that an experiment's backbone starts from.
+
+    Raises:
+        ValueError: If it is not there.
+    """
+    source = EXPERIMENTS[name].backbone
+    if source is None:
+        return None
+    last = work_dir / source / "higherhrnet_seed0" / "last_checkpoint"
+    if not last.exists():
+        raise ValueError(
+            f"The backbone of the experiment {name} is that of another, {source}, and {last} is "
+            f"missing. Make it first: run {source} --variants higherhrnet --seeds 0"
+        )
+    return Path(last.read_text().strip())
 
 
 def check_settings(folder: Path, settings: dict[str, object]) -> None:

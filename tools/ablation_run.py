@@ -33,6 +33,9 @@ class Experiment:
         val: Likewise, the held-out pictures.
         generated: Whether the pictures are drawn; else they are those of ``SWAHR_REAL_DATA``.
         label_noise: Noise on the training labels; see ``SyntheticOptions``.
+        picture_seed: Decides what training pictures are drawn.
+        backbone: The experiment whose first HigherHRNet gives the backbone's weights, as ImageNet
+            does in the official training; None starts from random ones.
     """
 
     config: str
@@ -40,6 +43,8 @@ class Experiment:
     val: tuple[str, str]
     generated: bool = False
     label_noise: float = 0.0
+    picture_seed: int = 0
+    backbone: str | None = None
 
 
 _GENERATED = dict(
@@ -54,8 +59,11 @@ _REAL = dict(
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
-    "drawn": Experiment(**_GENERATED),
-    "drawn_noisy": Experiment(**_GENERATED, label_noise=0.5),
+    "pretraining": Experiment(**_GENERATED, picture_seed=2),
+    "drawn": Experiment(**_GENERATED, backbone="pretraining"),
+    "drawn_noisy": Experiment(**_GENERATED, label_noise=0.5, backbone="pretraining"),
+    "drawn_scratch": Experiment(**_GENERATED),
+    "drawn_noisy_scratch": Experiment(**_GENERATED, label_noise=0.5),
     "real_narrow": Experiment("swahr_tiny_synthetic", **_REAL),
     "real_w32": Experiment("swahr_hrnet_w32_coco", **_REAL),
 }
@@ -93,6 +101,7 @@ class Job:
         data: Folder of the data.
         work_dir: For checkpoints and MMEngine's logs.
         record: The JSON file that it leaves behind.
+        backbone: Checkpoint that the backbone starts from; None starts from random weights.
         threads: Processor threads; 0 leaves it to torch.
         workers: Processes that load data.
     """
@@ -104,6 +113,7 @@ class Job:
     data: Path
     work_dir: Path
     record: Path
+    backbone: Path | None = None
     threads: int = 0
     workers: int = 0
 
@@ -111,7 +121,12 @@ class Job:
 def settings_of(experiment: str, budget: Budget) -> dict[str, Any]:
     """All that runs must have in common to be compared."""
     spec = EXPERIMENTS[experiment]
-    settings = dict(asdict(budget), config=spec.config, label_noise=spec.label_noise)
+    settings = dict(
+        asdict(budget),
+        config=spec.config,
+        label_noise=spec.label_noise,
+        backbone=spec.backbone or "random",
+    )
     if not spec.generated:
         del settings["train_images"], settings["val_images"]
     return settings
@@ -122,8 +137,12 @@ def build_config(job: Job) -> Config:
     experiment, budget = EXPERIMENTS[job.experiment], job.budget
     config = Config.fromfile(swahr_mmpose.config_path(experiment.config))
     config.merge_from_dict(dict(model=dict(head=VARIANTS[job.variant])))
-    # weights of ImageNet have to be downloaded: all start from random ones
+    # weights of ImageNet would have to be downloaded
     config.model.backbone.pop("init_cfg", None)
+    if job.backbone:
+        config.model.backbone.init_cfg = dict(
+            type="Pretrained", checkpoint=str(job.backbone), prefix="backbone."
+        )
 
     train, test = config.train_dataloader, config.test_dataloader
     train.update(batch_size=budget.batch_size, sampler=dict(type="InfiniteSampler", shuffle=True))
