@@ -16,7 +16,7 @@ from swahr_mmpose.models.losses import WeightAdaptiveLoss
 from .helpers import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-from ablation_measures import alpha_and_wanted
+from ablation_measures import alpha_and_wanted, alpha_under_noise
 from ablation_report import confidence_interval, fill_in, load_records, tables
 from ablation_run import Budget, Job, build_config, initialize, read_curves
 from ablation_variants import MAIN_VARIANTS, VARIANTS, DetachedWeightLoss
@@ -95,6 +95,15 @@ def test_wanted_alpha_is_that_of_the_lowest_loss(tmp_path):
     assert alpha_and_wanted(alpha, heatmap, np.array([20, 3]), head) is None
 
 
+def test_noise_of_labels_is_what_alpha_comes_from():
+    assert alpha_under_noise(0.0) == pytest.approx((0, 0), abs=1e-12)
+    for deviation in (0.5, 1.0):
+        at_place, whole = alpha_under_noise(deviation)
+        assert at_place < 0 < whole
+    weak = [alpha_under_noise(1.0, regulariser=weight)[1] for weight in (1.0, 0.1, 0.0)]
+    assert weak[0] < weak[1] < weak[2]
+
+
 def test_interval_of_paired_differences():
     # t(0.975, 2) = 4.303, standard error 1/√3
     low, high = confidence_interval([1, 2, 3])
@@ -170,27 +179,35 @@ def ablation(tmp_path, *args, env=None):
 def test_runs_are_made_once_and_reported(tmp_path):
     small = ["--iterations", "2", "--batch-size", "2", "--train-images", "4", "--val-images", "2"]
     few = ["--seeds", "0", "--variants", "higherhrnet", "swahr_learned"]
-    result = ablation(tmp_path, "run", "drawn", *small, *few)
+    result = ablation(tmp_path, "run", "drawn_scratch", *small, *few)
     assert result.returncode == 0, result.stderr
     assert "2 runs to do" in result.stdout
-    made = {path.name: path.read_text() for path in (tmp_path / "records/drawn").iterdir()}
+    made = {path.name: path.read_text() for path in (tmp_path / "records/drawn_scratch").iterdir()}
     assert sorted(made) == ["higherhrnet_seed0.json", "swahr_learned_seed0.json"]
     learned = json.loads(made["swahr_learned_seed0.json"])
     assert {"AP", "AP (L)"} <= {key.removeprefix("coco/") for key in learned["metrics"]}
     assert len(learned["widths"]["keypoint_types"]) == 17
 
-    again = ablation(tmp_path, "run", "drawn", *small, *few)
+    again = ablation(tmp_path, "run", "drawn_scratch", *small, *few)
     assert "0 runs to do" in again.stdout
-    other = ablation(tmp_path, "run", "drawn", *small[:-1], 3, *few)
+    other = ablation(tmp_path, "run", "drawn_scratch", *small[:-1], 3, *few)
     assert other.returncode == 1
     assert "was made with `val_images` 2, and this would be made with 3" in other.stderr
 
     page = tmp_path / "results.md"
-    page.write_text("# Results\n\n<!-- begin drawn -->\n<!-- end drawn -->\n")
+    parts = ("alpha_under_noise", "drawn_scratch")
+    page.write_text("\n".join(f"<!-- begin {part} -->\n<!-- end {part} -->" for part in parts))
     report = ablation(tmp_path, "report", "--out", page)
     assert report.returncode == 0, report.stderr
     assert "| + SWAHR, learned weight | 1 |" in page.read_text()
-    assert (tmp_path / "images" / "ablation_drawn.png").exists()
+    assert (tmp_path / "images" / "ablation_drawn_scratch.png").exists()
+
+
+@pytest.mark.slow
+def test_a_backbone_that_is_not_there_is_reported(tmp_path):
+    result = ablation(tmp_path, "run", "drawn")
+    assert result.returncode == 1
+    assert "run pretraining --variants higherhrnet --seeds 0" in result.stderr
 
 
 @pytest.mark.slow

@@ -110,3 +110,34 @@ def alpha_and_wanted(
     regulariser = head.scale_loss.loss_weight * target.size
     wanted = (weight * (pred - target) * slope).sum() / ((weight * slope**2).sum() + regulariser)
     return float(alpha.mean()), float(wanted)
+
+
+def alpha_under_noise(
+    deviation: float, sigma: float = 2.0, regulariser: float = 1.0, samples: int = 400
+) -> tuple[float, float]:
+    r"""What the loss of SAHR wants of α where labels are off by normal noise, to first order.
+
+    For a network that predicts the mean of the noisy targets, the best that it can do by the
+    squared error; by simulation.
+
+    Args:
+        deviation: Standard deviation of the labels on each axis, in map pixels.
+        sigma: Base width in map pixels.
+        regulariser: Weight λ of the regulariser.
+        samples: Number of noisy labels.
+
+    Returns:
+        α at the true place, and the one α that is best for the whole Gaussian.
+    """
+    noise = np.random.default_rng(0).normal(0, deviation, (samples, 2, 1, 1))
+    reach = int(3 * sigma + 1)
+    y, x = np.mgrid[-2 * reach : 2 * reach + 1, -2 * reach : 2 * reach + 1]
+    squared = (x - noise[:, 0]) ** 2 + (y - noise[:, 1]) ** 2
+    inside = np.maximum(abs(x - noise[:, 0]), abs(y - noise[:, 1])) <= reach
+    exponent = -squared / (2 * sigma**2)
+    target = np.where(inside, np.exp(exponent), 0)
+    slope = target * exponent
+    gain = ((target.mean(axis=0) - target) * slope).mean(axis=0)
+    cost = (slope**2 + regulariser * inside).mean(axis=0)
+    center = 2 * reach
+    return float(gain[center, center] / cost[center, center]), float(gain.sum() / cost.sum())

@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from ablation_measures import alpha_under_noise
 from ablation_variants import VARIANTS
 from scipy import stats
 
@@ -53,7 +54,7 @@ def write_report(records: Path, page: Path) -> None:
     folders = sorted(path for path in records.iterdir() if path.is_dir())
     if not folders:
         raise ValueError(f"There are no records in {records}: make some with `run`.")
-    text = page.read_text()
+    text = fill_in(page.read_text(), "alpha_under_noise", _noise_table())
     for folder in folders:
         runs = load_records(folder)
         plot = page.parent / "images" / f"ablation_{folder.name}.png"
@@ -220,6 +221,18 @@ def noise_rank_correlation(widths: list[dict[str, Any]]) -> Any:
     """Spearman's, over the 17 keypoint types, of COCO's deviation and relative width."""
     relative = np.mean([width["keypoint_types"] for width in widths], axis=0)
     return stats.spearmanr(COCO_SIGMAS, relative)
+
+
+def _noise_table() -> str:
+    """What the loss wants of α, by the noise of the labels and the regulariser's weight."""
+    rows = []
+    for deviation in (0.5, 1.0, 2.0, 3.0):
+        cells = [f"{deviation}"]
+        for regulariser in (1.0, 0.1):
+            cells += [f"{a:+.3f}" for a in alpha_under_noise(deviation, regulariser=regulariser)]
+        rows.append(cells)
+    header = ["deviation of labels, map pixels", "α at the place, λ = 1", "one α, λ = 1"]
+    return _table([*header, "α at the place, λ = 0.1", "one α, λ = 0.1"], rows)
 
 
 def _shares(runs: dict[str, dict[int, Record]]) -> str:
