@@ -57,19 +57,22 @@ def write_report(records: Path, page: Path) -> None:
     text = fill_in(page.read_text(), "alpha_under_noise", _noise_table())
     for folder in folders:
         runs = load_records(folder)
-        plot = page.parent / "images" / f"ablation_{folder.name}.png"
-        plot_runs(runs, plot)
-        text = fill_in(text, folder.name, f"{tables(runs)}\n\n![](images/{plot.name})")
+        content = tables(runs)
+        if len(runs) > 1:
+            plot = page.parent / "images" / f"ablation_{folder.name}.png"
+            plot_runs(runs, plot)
+            content += f"\n\n![Differences, loss shares, widths](images/{plot.name})"
+        text = fill_in(text, folder.name, content)
     page.write_text(text)
 
 
 def fill_in(text: str, name: str, content: str) -> str:
     """The text with the part of that name replaced."""
-    begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if not pattern.search(text):
         raise ValueError(f"The page has no part {begin.strip()} … {end.strip()}: add the two.")
-    return pattern.sub(lambda _: begin + content + end, text)
+    return pattern.sub(lambda _: f"{begin}{content}\n{end}", text)
 
 
 def load_records(folder: Path) -> dict[str, dict[int, Record]]:
@@ -160,7 +163,7 @@ def _results(runs: dict[str, dict[int, Record]]) -> str:
         cells = [_LABELS[variant], str(len(by_seed))]
         for metric in _METRICS:
             mean, spread = mean_and_spread(r["metrics"][metric] for r in by_seed.values())
-            cells.append(f"{100 * mean:.1f} ± {100 * spread:.1f}")
+            cells.append(f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if spread >= 0 else ""))
         rows.append(cells)
     return _table(["mean ± standard deviation", "seeds", *_METRICS.values()], rows)
 
@@ -174,7 +177,8 @@ def _differences(runs: dict[str, dict[int, Record]]) -> str:
         for metric in _METRICS:
             paired = differences(runs, variant, metric)
             low, high = confidence_interval(paired)
-            cells.append(f"{100 * np.mean(paired):+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
+            interval = f" [{100 * low:+.1f}, {100 * high:+.1f}]" if low <= high else ""
+            cells.append(f"{100 * np.mean(paired):+.1f}{interval}")
         rows.append(cells)
     return _table(["difference to HigherHRNet", *_METRICS.values()], rows) if rows else ""
 
