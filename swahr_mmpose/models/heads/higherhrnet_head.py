@@ -42,8 +42,8 @@ class HigherHRNetHead(BaseHead):
         heatmap_loss: Config of the heatmap loss, applied at both resolutions.
         tag_loss: Config of the loss that yields pull and push.
         compile_losses: Whether to compile the losses of the heatmaps on a GPU (``torch.compile``,
-            which needs Triton and a C compiler there): those of one resolution become one kernel
-            forward and one backward. On the CPU they have a fast way of their own.
+            which needs Triton and a C compiler there), those of one resolution together, so that
+            maps are read once for all. On the CPU they have a fast way of their own.
         decoder: Config of the codec, needed for prediction.
         init_cfg: Initialisation. None is the official one: convolutions from N(0, 0.001²).
 
