@@ -53,7 +53,7 @@ def measure_widths(model: Any, loader: Any) -> dict[str, Any]:
     by_size = spearmanr(*np.array(people).T)
     alpha, wanted = np.array([pair for pair in alphas if pair]).T
     return dict(
-        people=np.round(people, 3).tolist(),
+        people=np.round(people, 4).tolist(),
         size_rank_correlation=float(by_size.statistic),
         size_p_value=float(by_size.pvalue),
         keypoint_types=np.round(np.nanmean(relative, axis=0), 5).tolist(),

@@ -64,7 +64,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "drawn_noisy": Experiment(**_GENERATED, label_noise=0.5, backbone="pretraining"),
     "drawn_scratch": Experiment(**_GENERATED),
     "drawn_noisy_scratch": Experiment(**_GENERATED, label_noise=0.5),
-    "real_narrow": Experiment("swahr_tiny_synthetic", **_REAL),
+    "real_narrow": Experiment("swahr_tiny_synthetic", **_REAL, backbone="pretraining"),
     "real_w32": Experiment("swahr_hrnet_w32_coco", **_REAL),
 }
 
