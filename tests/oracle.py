@@ -86,10 +86,10 @@ def render_tags(places, valid, map_size):
 class OracleEstimator(BottomupPyramidEstimator):
     """The real test path with :class:`OracleHead` for network and head; one image a batch."""
 
-    def predict(self, inputs, data_samples):
+    def forward(self, inputs, data_samples=None, mode="tensor"):
         (self._sample,) = data_samples
         self._num_passes = 0
-        return super().predict(inputs, data_samples)
+        return super().forward(inputs, data_samples, mode)
 
     def extract_feat(self, images):
         flipped = self.test_cfg.get("flip_test", False) and self._num_passes % 2 == 1
