@@ -177,7 +177,7 @@ def ablation(tmp_path, *args, env=None):
 
 @pytest.mark.slow
 def test_runs_are_made_once_and_reported(tmp_path):
-    small = ["--iterations", "2", "--batch-size", "2", "--train-images", "4", "--val-images", "2"]
+    small = ["--iterations", "3", "--batch-size", "2", "--train-images", "4", "--val-images", "2"]
     few = ["--seeds", "0", "--variants", "higherhrnet", "swahr_learned"]
     result = ablation(tmp_path, "run", "drawn_scratch", *small, *few)
     assert result.returncode == 0, result.stderr

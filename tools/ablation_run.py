@@ -87,6 +87,13 @@ class Budget:
     train_images: int
     val_images: int
 
+    def __post_init__(self) -> None:
+        if self.iterations < 2:
+            raise ValueError(
+                f"`iterations` must be at least 2, of which one is warm-up, but got "
+                f"{self.iterations}."
+            )
+
 
 @dataclass(frozen=True)
 class Job:
@@ -153,7 +160,7 @@ def build_config(job: Job) -> Config:
         )
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
 
-    iterations, warm_up = budget.iterations, budget.iterations // 14
+    iterations, warm_up = budget.iterations, max(1, budget.iterations // 14)
     config.train_cfg = dict(type="IterBasedTrainLoop", max_iters=iterations)
     config.param_scheduler = [
         dict(type="LinearLR", start_factor=0.1, end=warm_up, by_epoch=False),
@@ -169,14 +176,15 @@ def build_config(job: Job) -> Config:
     base_batch = config.auto_scale_lr.base_batch_size
     config.optim_wrapper.optimizer.lr *= budget.batch_size / base_batch
 
-    config.default_hooks.logger = dict(type="LoggerHook", interval=_LOG_INTERVAL)
+    interval = max(1, min(_LOG_INTERVAL, iterations // 3))
+    config.default_hooks.logger = dict(type="LoggerHook", interval=interval)
     config.default_hooks.checkpoint = dict(
         type="CheckpointHook", by_epoch=False, interval=_CHECKPOINT_INTERVAL, max_keep_ckpts=1
     )
-    config.log_processor = dict(type="LogProcessor", window_size=_LOG_INTERVAL, by_epoch=False)
+    config.log_processor = dict(type="LogProcessor", window_size=interval, by_epoch=False)
     config.custom_hooks = [
         dict(type="ChannelsLastHook"),
-        dict(type="LossShareHook", interval=_LOG_INTERVAL),
+        dict(type="LossShareHook", interval=interval),
     ]
     config.randomness = dict(seed=job.seed)
     config.work_dir, config.resume = str(job.work_dir), True
