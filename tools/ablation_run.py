@@ -1,4 +1,4 @@
-"""One run of the ablation: a variant, trained from random weights, tested and looked into."""
+"""One run of the ablation: a variant, trained, tested and looked into."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Job:
         work_dir: For checkpoints and MMEngine's logs.
         record: The JSON file that it leaves behind.
         backbone: Checkpoint that the backbone starts from; None starts from random weights.
-        threads: Processor threads; 0 leaves it to torch.
+        threads: Processor threads.
         workers: Processes that load data.
     """
 
@@ -121,7 +121,7 @@ class Job:
     work_dir: Path
     record: Path
     backbone: Path | None = None
-    threads: int = 0
+    threads: int = 1
     workers: int = 0
 
 
@@ -193,8 +193,7 @@ def build_config(job: Job) -> Config:
 
 def run_job(job: Job) -> None:
     """Train, test, measure, and write the record; a stopped run goes on at its checkpoint."""
-    if job.threads:
-        torch.set_num_threads(job.threads)
+    torch.set_num_threads(job.threads)
     config = build_config(job)
     init_default_scope(config.default_scope)
     runner = Runner.from_cfg(config)
@@ -219,7 +218,7 @@ def run_job(job: Job) -> None:
     if hasattr(runner.model.head, "scale_layers"):
         record["widths"] = measure_widths(runner.model, runner.test_dataloader)
     job.record.parent.mkdir(parents=True, exist_ok=True)
-    job.record.write_text(json.dumps(record, indent=None, separators=(",", ":")) + "\n")
+    job.record.write_text(json.dumps(record, separators=(",", ":")) + "\n")
 
 
 def initialize(model: Any, seed: int) -> None:

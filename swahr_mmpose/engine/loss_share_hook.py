@@ -44,7 +44,7 @@ def foreground_loss_share(
 class LossShareHook(Hook):
     """Log ``foreground_share_s4`` and ``_s2``: see :func:`foreground_loss_share`.
 
-    What WAHR is about: of the plain squared error, the few pixels of people are a small part.
+    WAHR is meant for where the few pixels of people are a small part of the plain squared error.
 
     Args:
         interval: Iterations from one measurement to the next.
