@@ -8,35 +8,38 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 RESOURCES = ("configs", "tools", "model-index.yml")
+# research: for those who have the repository
+LEFT_OUT = ("__pycache__", "ablation", "benchmark*")
 
 
 class BuildWithResources(build_py):
     """Copies the resources into the built package, as OpenMMLab's packages do."""
 
-    def run(self) -> None:
+    def run(self):
         """Build, then copy."""
         super().run()
-        if self.editable_mode:  # a checkout has them beside the package
+        # a checkout has them beside the package; setuptools before 64 knows no such mode
+        if getattr(self, "editable_mode", False):
             return
         target = Path(self.build_lib) / "swahr_mmpose" / ".mim"
         for name in RESOURCES:
             source = ROOT / name
             if source.is_dir():
-                ignore = shutil.ignore_patterns("__pycache__")
+                ignore = shutil.ignore_patterns(*LEFT_OUT)
                 shutil.copytree(source, target / name, ignore=ignore, dirs_exist_ok=True)
             elif source.is_file():
                 target.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target / name)
 
 
-def version() -> str:
+def version():
     """The version, read without importing the package."""
-    namespace: dict[str, str] = {}
+    namespace = {}
     exec((ROOT / "swahr_mmpose" / "version.py").read_text(), namespace)
     return namespace["__version__"]
 
 
-def requirements(name: str) -> list[str]:
+def requirements(name):
     """The lines of ``requirements/<name>.txt``, less comments."""
     lines = (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -49,7 +52,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    python_requires=">=3.11",
+    python_requires=">=3.8",
     packages=find_packages(include=["swahr_mmpose", "swahr_mmpose.*"]),
     package_data={"swahr_mmpose": ["py.typed"]},
     install_requires=requirements("runtime"),

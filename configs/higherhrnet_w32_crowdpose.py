@@ -8,9 +8,10 @@ _base_ = [
 
 model = dict(head=dict(type="HigherHRNetHead", num_keypoints=14, decoder=_base_.codec))
 
-# total batch 80: 4 GPUs × 20
+# total batch 160: 8 GPUs × 20
 train_dataloader = dict(batch_size=20, dataset=dict(pipeline=_base_.train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline))
 test_dataloader = val_dataloader
-optim_wrapper = dict(optimizer=dict(lr=1.0e-3))  # 4 × 2.5e-4
+optim_wrapper = dict(optimizer=dict(lr=2.0e-3))  # 8 × 2.5e-4
+auto_scale_lr = dict(base_batch_size=160)
 default_hooks = dict(checkpoint=dict(save_best="crowdpose/AP", rule="greater"))

@@ -13,4 +13,5 @@ train_dataloader = dict(batch_size=10, dataset=dict(pipeline=_base_.train_pipeli
 val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline))
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=9.6e-4))  # 8 × 1.2e-4
+auto_scale_lr = dict(base_batch_size=80)
 default_hooks = dict(checkpoint=dict(save_best="coco/AP", rule="greater"))

@@ -1,53 +1,21 @@
 # A narrow network on drawn people (tools/make_synthetic_data.py): trains on a CPU in minutes.
-_base_ = ["_base_/data/coco.py", "_base_/default_runtime.py"]
+_base_ = [
+    "_base_/models/hrnet_w32.py",
+    "_base_/pipelines/official_512.py",
+    "_base_/data/coco.py",
+    "_base_/default_runtime.py",
+]
 
-codec = dict(
-    type="ScaleAdaptiveHeatmap",
-    input_size=(192, 192),
-    heatmap_sizes=[(48, 48), (96, 96)],
-    sigma=2.0,
-    encode_heatmaps=False,
-)
+codec = _base_.codec
+codec.update(input_size=(192, 192), heatmap_sizes=[(48, 48), (96, 96)])
 model = dict(
-    type="BottomupPyramidEstimator",
-    data_preprocessor=dict(
-        type="BottomupPoseDataPreprocessor",
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-    ),
     backbone=dict(
-        type="HRNet",
-        in_channels=3,
+        init_cfg=None,
         extra=dict(
-            stage1=dict(
-                num_modules=1,
-                num_branches=1,
-                block="BOTTLENECK",
-                num_blocks=(1,),
-                num_channels=(16,),
-            ),
-            stage2=dict(
-                num_modules=1,
-                num_branches=2,
-                block="BASIC",
-                num_blocks=(2, 2),
-                num_channels=(24, 48),
-            ),
-            stage3=dict(
-                num_modules=1,
-                num_branches=3,
-                block="BASIC",
-                num_blocks=(2, 2, 2),
-                num_channels=(24, 48, 96),
-            ),
-            stage4=dict(
-                num_modules=1,
-                num_branches=4,
-                block="BASIC",
-                num_blocks=(2, 2, 2, 2),
-                num_channels=(24, 48, 96, 192),
-            ),
+            stage1=dict(num_blocks=(1,), num_channels=(16,)),
+            stage2=dict(num_blocks=(2, 2), num_channels=(24, 48)),
+            stage3=dict(num_modules=1, num_blocks=(2, 2, 2), num_channels=(24, 48, 96)),
+            stage4=dict(num_modules=1, num_blocks=(2, 2, 2, 2), num_channels=(24, 48, 96, 192)),
         ),
     ),
     head=dict(
@@ -59,28 +27,15 @@ model = dict(
         tag_loss=dict(type="TagGroupingLoss", pull_weight=5e-3, push_weight=5e-3),
         decoder=codec,
     ),
-    test_cfg=dict(flip_test=True),
 )
 
-train_pipeline = [
-    dict(type="LoadImage"),
-    dict(
-        type="BottomupUniformAffine",
-        input_size=codec["input_size"],
-        rotation=15,
-        scale=(0.75, 1.25),
-        translation=0.1,
-    ),
-    dict(type="BottomupHorizontalFlip", prob=0.5),
-    dict(type="GenerateTarget", encoder=codec),
-    dict(type="BottomupHeatmapMask"),
-    dict(type="BottomupPackInputs"),
-]
-val_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="BottomupPyramidResize", input_size=192),
-    dict(type="BottomupPackInputs"),
-]
+train_pipeline = _base_.train_pipeline
+train_pipeline[1].update(  # BottomupUniformAffine
+    input_size=codec["input_size"], rotation=15, scale=(0.75, 1.25), translation=0.1
+)
+train_pipeline[3].update(encoder=codec)  # GenerateTarget
+val_pipeline = _base_.val_pipeline
+val_pipeline[1].update(input_size=192)  # BottomupPyramidResize
 
 data_root = "data/synthetic/"
 train_dataloader = dict(

@@ -1,25 +1,30 @@
 """SWAHR and HigherHRNet for MMPose 1.x; importing this registers everything.
 
 In a config: ``custom_imports = dict(imports=['swahr_mmpose'], allow_failed_imports=False)``.
+
+Where MMPose is not installed nothing is registered, and :mod:`swahr_mmpose.decoding` can be used
+alone.
 """
 
-from . import apis, codecs, datasets, engine, evaluation, models, visualization
-from .checkpoints import allow_mmengine_checkpoints
+from importlib.util import find_spec
+
 from .paths import config_path, configs_dir, tools_dir
 from .version import __version__
 
-allow_mmengine_checkpoints()
+__all__ = ["__version__", "config_path", "configs_dir", "tools_dir"]
 
-__all__ = [
-    "__version__",
-    "apis",
-    "codecs",
-    "config_path",
-    "configs_dir",
-    "datasets",
-    "engine",
-    "evaluation",
-    "models",
-    "tools_dir",
-    "visualization",
-]
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # kept from being imported
+        return False
+
+
+if _is_installed("mmpose"):
+    from . import apis, codecs, datasets, engine, evaluation, models, visualization
+    from .checkpoints import allow_mmengine_checkpoints
+
+    allow_mmengine_checkpoints()
+
+    __all__ += ["apis", "codecs", "datasets", "engine", "evaluation", "models", "visualization"]

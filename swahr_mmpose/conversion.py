@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -17,8 +18,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from .checkpoints import allow_mmengine_checkpoints
-
-SourceKind = Literal["official SWAHR", "official HigherHRNet", "MMPose 0.x", "HRNet backbone"]
+from .paths import find_config
 
 #: Official module names to ours; the first that matches is used.
 _OFFICIAL_PREFIXES = (
@@ -49,13 +49,16 @@ class Converted:
         dropped: Keys of the source that have no counterpart.
     """
 
-    kind: SourceKind
+    kind: str
     state_dict: dict[str, Tensor]
     dropped: list[str]
 
 
-def identify(keys: Iterable[str]) -> SourceKind:
+def identify(keys: Iterable[str]) -> str:
     """Recognise a state dict by its keys.
+
+    Returns:
+        'official SWAHR', 'official HigherHRNet', 'MMPose 0.x' or 'HRNet backbone'.
 
     Raises:
         ConversionError: If it is none of the kinds that can be converted.
@@ -116,17 +119,17 @@ def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> 
     return Converted(kind, renamed, dropped)
 
 
-def _rename(key: str, kind: SourceKind) -> str:
+def _rename(key: str, kind: str) -> str:
     if kind == "HRNet backbone":
         return key
     prefixes = _MMPOSE_PREFIXES if kind == "MMPose 0.x" else _OFFICIAL_PREFIXES
     for old, new in prefixes:
         if key.startswith(old):
-            return new + key.removeprefix(old)
+            return new + key[len(old) :]
     return key
 
 
-def _may_be_dropped(name: str, kind: SourceKind) -> bool:
+def _may_be_dropped(name: str, kind: str) -> bool:
     if kind == "HRNet backbone":
         return bool(_CLASSIFIER.match(name) or _UNUSED_FUSION.match(name))
     # branches of training; HigherHRNet has no use for them
@@ -160,29 +163,50 @@ def load_source(path: Path) -> dict[str, Tensor]:
         raise ConversionError(f"There is no file '{path}'.")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        # torch's own message advises to switch the check off, which would run what is in the file
+        raise ConversionError(
+            f"'{path}' can't be read as a checkpoint of tensors. It holds objects other than "
+            "tensors and plain values, which could run code, or it is no checkpoint."
+        ) from error
     except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
         raise ConversionError(
             f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
-            f"another kind ({type(error).__name__}: {str(error).splitlines()[0]})."
+            f"another kind ({type(error).__name__})."
         ) from error
     state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):
         raise ConversionError(f"'{path}' holds no state dict: a dict of names to tensors.")
     # saved from a DataParallel wrapper
-    return {key.removeprefix("module."): value for key, value in state_dict.items()}
+    wrapper = "module."
+    return {
+        key[len(wrapper) :] if key.startswith(wrapper) else key: value
+        for key, value in state_dict.items()
+    }
 
 
-def convert_checkpoint(source: Path, destination: Path, config_file: Path) -> Converted:
+def convert_checkpoint(source: Path, destination: Path, config_file: str | Path) -> Converted:
     """Convert a checkpoint file for a config; nothing is written unless all of it fits.
 
     The result loads with ``mim test``, ``init_model`` and the inferencer (which take the dataset's
     meta information from it), that of a backbone with ``init_cfg=dict(type='Pretrained', …)``.
 
+    Args:
+        source: The file to convert.
+        destination: The file to write.
+        config_file: Name of one of this package's configs, or path of a config.
+
     Raises:
-        ConversionError: If the source can't be converted.
+        ConversionError: If the source can't be converted, there is no such config, or the
+            destination can't be written.
     """
     state_dict = load_source(source)
-    config = Config.fromfile(config_file)
+    config = _load_config(config_file)
+    if not destination.parent.is_dir():
+        raise ConversionError(
+            f"The folder '{destination.parent}' of the file to write is not there. Make it, or "
+            "name another."
+        )
     init_default_scope(config.get("default_scope", "mmpose"))
     config.model.backbone.init_cfg = None
     model = MODELS.build(config.model)
@@ -199,6 +223,19 @@ def convert_checkpoint(source: Path, destination: Path, config_file: Path) -> Co
     try:
         torch.save(checkpoint, temporary)
         os.replace(temporary, destination)
+    except (OSError, RuntimeError) as error:
+        raise ConversionError(f"'{destination}' can't be written: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
     return converted
+
+
+def _load_config(config_file: str | Path) -> Config:
+    try:
+        config = Config.fromfile(find_config(config_file))
+    except FileNotFoundError as error:
+        raise ConversionError(str(error)) from error
+    if "model" not in config:
+        raise ConversionError(f"The config '{config_file}' has no `model`.")
+    return config

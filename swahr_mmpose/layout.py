@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Input pixels per map pixel, one entry per output resolution, coarsest first. The network's
 #: topology (one deconvolution block after the stride-4 backbone) fixes both.
-STRIDES: tuple[int, int] = (4, 2)
+STRIDES = (4, 2)
 
 #: Index into :data:`STRIDES` of the resolution that carries the tags and the keypoint indices.
 TAG_LEVEL = 0
@@ -22,7 +24,7 @@ TEST_SIZE_DIVISOR = 64
 
 @dataclass(frozen=True)
 class OutputLayout:
-    """The channels of a HigherHRNet output, shared by codec, head, losses and decoder.
+    """The channels of the head's output convolutions.
 
     Args:
         num_keypoints: Number of keypoints of one person, K.

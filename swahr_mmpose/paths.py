@@ -38,8 +38,22 @@ def config_path(name: str) -> Path:
         >>> config_path("swahr_hrnet_w32_coco").name
         'swahr_hrnet_w32_coco.py'
     """
-    path = configs_dir() / f"{name.removesuffix('.py')}.py"
+    path = configs_dir() / f"{name[:-3] if name.endswith('.py') else name}.py"
     if not path.is_file():
         known = ", ".join(sorted(config.stem for config in configs_dir().glob("*.py")))
         raise FileNotFoundError(f"There is no config '{name}'. There are: {known}.")
     return path
+
+
+def find_config(config: str | Path) -> Path:
+    """The path of a config given by its name or as a path.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    if Path(config).is_file():
+        return Path(config)
+    is_name = Path(config).name == str(config)
+    if not is_name:
+        raise FileNotFoundError(f"There is no config file '{config}'.")
+    return config_path(str(config))

@@ -8,7 +8,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+
+from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
+from swahr_mmpose.decoding import DecodeOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"
@@ -56,3 +61,72 @@ def dataset_meta(config):
     from mmpose.apis.inference import dataset_meta_from_config
 
     return dataset_meta_from_config(config, "test")
+
+
+def codec_for(size, **kwargs):
+    """The codec for an input of ``size`` (w, h)."""
+    w, h = size
+    sizes = [(w // 4, h // 4), (w // 2, h // 2)]
+    return ScaleAdaptiveHeatmap(input_size=size, heatmap_sizes=sizes, **kwargs)
+
+
+def maps_of(numbers):
+    """Heatmaps (K, H, W) and tags (L, K, H, W) of a golden grouping case.
+
+    No two heatmap values are equal: see the golden numbers' description.
+    """
+    heatmaps = numbers["heatmaps"].astype(np.float32)
+    noise = np.random.default_rng(0).random(heatmaps.shape)
+    tags = numbers["tags"].astype(np.float32)
+    return (heatmaps * (1 + 1e-3 * noise)).astype(np.float32), np.moveaxis(tags, -1, 0).copy()
+
+
+def options_of(numbers, **kwargs):
+    """The options of a golden grouping case."""
+    return DecodeOptions(
+        keypoint_thr=float(numbers["detection_threshold"]),
+        tag_thr=float(numbers["tag_threshold"]),
+        topk=int(numbers["max_num_people"]),
+        nms_kernel=int(numbers["nms_kernel"]),
+        **kwargs,
+    )
+
+
+def as_set(people):
+    """People in an order of their own."""
+    return people[np.lexsort(people.reshape(len(people), -1).T)]
+
+
+def nearest_person(places, visible, size):
+    """For each keypoint and pixel the number of the person that is nearest, (K, H, W)."""
+    w, h = size
+    y, x = np.mgrid[:h, :w]
+    squared = (x - places[..., :1, None]) ** 2 + (y - places[..., 1:, None]) ** 2
+    return np.where(visible[..., None, None], squared, np.inf).argmin(axis=0)
+
+
+def sample_of_people(image_id, keypoints, scores):
+    """What a model gives the metric: people (P, 17, 2) with scores (P,)."""
+    sample = PoseDataSample(metainfo=dict(img_id=image_id, id=[]))
+    sample.gt_instances = InstanceData()
+    sample.pred_instances = InstanceData(
+        keypoints=keypoints,
+        keypoint_scores=np.tile(scores[:, None], (1, 17)),
+        bbox_scores=scores,
+        bboxes=np.zeros((len(scores), 4)),
+    )
+    return sample.to_dict()
+
+
+def evaluation_config(ann_file):
+    """The tiny config, for a test of the generated pictures in an annotation file, and no more."""
+    config = load_config("swahr_tiny_synthetic")
+    config.test_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
+    config.test_dataloader.dataset.update(
+        data_root=str(ann_file.parent.parent), ann_file=f"annotations/{ann_file.name}"
+    )
+    config.train_dataloader = config.train_cfg = config.optim_wrapper = None
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None
+    config.param_scheduler = config.auto_scale_lr = None
+    config.randomness = dict(seed=0)
+    return config

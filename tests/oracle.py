@@ -7,7 +7,9 @@ from mmpose.registry import MODELS
 from swahr_mmpose.codecs.targets import keypoint_centers, render_heatmaps
 from swahr_mmpose.layout import STRIDES
 from swahr_mmpose.models import BottomupPyramidEstimator, HigherHRNetHead
-from swahr_mmpose.models.aggregation import merge_resolutions
+from swahr_mmpose.models.heads import HeadOutput
+
+from .helpers import nearest_person
 
 SIGMA = 2.0
 
@@ -34,22 +36,25 @@ class OracleHead(HigherHRNetHead):
         mirrored = np.array([width - 1, 0]) + keypoints * (-1, 1)
         return (mirrored / stride - 0.5) * (-1, 1) + (width // stride - 1, 0)
 
-    def pose_maps(self, feats):
+    def predict_maps(self, feats, with_scales=False):
         size, keypoints, visible, flipped = feats
         heatmaps = []
         for stride in STRIDES:
             map_size = (size[0] // stride, size[1] // stride)
-            centers, valid = keypoint_centers(keypoints, visible, size, map_size)
-            places = centers
+            centers = keypoint_centers(keypoints, visible, size, map_size)
+            valid = centers[..., 0] >= 0
             if self.subpixel:
                 places = self.places(np.asarray(keypoints), stride, size[0], flipped)
-                maps = render_subpixel(places, valid, map_size)
+                maps = torch.from_numpy(render_subpixel(places, valid, map_size))[None]
             else:
-                maps = render_heatmaps(centers, valid, map_size, SIGMA)
-            heatmaps.append(torch.from_numpy(maps))
+                places = centers
+                maps = render_heatmaps(torch.from_numpy(centers)[None], map_size, SIGMA)
+            heatmaps.append(maps)
             if stride == STRIDES[0]:
-                tags = torch.from_numpy(render_tags(places, valid, map_size))
-        return merge_resolutions([maps[None] for maps in heatmaps]), tags[None]
+                tags = np.zeros(maps.shape[1:], np.float32)
+                if len(places):
+                    tags = TAG_SPACING * nearest_person(places, valid, map_size)
+        return HeadOutput(tuple(heatmaps), torch.from_numpy(tags.astype(np.float32))[None])
 
 
 def render_subpixel(places, valid, map_size):
@@ -65,21 +70,6 @@ def render_subpixel(places, valid, map_size):
         values = np.exp(-squared / (2 * SIGMA**2))
         np.maximum(heatmaps[k][region], values, out=heatmaps[k][region])
     return heatmaps
-
-
-def render_tags(places, valid, map_size):
-    """At each pixel a number for the person whose keypoint is nearest, (K, H, W)."""
-    w, h = map_size
-    num_keypoints = valid.shape[1]
-    y, x = np.mgrid[:h, :w]
-    tags = np.zeros((num_keypoints, h, w), dtype=np.float32)
-    nearest = np.full((num_keypoints, h, w), np.inf)
-    for person, k in np.argwhere(valid):
-        distance = (x - places[person, k, 0]) ** 2 + (y - places[person, k, 1]) ** 2
-        closer = distance < nearest[k]
-        tags[k][closer] = TAG_SPACING * person
-        nearest[k][closer] = distance[closer]
-    return tags
 
 
 @MODELS.register_module()

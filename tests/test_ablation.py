@@ -15,7 +15,7 @@ from swahr_mmpose.models.losses import WeightAdaptiveLoss
 
 from .helpers import ROOT
 
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT / "tools" / "ablation"))
 from ablation_measures import alpha_and_wanted, alpha_under_noise
 from ablation_report import confidence_interval, fill_in, load_records, tables
 from ablation_run import Budget, Job, build_config, initialize, read_curves
@@ -165,7 +165,7 @@ def test_curves_of_a_resumed_run_are_one(tmp_path):
 
 
 def ablation(tmp_path, *args, env=None):
-    command = [sys.executable, ROOT / "tools" / "ablation.py", "--records", tmp_path / "records"]
+    command = [sys.executable, ROOT / "tools" / "ablation", "--records", tmp_path / "records"]
     return subprocess.run(
         [*command, *map(str, args)],
         text=True,

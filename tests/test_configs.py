@@ -102,8 +102,8 @@ def test_recipe_is_the_official_one(name):
     config = load_config(name)
     w48 = "w48" in name
     assert config.train_dataloader.batch_size == (10 if w48 else 20)
-    assert config.optim_wrapper.optimizer == dict(type="Adam", lr=9.6e-4 if w48 else 1e-3)
-    assert config.auto_scale_lr.base_batch_size == 80
+    assert config.optim_wrapper.optimizer == dict(type="Adam", lr=9.6e-4 if w48 else 2e-3)
+    assert config.auto_scale_lr.base_batch_size == (80 if w48 else 160)
     assert config.train_cfg.max_epochs == 300
     warmup, decay = config.param_scheduler
     assert (warmup.start_factor, warmup.begin, warmup.end) == (0.1, 0, 3)

@@ -9,17 +9,17 @@ import pytest
 from .helpers import ROOT
 
 TOOLS = sorted(
-    path.stem for path in (ROOT / "tools").glob("*.py") if "__main__" in path.read_text()
+    path.name for path in (ROOT / "tools").glob("*.py") if "__main__" in path.read_text()
 )
 
 
 def run(tool, *args, cwd=None):
-    command = [sys.executable, ROOT / "tools" / f"{tool}.py", *map(str, args)]
+    command = [sys.executable, ROOT / "tools" / tool, *map(str, args)]
     return subprocess.run(command, text=True, capture_output=True, cwd=cwd)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", [*TOOLS, "ablation"])
 def test_every_tool_explains_itself(tool):
     result = run(tool, "--help")
     assert result.returncode == 0, result.stderr
@@ -27,14 +27,14 @@ def test_every_tool_explains_itself(tool):
 
 
 def test_data_is_generated(tmp_path):
-    result = run("make_synthetic_data", tmp_path, "--name", "part", "--num-images", 2)
+    result = run("make_synthetic_data.py", tmp_path, "--name", "part", "--num-images", 2)
     assert result.returncode == 0, result.stderr
     content = json.loads((tmp_path / "annotations" / "part.json").read_text())
     assert len(content["images"]) == len(list((tmp_path / "images" / "part").iterdir())) == 2
 
 
 def test_wrong_options_are_reported(tmp_path):
-    result = run("make_synthetic_data", tmp_path, "--num-images", 0)
+    result = run("make_synthetic_data.py", tmp_path, "--num-images", 0)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith("error: `num_images` must be at least 1")
 
@@ -44,7 +44,7 @@ def test_benchmark_prints_and_writes_a_table(tmp_path):
     """Whether it runs; how fast things are is not tested."""
     out, plot = tmp_path / "table.md", tmp_path / "plot.png"
     rows = ("decode", "tag_loss", "heatmap_loss", "targets", "training", "profile")
-    result = run("benchmark", *rows, "--repeats", 1, "--out", out, "--plot", plot)
+    result = run("benchmark.py", *rows, "--repeats", 1, "--out", out, "--plot", plot)
     assert result.returncode == 0, result.stderr
     table = out.read_text()
     assert table.count("×") >= 8
@@ -54,6 +54,6 @@ def test_benchmark_prints_and_writes_a_table(tmp_path):
 
 @pytest.mark.slow
 def test_benchmark_names_rows_that_there_are_not():
-    result = run("benchmark", "nothing")
+    result = run("benchmark.py", "nothing")
     assert result.returncode == 2
     assert "there is no row nothing" in result.stderr

@@ -22,10 +22,10 @@ from mmpose.codecs import AssociativeEmbedding
 from mmpose.models.losses import AssociativeEmbeddingLoss
 from mmpose.registry import MODELS
 from mmpose.structures import MultilevelPixelData, PoseDataSample
+from swahr_mmpose.codecs.grouping import default_keypoint_order
 
 import swahr_mmpose
 from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
-from swahr_mmpose.codecs.grouping import default_keypoint_order
 from swahr_mmpose.models import SWAHRHead
 from swahr_mmpose.models.heads.network import HeadOutput
 from swahr_mmpose.models.losses import TagGroupingLoss

@@ -18,7 +18,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("src", type=Path, help="the checkpoint to convert")
     parser.add_argument("dst", type=Path, help="the file to write")
-    parser.add_argument("--config", type=Path, required=True, help="the config that it is for")
+    parser.add_argument(
+        "--config", required=True, help="the config that it is for: a path, or one of our names"
+    )
     return parser.parse_args(argv)
 
 

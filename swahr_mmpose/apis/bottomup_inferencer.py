@@ -8,24 +8,32 @@ from typing import Any
 import mmengine
 from mmpose.apis import MMPoseInferencer
 
-from ..models.keypoint_widths import widths_in_picture
+from ..paths import find_config
 
 
 class BottomupInferencer(MMPoseInferencer):
-    """``MMPoseInferencer`` whose predictions carry ``keypoint_widths``, in its JSON files too.
+    """``MMPoseInferencer`` for this package's configs, with ``keypoint_widths`` in its results.
 
-    MMPose's own writes a fixed list of fields. The widths are standard deviations in pixels of
-    the picture.
+    Widths are standard deviations in pixels of the picture. They are there, also in the JSON
+    files, where the checkpoint has a scale branch.
 
     Args:
-        pose2d: Path of a config with :class:`SWAHRHead`.
-        pose2d_weights: Path of a checkpoint.
+        config: Name of one of this package's configs, or path of any config.
+        weights: Path of a checkpoint.
         **kwargs: As for ``MMPoseInferencer``.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
     """
 
-    def __init__(self, pose2d: str, pose2d_weights: str | None = None, **kwargs: Any) -> None:
-        super().__init__(pose2d, pose2d_weights, **kwargs)
-        self.inferencer.model.test_cfg["output_scales"] = True
+    def __init__(
+        self, config: str | Path, weights: str | Path | None = None, **kwargs: Any
+    ) -> None:
+        weights = None if weights is None else str(weights)
+        super().__init__(str(find_config(config)), weights, **kwargs)
+        model = self.inferencer.model
+        if getattr(model.head, "scales_known", False):
+            model.test_cfg["output_scales"] = True
 
     def postprocess(
         self,
@@ -43,9 +51,10 @@ class BottomupInferencer(MMPoseInferencer):
             people_of_samples = super().postprocess(preds, [])["predictions"]
         else:
             people_of_samples = result["predictions"]
-        for people, sample in zip(people_of_samples, preds, strict=True):
-            for person, widths in zip(people, widths_in_picture(sample), strict=True):
-                person["keypoint_widths"] = widths.tolist()
+        for people, sample in zip(people_of_samples, preds):
+            if "keypoint_widths" in sample.pred_instances:
+                for person, widths in zip(people, sample.pred_instances.keypoint_widths):
+                    person["keypoint_widths"] = widths.tolist()
             if pred_out_dir:
                 self._write(people, sample, Path(pred_out_dir))
         return result

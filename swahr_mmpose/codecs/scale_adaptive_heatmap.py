@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
+from ..decoding import DecodeOptions, People, decode_people
 from ..layout import STRIDES, TAG_LEVEL, map_sizes
-from .decoding import DecodeOptions, decode_people
+from .device_decoding import decode_on_device
 from .targets import keypoint_centers, keypoint_indices, render_heatmaps
 
 
@@ -47,7 +49,6 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
     field_mapping_table = dict(heatmaps="heatmaps", heatmap_mask="heatmap_mask")
     label_mapping_table = dict(
         keypoint_indices="keypoint_indices",
-        keypoint_weights="keypoint_weights",
         keypoint_centers="keypoint_centers",
     )
 
@@ -101,8 +102,9 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             ``keypoint_indices`` (N, K, 2) int64, (y·W + x, 1) in the map of highest stride, zeros
             where not visible or outside; ``keypoint_weights`` (N, K) float32, 1 where visible and
             inside. With ``encode_heatmaps=False`` instead of ``heatmaps`` ``keypoint_centers``
-            (N, K, 2, 2) int32, per size x and y in map pixels, −1 where not visible or outside.
-            In any case ``heatmap_sizes``, (w, h) of each map.
+            (N, K, 2, 2) int32, per size x and y in map pixels, −1 where not visible or outside,
+            and ``target_sigma``, the width to render. In any case ``heatmap_sizes``, (w, h) of
+            each map.
 
         Raises:
             ValueError: If the arrays are not of these shapes.
@@ -111,24 +113,23 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
         self._check_keypoints(keypoints, np.asarray(keypoints_visible))
-        levels = [
+        centers = [
             keypoint_centers(keypoints, keypoints_visible, self.input_size, size)
             for size in self.heatmap_sizes
         ]
-        indices = keypoint_indices(*levels[TAG_LEVEL], self.heatmap_sizes[TAG_LEVEL])
-        encoded = dict(
+        indices = keypoint_indices(centers[TAG_LEVEL], self.heatmap_sizes[TAG_LEVEL])
+        encoded: dict[str, Any] = dict(
             keypoint_indices=indices,
             keypoint_weights=indices[..., 1].astype(np.float32),
             heatmap_sizes=self.heatmap_sizes,
         )
         if self.encode_heatmaps:
             encoded["heatmaps"] = [
-                render_heatmaps(*level, size, self.sigma)
-                for level, size in zip(levels, self.heatmap_sizes, strict=True)
+                render_heatmaps(torch.from_numpy(own)[None], size, self.sigma)[0].numpy()
+                for own, size in zip(centers, self.heatmap_sizes)
             ]
         else:
-            centers = [np.where(valid[..., None], center, -1) for center, valid in levels]
-            encoded["keypoint_centers"] = np.stack(centers, axis=2).astype(np.int32)
+            encoded.update(keypoint_centers=np.stack(centers, axis=2), target_sigma=self.sigma)
         return encoded
 
     def decode(self, encoded: tuple[Tensor, Tensor]) -> tuple[np.ndarray, np.ndarray]:
@@ -150,8 +151,12 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         Returns:
             Per image keypoints (P, K, 2), in the maps' own pixels or those of ``input_size``;
             keypoint scores (P, K); instance scores (P,), the mean over K before filling.
+
+        Raises:
+            ValueError: If the shapes do not fit together, or ``decode_keypoint_order`` is not an
+                order of the K keypoints.
         """
-        people = decode_people(heatmaps, tags, self.decode_options)
+        people = self._people(heatmaps, tags)
         h, w = heatmaps.shape[2:]
         scale = np.divide((w, h) if input_size is None else input_size, (w, h))
         return (
@@ -159,6 +164,18 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             [image.keypoint_scores for image in people],
             [image.instance_scores for image in people],
         )
+
+    @torch.no_grad()
+    def _people(self, heatmaps: Tensor, tags: Tensor) -> list[People]:
+        _check_maps(heatmaps, tags)
+        heatmaps = heatmaps.detach().float()
+        tags = tags.detach().float().unflatten(1, (-1, heatmaps.shape[1]))
+        if heatmaps.device.type != "cpu":
+            return decode_on_device(heatmaps, tags, self.decode_options)
+        return [
+            decode_people(*maps, self.decode_options)
+            for maps in zip(heatmaps.numpy(), tags.numpy())
+        ]
 
     def _check_keypoints(self, keypoints: np.ndarray, visible: np.ndarray) -> None:
         if keypoints.ndim != 3 or keypoints.shape[2] != 2:
@@ -176,6 +193,21 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
                 f"is for `num_keypoints={self.num_keypoints}`. Use a codec (and head) for the "
                 "dataset's keypoints, or the dataset that the config is for."
             )
+
+
+def _check_maps(heatmaps: Tensor, tags: Tensor) -> None:
+    if heatmaps.ndim != 4 or tags.ndim != 4:
+        raise ValueError(
+            "Heatmaps (B, K, H, W) and tags (B, L*K, H, W) must have four dimensions, but got "
+            f"{tuple(heatmaps.shape)} and {tuple(tags.shape)}."
+        )
+    same_size = heatmaps.shape[0] == tags.shape[0] and heatmaps.shape[2:] == tags.shape[2:]
+    if not same_size or tags.shape[1] % heatmaps.shape[1]:
+        raise ValueError(
+            f"Tags of shape {tuple(tags.shape)} do not fit heatmaps of shape "
+            f"{tuple(heatmaps.shape)}: batch, height and width must be the same, and the tag "
+            "channels a multiple of the keypoints."
+        )
 
 
 def _check_sizes(input_size: tuple[int, int], heatmap_sizes: list[tuple[int, int]]) -> None:

@@ -2,6 +2,5 @@
 
 from .bottomup_test_loop import BottomupTestLoop
 from .channels_last_hook import ChannelsLastHook
-from .loss_share_hook import LossShareHook
 
-__all__ = ["BottomupTestLoop", "ChannelsLastHook", "LossShareHook"]
+__all__ = ["BottomupTestLoop", "ChannelsLastHook"]

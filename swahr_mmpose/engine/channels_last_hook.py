@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
 
@@ -17,5 +18,13 @@ class ChannelsLastHook(Hook):
     """
 
     def before_run(self, runner: Any) -> None:
-        """Convert the model."""
-        runner.model.to(memory_format=torch.channels_last)
+        """Convert the model; a wrapper for several processes is made anew around it.
+
+        The wrapper lays out buckets for gradients when it is made, in the weights' layout.
+        """
+        if not is_model_wrapper(runner.model):
+            runner.model.to(memory_format=torch.channels_last)
+            return
+        model = runner.model.module.to(memory_format=torch.channels_last)
+        runner.model = None  # its hooks on the weights go with it
+        runner.model = runner.wrap_model(runner.cfg.get("model_wrapper_cfg"), model)

@@ -31,13 +31,16 @@ class BottomupCocoMetric(CocoMetric):
         for pred, _ in self.results[-len(data_samples) :]:
             pred.pop("bbox", None)
 
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """The figures, from the results of all processes."""
+        self._anyone_found = any(len(pred["keypoints"]) for pred, _ in results)
+        metrics: dict[str, float] = super().compute_metrics(results)
+        return metrics
+
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
-        if self._num_people() or self.coco is None:
+        if self._anyone_found:
             return super()._do_python_keypoint_eval(outfile_prefix)
         return [(name, 0.0) for name in self._stats_names()]
-
-    def _num_people(self) -> int:
-        return sum(len(pred["keypoints"]) for pred, _ in self.results)
 
     def _stats_names(self) -> list[str]:
         names = ["AP", "AP .5", "AP .75"]

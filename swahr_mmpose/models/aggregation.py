@@ -1,27 +1,44 @@
-"""Network outputs of flipped and scaled inputs to one set of maps (pure functions, one sum)."""
+"""From the head's outputs to the maps that are decoded: the one test path (pure functions)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from .heads.network import HeadOutput
 
-def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
+
+class AggregatedMaps(NamedTuple):
+    """Maps of a batch, brought together from all passes.
+
+    Attributes:
+        heatmaps: (B, K, H, W) float32 at the size of the network input at scale 1.
+        tags: (B, L·K, H, W) float32, those of the mirrored pass behind those of the original.
+        scales: α (B, K, h, w) of the original pass of scale 1 at stride 2, where the head gave it.
+    """
+
+    heatmaps: Tensor
+    tags: Tensor
+    scales: Tensor | None
+
+
+def resize_maps(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Resize (B, C, H, W) maps bilinearly to ``size`` (h, w), pixel centres at half integers."""
     if maps.shape[2:] == torch.Size(size):
         return maps
-    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def merge_resolutions(heatmaps: Sequence[Tensor]) -> Tensor:
     """Mean of the heatmaps of all resolutions, (B, K, H, W) at the size of the finest."""
-    h, w = heatmaps[-1].shape[2:]
     total = heatmaps[-1]
     for coarse in heatmaps[:-1]:
-        total = total + resize_maps(coarse, (h, w))
+        total = total + resize_maps(coarse, total.shape[2:])
     return total / len(heatmaps)
 
 
@@ -32,51 +49,58 @@ def flip_back(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
         maps: (B, L·K, H, W), channel ``l * K + k``.
         flip_indices: (K,), for each keypoint its mirror image.
     """
-    grouped = maps.unflatten(1, (-1, len(flip_indices))).flip(-1)
-    order = torch.as_tensor(flip_indices, device=maps.device)
-    return grouped.index_select(2, order).flatten(1, 2)
+    grouped = maps.unflatten(1, (-1, len(flip_indices)))
+    # an index tensor would have to be copied from the host, and the device waited for
+    mirrored = torch.stack([grouped[:, :, k] for k in flip_indices], dim=2)
+    return mirrored.flatten(1, 2).flip(-1)
 
 
-class MapAggregator:
-    """Running mean of heatmaps over passes (scales and flips), and the tags of scale 1.
+def aggregate_maps(
+    scales: Iterable[Sequence[HeadOutput]],
+    size: tuple[int, int],
+    flip_indices: Sequence[int] | None = None,
+) -> AggregatedMaps:
+    """Mean of the heatmaps over resolutions, mirrored passes and scales; tags of scale 1.
 
-    Passes are summed as they come, so that memory does not grow with their number.
+    Scales are added up as they come: with a generator, memory does not grow with their number.
 
     Args:
-        size: (h, w) of the aggregated maps, the network input's at scale 1, in pixels.
+        scales: Per scale the head's output for the original input, or for the original and the
+            mirrored one; scale 1 first.
+        size: (h, w) of the network input at scale 1 in pixels.
+        flip_indices: (K,), for each keypoint its mirror image; needed for mirrored passes.
+
+    Raises:
+        ValueError: If there are mirrored passes, and no ``flip_indices``.
     """
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.size = size
-        self._heatmaps: Tensor | None = None
-        self._num_scales = 0
-        self._tags: list[Tensor] = []
-
-    def add_scale(self, passes: Sequence[tuple[Tensor, Tensor]], keep_tags: bool) -> None:
-        """Add one scale.
-
-        Args:
-            passes: One or two (original and flipped) pairs of heatmaps (B, K, h, w), merged over
-                resolutions, and tags (B, L·K, h', w') at stride 4; flips already undone.
-            keep_tags: Whether this is scale 1, whose tags are used.
-        """
+    total: Tensor | None = None
+    tags: list[Tensor] = []
+    alpha, num_scales = None, 0
+    for outputs in scales:
+        passes = [(merge_resolutions(output.heatmaps), output.tags) for output in outputs]
+        if len(passes) == 2:
+            indices = _check_flip_indices(flip_indices)
+            heatmaps, mirrored_tags = passes[1]
+            passes[1] = flip_back(heatmaps, indices), flip_back(mirrored_tags, indices)
+        if not num_scales:
+            # via the heatmaps' stride, as in the official implementation
+            tags = [
+                resize_maps(resize_maps(own.float(), heatmaps.shape[2:]), size)
+                for heatmaps, own in passes
+            ]
+            alpha = outputs[0].scales[-1] if outputs[0].scales else None
         mean = torch.stack([heatmaps for heatmaps, _ in passes]).mean(dim=0)
-        mean = resize_maps(mean.float(), self.size)
-        self._heatmaps = mean if self._heatmaps is None else self._heatmaps + mean
-        self._num_scales += 1
-        if keep_tags:
-            for heatmaps, tags in passes:
-                # via the heatmaps' stride, as in the official implementation
-                height, width = heatmaps.shape[2:]
-                at_heatmaps = resize_maps(tags.float(), (height, width))
-                self._tags.append(resize_maps(at_heatmaps, self.size))
+        resized = resize_maps(mean.float(), size)
+        total = resized if total is None else total + resized
+        num_scales += 1
+    assert total is not None, "there is scale 1 at least"
+    return AggregatedMaps(total / num_scales, torch.cat(tags, dim=1), alpha)
 
-    def result(self) -> tuple[Tensor, Tensor]:
-        """Heatmaps (B, K, H, W) and tags (B, L·K, H, W), the tags of both passes side by side.
 
-        Raises:
-            RuntimeError: If no scale was added, or none with tags.
-        """
-        if self._heatmaps is None or not self._tags:
-            raise RuntimeError("No maps to aggregate: add scale 1, with its tags, first.")
-        return self._heatmaps / self._num_scales, torch.cat(self._tags, dim=1)
+def _check_flip_indices(flip_indices: Sequence[int] | None) -> Sequence[int]:
+    if flip_indices is None:
+        raise ValueError(
+            "Flip test needs `flip_indices` in the meta information of the data samples: add it "
+            "to the `meta_keys` of the packing transform."
+        )
+    return flip_indices

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from torch import Tensor
 
@@ -36,10 +34,3 @@ def keypoint_widths(
     alpha = scales.detach().float().cpu().numpy()[np.arange(num_keypoints), y, x]
     narrowing = np.maximum(1 + alpha, MIN_NARROWING)
     return (STRIDES[-1] * sigma / np.sqrt(narrowing)).astype(np.float32)
-
-
-def widths_in_picture(sample: Any) -> np.ndarray:
-    """The ``keypoint_widths`` (P, K) of a predicted data sample in pixels of its picture."""
-    to_picture = float(sample.input_scale[0]) / sample.input_size[0]
-    widths: np.ndarray = sample.pred_instances.keypoint_widths * to_picture
-    return widths

@@ -114,7 +114,7 @@ def paint_person(
         outfit: Its colours.
         owner: Its number, positive.
     """
-    at = dict(zip(KEYPOINTS, joints, strict=True))
+    at = dict(zip(KEYPOINTS, joints))
     for side in ("left", "right"):
         leg = np.stack([at[f"{side}_hip"], at[f"{side}_knee"], at[f"{side}_ankle"]])
         canvas.limb(leg, 0.075 * stature, outfit.trousers, owner)

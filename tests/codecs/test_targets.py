@@ -3,16 +3,9 @@ import pytest
 import torch
 
 from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
-from swahr_mmpose.codecs.device_targets import render_heatmaps_on_device
-from swahr_mmpose.codecs.targets import gaussian_patch, render_heatmaps
+from swahr_mmpose.codecs.targets import render_heatmaps
 
-from ..helpers import golden
-
-
-def codec_for(size, **kwargs):
-    w, h = size
-    sizes = [(w // 4, h // 4), (w // 2, h // 2)]
-    return ScaleAdaptiveHeatmap(input_size=size, heatmap_sizes=sizes, **kwargs)
+from ..helpers import codec_for, golden
 
 
 @pytest.mark.parametrize("name", ["coco", "crowdpose"])
@@ -61,17 +54,11 @@ def test_heatmaps_follow_the_definition():
     rng = np.random.default_rng(0)
     centers = rng.integers(-3, 35, size=(5, 2, 2))
     valid = ((centers >= 0) & (centers < (32, 24))).all(axis=-1)
-    heatmaps = render_heatmaps(centers, valid, (32, 24), 2.0)
+    centers[~valid] = -1
+    heatmaps = render_heatmaps(torch.from_numpy(centers)[None], (32, 24), 2.0)[0].numpy()
     for k in range(2):
         expected = oracle_heatmap((32, 24), centers[valid[:, k], k], 2.0)
         np.testing.assert_allclose(heatmaps[k], expected, atol=1e-6)
-
-
-def test_patch_is_one_at_its_centre_only():
-    patch = gaussian_patch(2.0)
-    assert patch.shape == (15, 15)
-    assert patch[7, 7] == 1
-    assert (patch == 1).sum() == 1
 
 
 @pytest.mark.parametrize("num_people", [0, 3])
@@ -84,11 +71,13 @@ def test_people_without_labelled_keypoints_leave_empty_targets(num_people):
     assert (encoded["keypoint_indices"] == 0).all()
 
 
-def test_keypoints_that_are_not_numbers_are_not_drawn():
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e30])
+def test_keypoints_that_are_nowhere_are_not_drawn(value):
     keypoints = np.full((1, 2, 2), 30.0)
-    keypoints[0, 0] = np.nan
+    keypoints[0, 0, 1] = value
     encoded = codec_for((64, 64)).encode(keypoints, np.ones((1, 2)))
     assert encoded["keypoint_weights"].tolist() == [[0, 1]]
+    assert [maps[0].max() for maps in encoded["heatmaps"]] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -133,25 +122,20 @@ def test_heatmaps_rendered_from_keypoints_are_the_official_ones(name):
     codec = codec_for((size, size), sigma=float(numbers["sigma"]), encode_heatmaps=False)
     encoded = codec.encode(numbers["keypoints"], numbers["visible"])
     assert "heatmaps" not in encoded
+    assert encoded["target_sigma"] == float(numbers["sigma"])
     centers = torch.from_numpy(encoded["keypoint_centers"])
     # a batch with an image without people
     for level in (0, 1):
-        batch = [centers[:, :, level], centers[:0, :, level]]
-        maps = render_heatmaps_on_device(batch, codec.heatmap_sizes[level], codec.sigma)
+        batch = torch.stack([centers[:, :, level], torch.full_like(centers[:, :, level], -1)])
+        maps = render_heatmaps(batch, codec.heatmap_sizes[level], codec.sigma)
         np.testing.assert_allclose(maps[0].numpy(), numbers[f"heatmaps_{level}"], atol=1e-6)
         assert (maps[1] == 0).all()
-
-
-def test_rendering_without_people():
-    maps = render_heatmaps_on_device([torch.zeros(0, 17, 2, dtype=torch.int32)] * 2, (16, 24), 2.0)
-    assert tuple(maps.shape) == (2, 17, 24, 16)
-    assert (maps == 0).all()
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_rendering_on_a_gpu_is_rendering_on_the_cpu():
-    centers = [torch.randint(-3, 40, (n, 17, 2), dtype=torch.int32) for n in (0, 3, 9)]
-    on_cpu = render_heatmaps_on_device(centers, (40, 32), 2.0)
-    on_gpu = render_heatmaps_on_device([c.cuda() for c in centers], (40, 32), 2.0)
+    centers = torch.randint(-3, 40, (3, 9, 17, 2), dtype=torch.int32)
+    on_cpu = render_heatmaps(centers, (40, 32), 2.0)
+    on_gpu = render_heatmaps(centers.cuda(), (40, 32), 2.0)
     torch.testing.assert_close(on_gpu.cpu(), on_cpu, rtol=0, atol=1e-6)

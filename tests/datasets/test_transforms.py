@@ -12,7 +12,6 @@ from swahr_mmpose.datasets import (
 )
 from swahr_mmpose.datasets.transforms.heatmap_mask import segmentations_to_mask
 from swahr_mmpose.datasets.transforms.pyramid_resize import pyramid_geometry
-from swahr_mmpose.synthetic.annotations import _run_lengths
 
 FLIP_INDICES = [1, 0, 2]
 
@@ -111,15 +110,17 @@ def test_flip_with_probability_zero_changes_nothing():
 
 
 def run_length_region(size, box):
-    mask = np.zeros(size[::-1], bool)
-    mask[box[1] : box[3], box[0] : box[2]] = True
-    return dict(size=list(mask.shape), counts=_run_lengths(mask))
+    """COCO's uncompressed run lengths of a box (left, top, right, bottom)."""
+    mask = np.zeros(size[::-1], int)
+    mask[box[1] : box[3], box[0] : box[2]] = 1
+    edges = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=0))
+    return dict(size=list(mask.shape), counts=np.diff([0, *edges, mask.size]).tolist())
 
 
 def test_mask_covers_polygons_and_run_lengths():
     polygon = [[10.0, 10, 20, 10, 20, 20, 10, 20]]
     crowd = run_length_region((60, 40), (40, 5, 50, 15))
-    mask = segmentations_to_mask([polygon, crowd, None, []], (60, 40))
+    mask = segmentations_to_mask([polygon, crowd, None, [], [[]]], (60, 40))
     assert mask[15, 15]
     assert mask[10, 45]
     assert mask[5:15, 40:50].all()
@@ -146,7 +147,7 @@ def test_mask_follows_the_picture(flip):
         results = transform(results)
     results["heatmap_sizes"] = [(32, 48), (64, 96)]
     masks = BottomupHeatmapMask()(results)["heatmap_mask"]
-    for mask, (w, h) in zip(masks, [(32, 48), (64, 96)], strict=True):
+    for mask, (w, h) in zip(masks, [(32, 48), (64, 96)]):
         assert mask.shape == (1, h, w)
         assert mask.dtype == bool
         picture = cv2.resize(results["img"][..., 0], (w, h), interpolation=cv2.INTER_AREA)
@@ -155,10 +156,37 @@ def test_mask_follows_the_picture(flip):
         assert (mask[0] == valid).mean() > 0.9
 
 
+@pytest.mark.parametrize("direction", ["horizontal", "vertical", "diagonal"])
+def test_mask_follows_flips_in_any_direction(direction):
+    """MMPose's `RandomFlip` knows three."""
+    size = (64, 64)
+    results = results_of(size)
+    results["invalid_segs"] = [run_length_region(size, (4, 8, 20, 16))]
+    results.update(flip=True, flip_direction=direction, heatmap_sizes=[size])
+    (mask,) = BottomupHeatmapMask()(results)["heatmap_mask"]
+    left = 64 - 20 if direction in ("horizontal", "diagonal") else 4
+    top = 64 - 16 if direction in ("vertical", "diagonal") else 8
+    expected = np.ones((64, 64), bool)
+    expected[top : top + 8, left : left + 16] = False
+    # the border pixels of the region are interpolated
+    assert (mask[0] != expected).sum() <= 2 * (16 + 8)
+
+
+@pytest.mark.parametrize("scales", [(1, 0.5, 1.5), (1, 0.5, 2), (1, 2), (0.25, 1, 0.375)])
+def test_inputs_of_all_scales_fit_the_network(scales):
+    """Multiples of 32, and of one another's shape, for any picture."""
+    rng = np.random.default_rng(0)
+    resize = BottomupPyramidResize(512, scales)
+    for w, h in rng.integers(8, 200, size=(200, 2)):
+        sizes = np.array(pyramid_geometry((w, h), 512, resize.scales).sizes)
+        assert (sizes % 32 == 0).all()
+        np.testing.assert_allclose(sizes[0] * np.array(resize.scales)[:, None], sizes)
+
+
 def test_pyramid_scales_line_up():
     geometry = pyramid_geometry((333, 500), 512, [1.0, 0.5, 2.0])
     base = geometry.sizes[0]
-    for size, scale in zip(geometry.sizes, [1.0, 0.5, 2.0], strict=True):
+    for size, scale in zip(geometry.sizes, [1.0, 0.5, 2.0]):
         assert size == (base[0] * scale, base[1] * scale)
         assert size[0] % 32 == size[1] % 32 == 0
 
@@ -181,6 +209,8 @@ def test_resize_of_one_scale_is_an_array_and_of_several_a_list():
         (dict(input_size=512, scales=(1, -1)), "different positive factors"),
         (dict(input_size=500), "is not a multiple of 64"),
         (dict(input_size=512, scales=(1, 0.3)), "is not a multiple of 64"),
+        (dict(input_size=512, scales=(1, 1.2)), r"1.2 is not a multiple of 0.5.*Use 1 or 1.5"),
+        (dict(input_size=512, scales=(1, 0.75)), "1 is not a multiple of 0.375"),
     ],
 )
 def test_wrong_scales_are_named(kwargs, message):

@@ -4,23 +4,18 @@ import json
 import threading
 
 import pytest
+import torch
 from mmengine.runner import Runner
 
-from ..helpers import load_config
+from ..helpers import evaluation_config
 
 
 def runner_of(loop, synthetic_data, tmp_path):
-    config = load_config("swahr_tiny_synthetic")
-    config.test_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
-    config.test_dataloader.dataset.data_root = str(synthetic_data)
-    config.train_dataloader = config.train_cfg = config.optim_wrapper = None
-    config.val_dataloader = config.val_cfg = config.val_evaluator = None
-    config.param_scheduler = config.auto_scale_lr = None
+    config = evaluation_config(synthetic_data / "annotations" / "val.json")
     config.test_cfg = dict(type=loop)
     config.test_evaluator.outfile_prefix = str(tmp_path / loop)
     config.work_dir = str(tmp_path)
     config.experiment_name = f"{loop}_{tmp_path.name}"
-    config.randomness = dict(seed=0)
     runner = Runner.from_cfg(config)
     runner.model.init_weights()
     # make people appear
@@ -41,22 +36,21 @@ def test_people_and_figures_are_those_of_the_stock_loop(synthetic_data, tmp_path
 def test_decoding_runs_beside_the_network(synthetic_data, tmp_path):
     """Batch n is decoded in another thread, after the network has seen it."""
     runner = runner_of("BottomupTestLoop", synthetic_data, tmp_path)
-    model, seen = runner.model, []
-    network, decode = model._run_network, model._decode
+    head, threads = runner.model.head, dict(network=set(), decode=set())
+    head.final_layers[0].register_forward_hook(
+        lambda *_: threads["network"].add(threading.current_thread())
+    )
+    decode = head.decoder.batch_decode
 
-    def watched_network(inputs, samples):
-        seen.append(("network", threading.current_thread() is threading.main_thread()))
-        return network(inputs, samples)
+    def watched(*args):
+        threads["decode"].add(threading.current_thread())
+        return decode(*args)
 
-    def watched_decode(maps, samples):
-        seen.append(("decode", threading.current_thread() is threading.main_thread()))
-        return decode(maps, samples)
-
-    model._run_network, model._decode = watched_network, watched_decode
+    head.decoder.batch_decode = watched
     runner.test()
-    assert ("network", True) in seen
-    assert ("decode", False) in seen
-    assert ("decode", True) not in seen
+    assert threads["network"] == {threading.main_thread()}
+    assert len(threads["decode"]) == 1
+    assert threads["decode"] != threads["network"]
 
 
 def test_errors_while_decoding_are_not_lost(synthetic_data, tmp_path):
@@ -65,6 +59,24 @@ def test_errors_while_decoding_are_not_lost(synthetic_data, tmp_path):
     def fail(*_):
         raise RuntimeError("decoding failed")
 
-    runner.model._decode = fail
+    runner.model.head.decoder.batch_decode = fail
     with pytest.raises(RuntimeError, match="decoding failed"):
         runner.test()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_all_batches_are_decoded_in_one_stream(synthetic_data, tmp_path):
+    runner = runner_of("BottomupTestLoop", synthetic_data, tmp_path)
+    decoder, streams = runner.model.head.decoder, []
+    decode = decoder.batch_decode
+
+    def watched(*args):
+        streams.append(torch.cuda.current_stream().cuda_stream)
+        return decode(*args)
+
+    decoder.batch_decode = watched
+    runner.test()
+    assert len(streams) == 4
+    assert len(set(streams)) == 1
+    assert streams[0] != torch.cuda.current_stream().cuda_stream

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from mmengine.structures import InstanceData
 from mmpose.registry import DATASETS, METRICS
-from mmpose.structures import PoseDataSample
 
-from ..helpers import dataset_meta, load_config
+from ..helpers import dataset_meta, load_config, sample_of_people
 
 
 @pytest.fixture
@@ -15,18 +14,6 @@ def metric(synthetic_data):
     metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(path)))
     metric.dataset_meta = dataset_meta(load_config("swahr_tiny_synthetic"))
     return metric, json.loads(path.read_text())
-
-
-def sample_of(image_id, keypoints, scores):
-    sample = PoseDataSample(metainfo=dict(img_id=image_id, id=[]))
-    sample.gt_instances = InstanceData()
-    sample.pred_instances = InstanceData(
-        keypoints=keypoints,
-        keypoint_scores=np.tile(scores[:, None], (1, 17)),
-        bbox_scores=scores,
-        bboxes=np.zeros((len(scores), 4)),
-    )
-    return sample.to_dict()
 
 
 def ground_truth(content, image_id):
@@ -44,7 +31,7 @@ def test_the_ground_truth_has_ap_1(metric):
     samples = []
     for image in content["images"]:
         people = ground_truth(content, image["id"])
-        samples.append(sample_of(image["id"], people[..., :2], np.ones(len(people))))
+        samples.append(sample_of_people(image["id"], people[..., :2], np.ones(len(people))))
     metric.process(None, samples)
     result = metric.evaluate(len(samples))
     assert result["coco/AP"] == pytest.approx(1.0)
@@ -53,7 +40,8 @@ def test_the_ground_truth_has_ap_1(metric):
 def test_no_one_found_anywhere_is_ap_0(metric):
     metric, content = metric
     samples = [
-        sample_of(image["id"], np.zeros((0, 17, 2)), np.zeros(0)) for image in content["images"]
+        sample_of_people(image["id"], np.zeros((0, 17, 2)), np.zeros(0))
+        for image in content["images"]
     ]
     metric.process(None, samples)
     result = metric.evaluate(len(samples))
@@ -72,7 +60,7 @@ def test_people_are_ranked_by_their_instance_score(metric):
             people = ground_truth(content, image["id"])[..., :2]
             wrong = np.full((1, 17, 2), 1.0)
             scores = np.append(np.full(len(people), 0.5), wrong_score)
-            samples.append(sample_of(image["id"], np.concatenate([people, wrong]), scores))
+            samples.append(sample_of_people(image["id"], np.concatenate([people, wrong]), scores))
         metric.process(None, samples)
         results.append(metric.evaluate(len(samples))["coco/AP"])
     assert results[0] == pytest.approx(1.0)

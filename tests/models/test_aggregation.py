@@ -2,11 +2,16 @@ import pytest
 import torch
 
 from swahr_mmpose.models.aggregation import (
-    MapAggregator,
+    aggregate_maps,
     flip_back,
     merge_resolutions,
     resize_maps,
 )
+from swahr_mmpose.models.heads import HeadOutput
+
+
+def output_of(heatmaps, tags=None):
+    return HeadOutput((heatmaps,), heatmaps if tags is None else tags)
 
 
 def test_one_lit_pixel_keeps_its_place_through_both_resolutions():
@@ -31,25 +36,38 @@ def test_flipping_back_twice_is_nothing():
 
 
 def test_scales_are_averaged_and_tags_come_from_scale_one():
-    aggregator = MapAggregator((8, 8))
     tags = torch.randn(1, 1, 2, 2)
-    aggregator.add_scale([(torch.full((1, 1, 4, 4), 1.0), tags)], keep_tags=True)
-    aggregator.add_scale([(torch.full((1, 1, 8, 8), 3.0), tags * 9)], keep_tags=False)
-    heatmaps, out_tags = aggregator.result()
-    assert (heatmaps == 2).all()
-    torch.testing.assert_close(out_tags, resize_maps(resize_maps(tags, (4, 4)), (8, 8)))
+    maps = aggregate_maps(
+        [
+            [output_of(torch.full((1, 1, 4, 4), 1.0), tags)],
+            [output_of(torch.full((1, 1, 8, 8), 3.0), tags * 9)],
+        ],
+        (8, 8),
+    )
+    assert (maps.heatmaps == 2).all()
+    torch.testing.assert_close(maps.tags, resize_maps(resize_maps(tags, (4, 4)), (8, 8)))
 
 
 def test_memory_does_not_grow_with_the_number_of_scales():
-    aggregator = MapAggregator((8, 8))
-    for index in range(5):
-        maps = torch.rand(1, 1, 4, 4)
-        aggregator.add_scale([(maps, maps)], keep_tags=index == 0)
-    held = [value for value in vars(aggregator).values() if isinstance(value, torch.Tensor)]
-    assert len(held) == 1
-    assert len(aggregator._tags) == 1
+    """Of scales that come one by one, each is let go before the next but one."""
+    import weakref
+
+    alive, most = weakref.WeakSet(), 0
+
+    def scales():
+        nonlocal most
+        for _ in range(6):
+            heatmaps = torch.rand(1, 1, 4, 4)
+            alive.add(heatmaps)
+            most = max(most, len(alive))
+            yield [output_of(heatmaps)]
+            del heatmaps
+
+    aggregate_maps(scales(), (8, 8))
+    assert most <= 2
 
 
-def test_nothing_to_aggregate_says_so():
-    with pytest.raises(RuntimeError, match="add scale 1"):
-        MapAggregator((8, 8)).result()
+def test_mirrored_passes_need_flip_indices():
+    both = [output_of(torch.rand(1, 2, 4, 4)), output_of(torch.rand(1, 2, 4, 4))]
+    with pytest.raises(ValueError, match="needs `flip_indices`"):
+        aggregate_maps([both], (8, 8))

@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.runner import load_checkpoint
+from mmpose.structures import PoseDataSample
 
 from ..helpers import build_model, dataset_meta, load_config, official_weights
 
@@ -33,29 +34,24 @@ def test_images_of_different_sizes_share_a_batch(tiny, resize):
     model, config = tiny
     model.test_cfg = dict(flip_test=True, output_heatmaps=True)
     images = pictures((100, 80), (80, 100), (100, 80))
+    # make people appear everywhere
+    model.head.final_layers[1].bias.data += 0.5
     packed = [pack(config, image, **resize) for image in images]
     together = model.test_step(pseudo_collate(packed))
-    for image, sample in zip(images, together, strict=True):
+    for image, sample in zip(images, together):
         (alone,) = model.test_step(pseudo_collate([pack(config, image, **resize)]))
         assert sample.img_shape == alone.img_shape
         # convolutions over a batch may be summed in another order
         torch.testing.assert_close(
             sample.pred_fields.heatmaps, alone.pred_fields.heatmaps, atol=1e-5, rtol=1e-4
         )
-
-
-@torch.no_grad()
-def test_one_pass_for_both_is_as_two_passes(tiny):
-    """Which of them is taken depends on the device; the features don't."""
-    model, _ = tiny
-    images = torch.randn(2, 3, 64, 96)
-    for ours, expected in zip(
-        model._features_of_both(images),
-        (model.extract_feat(images), model.extract_feat(images.flip(-1))),
-        strict=True,
-    ):
-        # convolutions over a larger batch may be summed in another order
-        torch.testing.assert_close(list(ours), list(expected), atol=1e-5, rtol=1e-4)
+        assert len(sample.pred_instances) > 0
+        np.testing.assert_allclose(
+            np.sort(sample.pred_instances.bbox_scores),
+            np.sort(alone.pred_instances.bbox_scores),
+            atol=1e-3,
+        )
+    model.head.final_layers[1].bias.data -= 0.5
 
 
 @torch.no_grad()
@@ -70,8 +66,8 @@ def test_widths_are_given_when_asked_for(tiny):
     people = sample.pred_instances
     assert len(people) > 0
     assert people.keypoint_widths.shape == people.keypoint_scores.shape
-    # α starts at 0: the base width, two pixels of stride 2
-    np.testing.assert_allclose(people.keypoint_widths, 4.0)
+    # α starts at 0: the base width, two pixels of stride 2, in pixels of the picture
+    np.testing.assert_allclose(people.keypoint_widths, 4.0 * 80 / 192, rtol=1e-6)
     model.test_cfg = dict(flip_test=True)
     (sample,) = model.test_step(pseudo_collate([pack(config, pictures((100, 80))[0])]))
     assert "keypoint_widths" not in sample.pred_instances
@@ -81,7 +77,59 @@ def test_widths_need_a_scale_branch():
     config = load_config("higherhrnet_w32_coco")
     head = build_model(config).head
     with pytest.raises(ValueError, match="HigherHRNetHead has no scale branch"):
-        head.test_scales((torch.zeros(1, 32, 16, 16),), dict(output_scales=True))
+        head.predict_maps((torch.zeros(1, 32, 16, 16),), with_scales=True)
+
+
+@torch.no_grad()
+def test_widths_need_a_scale_branch_in_the_checkpoint(tiny, tmp_path):
+    """Of a baseline's checkpoint they would be those of the initial weights."""
+    model, config = tiny
+    state = {k: v for k, v in model.state_dict().items() if "scale_layers" not in k}
+    swahr = build_model(load_config("swahr_tiny_synthetic")).eval()
+    load_checkpoint(swahr, save(state, tmp_path / "baseline.pth"))
+    swahr.test_cfg = dict(output_scales=True)
+    data = pseudo_collate([pack(config, pictures((100, 80))[0])])
+    with pytest.raises(ValueError, match="the checkpoint that was loaded has no scale branch"):
+        swahr.test_step(data)
+    load_checkpoint(swahr, save(model.state_dict(), tmp_path / "swahr.pth"))
+    assert "keypoint_widths" in swahr.test_step(data)[0].pred_instances
+
+
+@torch.no_grad()
+def test_the_head_is_entered_once_for_each_pass(tiny):
+    model, config = tiny
+    entered = []
+    handle = model.head.final_layers[0].register_forward_hook(lambda *_: entered.append(1))
+    for flip_test, passes in ((False, 1), (True, 2)):
+        entered.clear()
+        model.test_cfg = dict(flip_test=flip_test, output_scales=True, output_heatmaps=True)
+        model.test_step(pseudo_collate([pack(config, pictures((100, 80))[0])]))
+        assert len(entered) == passes
+    handle.remove()
+
+
+def test_scales_in_the_stock_estimators_way_are_named(tiny):
+    model, config = tiny
+    model.test_cfg = dict(multiscale_test=True)
+    with pytest.raises(ValueError, match=r"BottomupPyramidResize.*scales=\(1, 0.5, 2\)"):
+        model.test_step(pseudo_collate([pack(config, pictures((100, 80))[0])]))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@torch.no_grad()
+def test_the_networks_part_of_a_test_step_does_not_wait_for_the_device(tiny):
+    model = build_model(load_config("swahr_tiny_synthetic")).eval().cuda()
+    model.test_cfg = dict(flip_test=True)
+    images = torch.randn(2, 3, 192, 256, device="cuda")
+    samples = [PoseDataSample(metainfo=dict(flip_indices=list(range(17))))] * 2
+    expected = model.predict_maps(images, samples)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        maps = model.predict_maps(images, samples)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.testing.assert_close(maps.heatmaps, expected.heatmaps)
 
 
 @torch.no_grad()

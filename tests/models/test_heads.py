@@ -1,21 +1,14 @@
-import sys
-
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import MultilevelPixelData, PoseDataSample
 
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
-from swahr_mmpose.models.heads import higherhrnet_head
-from swahr_mmpose.models.losses.scale_regularization_loss import plain_regularization_loss
-from swahr_mmpose.models.losses.weight_adaptive_loss import plain_heatmap_loss
+from swahr_mmpose.models.heads import Level
 
-from ..codecs.test_targets import codec_for
-
-# the package has the registered classes of these names
-weight_adaptive_loss_file = sys.modules[plain_heatmap_loss.__module__]
-scale_regularization_file = sys.modules[plain_regularization_loss.__module__]
+from ..helpers import codec_for
 
 CODEC = dict(type="ScaleAdaptiveHeatmap", input_size=(64, 96), heatmap_sizes=[(16, 24), (32, 48)])
 FEATS = (2, 8, 24, 16)
@@ -101,50 +94,76 @@ def test_targets_rendered_by_the_head_give_the_same_losses(kind):
     rendered = sample_of(keypoints, visible)
     encoded = codec_for((64, 96), encode_heatmaps=False).encode(keypoints, visible)
     rendered.gt_instance_labels.keypoint_centers = torch.from_numpy(encoded["keypoint_centers"])
+    rendered.set_metainfo(dict(target_sigma=encoded["target_sigma"]))
     del rendered.gt_fields
     rendered.gt_fields = MultilevelPixelData(heatmap_mask=given.gt_fields.heatmap_mask)
     head, feats = head_of(kind), (torch.randn(FEATS),)
     expected = head.loss(feats, [given, given])
     for name, loss in head.loss(feats, [rendered, rendered]).items():
         torch.testing.assert_close(loss, expected[name], msg=name)
-    head.decoder = None
-    with pytest.raises(RuntimeError, match="needs the codec as its `decoder`"):
-        head.loss(feats, [rendered, rendered])
 
 
-def level_of(kind, weight_branch):
-    """A head and what the losses of its coarse resolution take."""
-    options = dict(weight_branch=weight_branch) if kind is SWAHRHead else {}
-    head = head_of(kind, heatmap_loss=dict(type="WeightAdaptiveLoss"), **options)
-    output = head((torch.randn(FEATS),))
-    targets, masks = head._field_targets([two_people(), two_people()], output.heatmaps)
-    maps = [output.heatmaps[0], None, None]
-    for place, branch in ((1, output.scales), (2, output.weight_shifts)):
-        if branch is not None:
-            maps[place] = torch.randn_like(branch[0]) * 0.1
-    return head, maps, targets[0], masks[0]
+def test_two_base_widths_are_named():
+    sample = two_people()
+    sample.set_metainfo(dict(target_sigma=3.0))
+    with pytest.raises(ValueError, match=r"has `sigma=3.0`, but .* head .* `sigma=2.0`"):
+        head_of().loss((torch.randn(FEATS),), [sample, sample])
+
+
+def test_centres_without_their_width_are_named():
+    sample = two_people()
+    del sample.gt_fields
+    with pytest.raises(ValueError, match=r"hold no targets\. Add `dict\(type='GenerateTarget'"):
+        head_of().loss((torch.randn(FEATS),), [sample, sample])
+    sample.gt_instance_labels.keypoint_centers = torch.zeros(2, 5, 2, 2, dtype=torch.int32)
+    with pytest.raises(ValueError, match=r"lack its `target_sigma`\. Pack them with `BottomupPack"):
+        head_of().loss((torch.randn(FEATS),), [sample, sample])
+
+
+@pytest.mark.parametrize("encode_heatmaps", [True, False])
+def test_a_pipeline_without_the_mask_step_trains(encode_heatmaps):
+    """As with a mask that lets every pixel count."""
+    masked, plain = two_people(), two_people()
+    keypoints, visible = torch.rand(2, 5, 2).numpy() * (64, 96), torch.ones(2, 5).numpy()
+    masked, plain = sample_of(keypoints, visible), sample_of(keypoints, visible)
+    encoded = codec_for((64, 96), encode_heatmaps=False).encode(keypoints, visible)
+    heatmaps = plain.gt_fields.heatmaps
+    del plain.gt_fields
+    if encode_heatmaps:
+        plain.gt_fields = MultilevelPixelData(heatmaps=heatmaps)
+    else:
+        plain.gt_instance_labels.keypoint_centers = torch.from_numpy(encoded["keypoint_centers"])
+        plain.set_metainfo(dict(target_sigma=2.0))
+    head, feats = head_of(), (torch.randn(FEATS),)
+    expected = head.loss(feats, [masked, masked])
+    for name, loss in head.loss(feats, [plain, plain]).items():
+        torch.testing.assert_close(loss, expected[name], msg=name)
 
 
 @pytest.mark.parametrize(
     ("kind", "weight_branch"),
     [(HigherHRNetHead, None), (SWAHRHead, "analytic"), (SWAHRHead, "learned")],
 )
-def test_losses_of_a_resolution_compile_as_one_graph(kind, weight_branch, monkeypatch):
-    """With the formulas that a GPU computes, and without a compiler's code, which is for GPUs."""
-    monkeypatch.setattr(weight_adaptive_loss_file, "sparse_heatmap_loss", plain_heatmap_loss)
-    monkeypatch.setattr(
-        scale_regularization_file, "sparse_regularization_loss", plain_regularization_loss
-    )
-    head, maps, target, mask = level_of(kind, weight_branch)
-    compiled = torch.compile(head._level_losses, fullgraph=True, backend="aot_eager")
+def test_losses_of_a_resolution_compile_as_one_graph(kind, weight_branch):
+    """Without a compiler's code, which is for GPUs."""
+    options = dict(weight_branch=weight_branch) if kind is SWAHRHead else {}
+    head = head_of(kind, heatmap_loss=dict(type="WeightAdaptiveLoss"), **options)
+    sample = two_people()
+    target = sample.gt_fields.heatmaps[0][None]
+    mask = sample.gt_fields.heatmap_mask[0][None]
+    maps = torch.randn(3, *target.shape) * 0.1
+    wanted = [True, kind is SWAHRHead, weight_branch == "learned"]
     results = []
-    for compute in (compiled, head._level_losses):
-        leaves = [None if m is None else m.detach().clone().requires_grad_() for m in maps]
-        losses = compute(*leaves, target, mask)
+    for compute in (
+        torch.compile(head.level_losses, fullgraph=True, backend="aot_eager"),
+        head.level_losses,
+    ):
+        leaves = [m.clone().requires_grad_() if use else None for m, use in zip(maps, wanted)]
+        losses = compute(Level(leaves[0], target, mask, *leaves[1:]))
         sum(losses.values()).backward()
         results.append([*losses.values(), *(leaf.grad for leaf in leaves if leaf is not None)])
     assert len(results[0]) == {None: 2, "analytic": 4, "learned": 6}[weight_branch]
-    for one, other in zip(*results, strict=True):
+    for one, other in zip(*results):
         torch.testing.assert_close(one, other)
 
 
@@ -186,34 +205,62 @@ def test_prediction_does_not_run_the_branches():
     assert preds[0].keypoints.shape[1:] == (5, 2)
 
 
-@torch.no_grad()
-def test_flip_test_of_a_symmetric_network_is_the_prediction_itself():
-    """If the flipped pass sees the mirror image, undoing the flip must bring the maps back."""
-    head = head_of().eval()
-    feat = torch.randn(FEATS)
-    flip_indices = two_people().metainfo["flip_indices"]
-    original, flipped_back = head.test_passes([(feat,), (feat,)], flip_indices)
-    for maps, back in zip(original, flipped_back, strict=True):
-        torch.testing.assert_close(back, maps[:, flip_indices].flip(-1))
+class Symmetric(HigherHRNetHead):
+    """Predicts from features as they are: mirrored features give mirrored maps."""
+
+    def predict_maps(self, feats, with_scales=False):
+        heatmaps = feats[0][:, :5]
+        return self.forward(feats)._replace(heatmaps=(heatmaps, heatmaps), tags=heatmaps)
 
 
 @torch.no_grad()
-def test_flip_test_puts_the_tags_of_both_passes_side_by_side():
+def test_flip_test_undoes_the_flip():
+    """A network that sees the mirror image in the mirror gives the same maps with flip test."""
+    head = head_of(Symmetric).eval()
+    sample, flip_indices = two_people(), two_people().flip_indices
+    feat = torch.randn(FEATS)[:1]
+    mirrored = feat.flip(-1)
+    mirrored[:, :5] = mirrored[:, flip_indices]
+    test_cfg = dict(output_heatmaps=True)
+    _, (single,) = head.predict((feat,), [sample], test_cfg)
+    _, (both,) = head.predict([(feat,), (mirrored,)], [sample], dict(test_cfg, flip_test=True))
+    torch.testing.assert_close(both.heatmaps, single.heatmaps)
+    torch.testing.assert_close(both.tags, torch.cat([single.tags, single.tags]))
+
+
+@torch.no_grad()
+def test_a_neck_that_returns_a_list_is_no_flip_pair():
+    """Whether there are two passes is for `test_cfg` to say."""
     head = head_of().eval()
-    feat = torch.randn(FEATS)[:1]
-    _, fields = head.predict(
-        [(feat,), (feat.flip(-1),)], [two_people()], dict(output_heatmaps=True)
-    )
-    assert tuple(fields[0].heatmaps.shape) == (5, 96, 64)
-    assert tuple(fields[0].tags.shape) == (10, 96, 64)
+    feats = [torch.randn(FEATS)[:1], torch.randn(1, 4, 12, 8)]
+    _, (from_list,) = head.predict(feats, [two_people()], dict(output_heatmaps=True))
+    _, (from_tuple,) = head.predict(tuple(feats), [two_people()], dict(output_heatmaps=True))
+    torch.testing.assert_close(from_list.heatmaps, from_tuple.heatmaps)
+    assert tuple(from_list.tags.shape) == (5, 96, 64)
 
 
-def test_options_of_the_stock_head_that_are_not_used_are_named(monkeypatch):
-    messages = []
-    monkeypatch.setattr(higherhrnet_head, "print_log", lambda text, **_: messages.append(text))
+def test_options_of_the_stock_head_that_are_not_used_are_named_once(caplog):
+    MMLogger.get_current_instance().addHandler(caplog.handler)
     feat = torch.randn(FEATS)[:1]
-    head_of().eval().predict((feat,), [two_people()], dict(shift_heatmap=True, flip_test=False))
+    for _ in range(3):
+        head_of().eval().predict((feat,), [two_people()], dict(shift_heatmap=True))
+    messages = [message for message in caplog.messages if "`test_cfg." in message]
     assert [text.split(" is ")[0] for text in messages] == ["`test_cfg.shift_heatmap=True`"]
+
+
+def test_scales_in_the_stock_heads_way_are_named():
+    with pytest.raises(ValueError, match=r"`test_cfg\.multiscale_test=True` is not how scales"):
+        head_of().predict((torch.randn(FEATS)[:1],), [two_people()], dict(multiscale_test=True))
+
+
+def test_pretrained_branches_stay(tmp_path):
+    """`init_cfg=Pretrained` on the head is loaded after the branches were zeroed."""
+    trained = head_of()
+    torch.nn.init.ones_(trained.scale_layers[0][-1].weight)
+    torch.save(dict(state_dict=trained.state_dict()), tmp_path / "head.pth")
+    init_cfg = dict(type="Pretrained", checkpoint=str(tmp_path / "head.pth"))
+    head = head_of(init_cfg=init_cfg)
+    assert (head.scale_layers[0][-1].weight == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -223,6 +270,10 @@ def test_options_of_the_stock_head_that_are_not_used_are_named(monkeypatch):
         (dict(decoder=CODEC | dict(tag_dim=2)), "`tag_dim=2`, but the head has `tag_dim=1`"),
         (dict(decoder=CODEC | dict(heatmap_sizes=[(16, 24)])), "1 entries, but the network has 2"),
         (dict(decoder=CODEC | dict(heatmap_sizes=[(32, 48), (16, 24)])), "in the wrong order"),
+        (
+            dict(weight_branch="learned", heatmap_loss=dict(type="WeightAdaptiveLoss", gamma=None)),
+            "`weight_branch='learned'` shifts the weight of WAHR",
+        ),
         (dict(weight_branch="none"), "`weight_branch` must be 'analytic' or 'learned'"),
         (dict(weight_shift_loss=dict(type="ScaleRegularizationLoss")), "`weight_shift_loss` is"),
         (dict(num_keypoints=0), "`num_keypoints` must be a positive integer"),
@@ -248,10 +299,58 @@ def test_prediction_without_a_codec_says_so():
 
 
 def test_flip_test_without_flip_indices_says_so():
-    head = head_of().eval()
+    head, sample = head_of().eval(), PoseDataSample(metainfo=dict(img_shape=(96, 64)))
     feat = (torch.randn(FEATS),)
     with pytest.raises(ValueError, match="needs `flip_indices`"):
-        head.test_passes([feat, feat], None)
+        head.predict([feat, feat], [sample], dict(flip_test=True))
+
+
+class HostData(torch.overrides.TorchFunctionMode):
+    """Notes tensors that are made from data on the host, which a device would wait for."""
+
+    def __init__(self):
+        super().__init__()
+        self.made = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__name__", "") in {"tensor", "as_tensor", "from_numpy", "asarray"}:
+            self.made.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+def rendered_sample():
+    """As the configs' pipelines give it: centres, and masks."""
+    keypoints, visible = torch.rand(2, 5, 2).numpy() * (64, 96), torch.ones(2, 5).numpy()
+    sample = sample_of(keypoints, visible)
+    encoded = codec_for((64, 96), encode_heatmaps=False).encode(keypoints, visible)
+    sample.gt_instance_labels.keypoint_centers = torch.from_numpy(encoded["keypoint_centers"])
+    sample.set_metainfo(dict(target_sigma=2.0))
+    masks = sample.gt_fields.heatmap_mask
+    del sample.gt_fields
+    sample.gt_fields = MultilevelPixelData(heatmap_mask=masks)
+    return sample
+
+
+def test_a_training_step_copies_nothing_from_the_host():
+    head, samples = head_of(weight_branch="learned"), [rendered_sample(), rendered_sample()]
+    with HostData() as host:
+        torch.as_tensor([0])
+        head.loss((torch.randn(FEATS),), samples)
+    assert len(host.made) == 1  # the one made here to see that it is noticed
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_training_step_does_not_wait_for_the_device():
+    head = head_of(weight_branch="learned").cuda()
+    samples = [rendered_sample().cuda(), rendered_sample().cuda()]
+    feats = (torch.randn(FEATS, device="cuda"),)
+    sum(head.loss(feats, samples).values()).backward()  # warms up
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sum(head.loss(feats, samples).values()).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_losses_are_registered():

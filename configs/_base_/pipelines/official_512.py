@@ -26,8 +26,3 @@ val_pipeline = [
     dict(type="BottomupPyramidResize", input_size=512),
     dict(type="BottomupPackInputs"),
 ]
-multiscale_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="BottomupPyramidResize", input_size=512, scales=(1.0, 0.5, 2.0)),
-    dict(type="BottomupPackInputs"),
-]

@@ -1,33 +1,11 @@
-# The official augmentation and test-time resizing at 640 pixels, and the codec for it.
-codec = dict(
-    type="ScaleAdaptiveHeatmap",
-    input_size=(640, 640),
-    heatmap_sizes=[(160, 160), (320, 320)],
-    sigma=2.0,
-    encode_heatmaps=False,
-)
+# The official pipelines at 640 pixels: what differs from 512.
+_base_ = ["official_512.py"]
 
-train_pipeline = [
-    dict(type="LoadImage"),
-    dict(
-        type="BottomupUniformAffine",
-        input_size=codec["input_size"],
-        rotation=30,
-        scale=(0.75, 1.5),
-        translation=0.2,
-    ),
-    dict(type="BottomupHorizontalFlip", prob=0.5),
-    dict(type="GenerateTarget", encoder=codec),
-    dict(type="BottomupHeatmapMask"),
-    dict(type="BottomupPackInputs"),
-]
-val_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="BottomupPyramidResize", input_size=640),
-    dict(type="BottomupPackInputs"),
-]
-multiscale_pipeline = [
-    dict(type="LoadImage"),
-    dict(type="BottomupPyramidResize", input_size=640, scales=(1.0, 0.5, 2.0)),
-    dict(type="BottomupPackInputs"),
-]
+codec = _base_.codec
+codec.update(input_size=(640, 640), heatmap_sizes=[(160, 160), (320, 320)])
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[1].update(input_size=codec["input_size"])  # BottomupUniformAffine
+train_pipeline[3].update(encoder=codec)  # GenerateTarget
+val_pipeline = _base_.val_pipeline
+val_pipeline[1].update(input_size=640)  # BottomupPyramidResize

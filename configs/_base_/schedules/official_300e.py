@@ -3,8 +3,7 @@ train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=300, val_interval=10)
 val_cfg = dict()
 test_cfg = dict(type="BottomupTestLoop")
 
-# for a total batch of 80
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1.0e-3))
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam"))
 param_scheduler = [
     dict(
         type="LinearLR", begin=0, end=3, start_factor=0.1, by_epoch=True, convert_to_iter_based=True
@@ -19,5 +18,3 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-# `--auto-scale-lr` adapts the learning rate to another total batch
-auto_scale_lr = dict(base_batch_size=80)

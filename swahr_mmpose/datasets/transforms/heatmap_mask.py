@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import xtcocotools.mask as coco_mask
+from mmcv.image import imflip
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
@@ -17,7 +18,8 @@ def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, i
 
     Args:
         segmentations: Polygons (a list of lists of coordinates), run-length encodings (a dict
-            with ``counts`` and ``size``), or None; an empty one covers nothing.
+            with ``counts`` and ``size``), or None; an empty one, or an empty polygon of one,
+            covers nothing.
         image_size: (w, h) in pixels.
 
     Raises:
@@ -26,16 +28,16 @@ def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, i
     w, h = image_size
     encodings = []
     for segmentation in segmentations:
-        if not segmentation:
-            continue
-        if isinstance(segmentation, dict) and list(segmentation["size"]) != [h, w]:
-            raise ValueError(
-                f"A segmentation's `size` is {segmentation['size']}, but the image has "
-                f"[h, w] = {[h, w]}. Is the annotation of another image?"
-            )
-        # polygons give a list of encodings, a run-length encoding gives one
-        encoded = coco_mask.frPyObjects(segmentation, h, w)
-        encodings.extend(encoded if isinstance(encoded, list) else [encoded])
+        if isinstance(segmentation, dict):
+            if list(segmentation["size"]) != [h, w]:
+                raise ValueError(
+                    f"A segmentation's `size` is {segmentation['size']}, but the image has "
+                    f"[h, w] = {[h, w]}. Is the annotation of another image?"
+                )
+            encodings.append(coco_mask.frPyObjects(segmentation, h, w))
+        else:
+            polygons = [polygon for polygon in segmentation or () if polygon]
+            encodings.extend(coco_mask.frPyObjects(polygons, h, w) if polygons else ())
     if not encodings:
         return np.zeros((h, w), dtype=bool)
     return coco_mask.decode(coco_mask.merge(encodings)).astype(bool)
@@ -49,7 +51,8 @@ class BottomupHeatmapMask(BaseTransform):
     crowds are, and warps the mask straight to the size of the maps.
 
     Required keys: ``ori_shape`` (h, w), ``heatmap_sizes`` (w, h) from the codec;
-    optional: ``invalid_segs``, ``warp_mat``, ``input_size``, ``flip``. Added keys:
+    optional: ``invalid_segs``, ``warp_mat``, ``input_size``, ``flip``, ``flip_direction``. Added
+    keys:
     ``heatmap_mask``, one (1, H, W) bool array per map size.
     """
 
@@ -64,6 +67,8 @@ class BottomupHeatmapMask(BaseTransform):
         for w, h in results["heatmap_sizes"]:
             to_map = np.array([[w / input_size[0]], [h / input_size[1]]])
             mask = cv2.warpAffine(valid, warp * to_map, (w, h), flags=cv2.INTER_LINEAR) > 127
-            masks.append(mask[None, :, ::-1].copy() if results.get("flip") else mask[None])
+            if results.get("flip"):
+                mask = imflip(mask, results.get("flip_direction") or "horizontal")
+            masks.append(np.ascontiguousarray(mask)[None])
         results["heatmap_mask"] = masks
         return results

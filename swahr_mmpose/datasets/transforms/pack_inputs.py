@@ -9,7 +9,7 @@ from mmpose.datasets.transforms.formatting import PackPoseInputs, image_to_tenso
 from mmpose.registry import TRANSFORMS
 
 #: MMPose's own, less ``category_id`` (one per annotation, which its metric takes for one per
-#: image), with what pyramids and visualisation need.
+#: image), with what pyramids, visualisation and the rendering of targets need.
 _META_KEYS = (
     "id",
     "img_id",
@@ -24,6 +24,7 @@ _META_KEYS = (
     "flip",
     "flip_direction",
     "flip_indices",
+    "target_sigma",
     "raw_ann_info",
     "dataset_name",
     "skeleton_links",

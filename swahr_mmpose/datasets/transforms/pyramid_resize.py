@@ -12,7 +12,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import get_warp_matrix
 
-from ...layout import TEST_SIZE_DIVISOR
+from ...layout import BACKBONE_STRIDE, TEST_SIZE_DIVISOR
 from .color_channels import to_three_channels
 
 #: Beyond this the input would be over 16,000 pixels long at 512 pixels of the short side.
@@ -57,8 +57,7 @@ def pyramid_geometry(
     long_side = _round_up(short_side / min(w, h) * max(w, h))
     sizes = []
     for scale in scales:
-        # the official implementation truncates the short and the long side like this
-        short, long = int(short_side * scale / smallest), int(long_side * scale / smallest)
+        short, long = (round(side * scale / smallest) for side in (short_side, long_side))
         sizes.append((short, long) if w < h else (long, short))
     center = np.array([int(w / 2 + 0.5), int(h / 2 + 0.5)], dtype=np.float32)
     short, long = sorted(sizes[0])
@@ -81,6 +80,19 @@ def _check_aspect_ratio(image_size: tuple[int, int]) -> None:
         )
 
 
+def _check_steps(scales: Sequence[float]) -> None:
+    """Sides at the smallest scale are multiples of 64; the network needs multiples of 32."""
+    step = min(scales) * BACKBONE_STRIDE / TEST_SIZE_DIVISOR
+    for scale in scales:
+        if abs(scale / step - round(scale / step)) > 1e-6:
+            below = scale // step * step
+            raise ValueError(
+                f"`scales` {tuple(scales)}: {scale} is not a multiple of {step:g}, half of the "
+                "smallest scale, so that its maps would not line up with the others'. Use "
+                f"{below:g} or {below + step:g}, or change the smallest."
+            )
+
+
 @TRANSFORMS.register_module()
 class BottomupPyramidResize(BaseTransform):
     """Resize the image for test, to one scale or a pyramid (official sizes and affine maps).
@@ -97,9 +109,10 @@ class BottomupPyramidResize(BaseTransform):
         scales: Scale factors for multi-scale test, with 1, from which the tags are taken.
 
     Raises:
-        ValueError: If the scales do not contain 1, are not positive or name one twice, or the
-            short side is not a multiple of 64 at the smallest scale; in use if a picture's sides
-            differ by a factor of more than 32.
+        ValueError: If the scales do not contain 1, are not positive or name one twice, the short
+            side is not a multiple of 64 at the smallest scale, or the other scales are not
+            multiples of half of the smallest; in use if a picture's sides differ by a factor of
+            more than 32.
     """
 
     def __init__(self, input_size: int | tuple[int, int], scales: Sequence[float] = (1.0,)) -> None:
@@ -115,6 +128,7 @@ class BottomupPyramidResize(BaseTransform):
                 f"`input_size` {self.input_size} at the smallest of the `scales`, {min(scales)}, "
                 f"is not a multiple of {TEST_SIZE_DIVISOR} pixels. Change either."
             )
+        _check_steps(scales)
         self.scales = [1.0, *sorted(float(scale) for scale in scales if scale != 1)]
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Bottom-up heads with outputs at two resolutions."""
 
 from .higherhrnet_head import HigherHRNetHead
-from .swahr_head import TRAINING_BRANCHES, SWAHRHead
+from .network import HeadOutput, Level
+from .swahr_head import SWAHRHead
 
-__all__ = ["TRAINING_BRANCHES", "HigherHRNetHead", "SWAHRHead"]
+__all__ = ["HeadOutput", "HigherHRNetHead", "Level", "SWAHRHead"]

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-from mmcv.cnn import build_norm_layer
-from mmengine.model import constant_init
+from mmengine.model import ModuleList
 from mmpose.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from .higherhrnet_head import HigherHRNetHead
-from .network import HeadOutput
-
-#: How the names of weights begin that take no part in prediction.
-TRAINING_BRANCHES = ("head.scale_layers.", "head.weight_layers.")
-
-#: Side of the depthwise convolution in the scale and weight branches (official implementation).
-_BRANCH_KERNEL = 9
+from .network import HeadOutput, Level, TrainingBranch
 
 
 @MODELS.register_module()
@@ -37,8 +30,13 @@ class SWAHRHead(HigherHRNetHead):
         scale_loss: Config of the regulariser of α.
         weight_shift_loss: Config of the regulariser of δ, for ``'learned'`` only.
 
+    Attributes:
+        scales_known: Whether the scale branch was trained, loaded, or is as it was initialised;
+            False once a checkpoint without it was loaded.
+
     Raises:
-        ValueError: If ``weight_branch`` is neither, or its loss was given for ``'analytic'``.
+        ValueError: If ``weight_branch`` is neither, its loss was given for ``'analytic'``, or the
+            heatmap loss of ``'learned'`` has no weight (``gamma=None``).
     """
 
     def __init__(
@@ -46,7 +44,7 @@ class SWAHRHead(HigherHRNetHead):
         in_channels: int,
         num_keypoints: int,
         *,
-        weight_branch: Literal["analytic", "learned"] = "analytic",
+        weight_branch: str = "analytic",
         scale_loss: dict[str, Any] | None = None,
         weight_shift_loss: dict[str, Any] | None = None,
         heatmap_loss: dict[str, Any] | None = None,
@@ -69,32 +67,22 @@ class SWAHRHead(HigherHRNetHead):
         )
         self.scale_layers = self._branch(norm_cfg)
         self.scale_loss = MODELS.build(scale_loss or dict(type="ScaleRegularizationLoss"))
-        self.weight_layers: nn.ModuleList | None = None
+        self.weight_layers: ModuleList | None = None
         if weight_branch == "learned":
+            if getattr(self.heatmap_loss, "gamma", 0) is None:
+                raise ValueError(
+                    "`weight_branch='learned'` shifts the weight of WAHR, but `heatmap_loss` has "
+                    "`gamma=None`, no weight. Give `gamma`, or use `weight_branch='analytic'`."
+                )
             self.weight_layers = self._branch(norm_cfg)
             self.weight_shift_loss = MODELS.build(
                 weight_shift_loss or dict(type="ScaleRegularizationLoss")
             )
+        self.scales_known = True
 
-    def _branch(self, norm_cfg: dict[str, Any]) -> nn.ModuleList:
-        """Per resolution 1×1 convolution to K, normalisation, ReLU, depthwise convolution."""
+    def _branch(self, norm_cfg: dict[str, Any]) -> ModuleList:
         k = self.layout.num_keypoints
-        return nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(channels, k, kernel_size=1),
-                build_norm_layer(norm_cfg, k)[1],
-                nn.ReLU(inplace=True),
-                nn.Conv2d(k, k, _BRANCH_KERNEL, padding=_BRANCH_KERNEL // 2, groups=k),
-            )
-            for channels in self.feature_channels
-        )
-
-    def init_weights(self) -> None:
-        """Initialise, the last convolution of each branch with zeros: α = 0 and δ = 0."""
-        super().init_weights()
-        for branches in (self.scale_layers, self.weight_layers):
-            for branch in branches or ():
-                constant_init(list(branch.children())[-1], 0)
+        return ModuleList(TrainingBranch(c, k, norm_cfg) for c in self.feature_channels)
 
     def forward(self, feats: Sequence[Tensor]) -> HeadOutput:
         """Maps and training branches from the backbone's features.
@@ -102,30 +90,42 @@ class SWAHRHead(HigherHRNetHead):
         Args:
             feats: The first entry is the stride-4 feature (B, C, H, W).
         """
-        features, maps = self._features_and_maps(feats)
+        features, maps = self.features_and_maps(feats)
         shifts = None if self.weight_layers is None else _apply(self.weight_layers, features)
-        return HeadOutput(
-            maps.heatmaps, maps.tags, _apply(self.scale_layers, features), weight_shifts=shifts
-        )
+        return maps._replace(scales=_apply(self.scale_layers, features), weight_shifts=shifts)
 
-    def _level_losses(
-        self,
-        heatmaps: Tensor,
-        scales: Tensor | None,
-        weight_shift: Tensor | None,
-        target: Tensor,
-        mask: Tensor,
-    ) -> dict[str, Tensor]:
-        assert scales is not None
-        losses = dict(
-            heatmap=self.heatmap_loss(heatmaps, target, scales, mask, weight_shift),
-            scale=self.scale_loss(scales, target, mask),
-        )
-        if weight_shift is not None:
-            losses["weight"] = self.weight_shift_loss(weight_shift, target, mask)
+    def loss(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """As for :class:`HigherHRNetHead`, with the regularisers of the branches."""
+        self.scales_known = True
+        losses: dict[str, Tensor] = super().loss(*args, **kwargs)
         return losses
 
+    def level_losses(self, level: Level) -> dict[str, Tensor]:
+        """Losses of one resolution by name."""
+        heatmaps, target, mask, scales, shift = level
+        assert scales is not None
+        losses = dict(
+            heatmap=self.heatmap_loss(heatmaps, target, scales, mask, shift),
+            scale=self.scale_loss(scales, target, mask),
+        )
+        if shift is not None:
+            losses["weight"] = self.weight_shift_loss(shift, target, mask)
+        return losses
 
-def _apply(branch: nn.ModuleList, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def predict_maps(self, feats: Sequence[Tensor], with_scales: bool = False) -> HeadOutput:
+        """As for :class:`HigherHRNetHead`."""
+        if not with_scales:
+            return super().predict_maps(feats)
+        if not self.scales_known:
+            raise ValueError(
+                "`test_cfg.output_scales` is set, but the checkpoint that was loaded has no scale "
+                "branch: widths would mean nothing. Use a checkpoint of SWAHR, or remove the "
+                "option."
+            )
+        features, maps = self.features_and_maps(feats)
+        return maps._replace(scales=_apply(self.scale_layers, features))
+
+
+def _apply(branch: ModuleList, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """One map per resolution."""
-    return tuple(layers(feature) for layers, feature in zip(branch, features, strict=True))
+    return tuple(layers(feature) for layers, feature in zip(branch, features))

@@ -1,4 +1,4 @@
-"""Shape checks and precision shared by the losses."""
+"""Shape checks, precision and mask of the losses."""
 
 from __future__ import annotations
 
@@ -30,3 +30,8 @@ def at_least_float32(maps: Tensor) -> Tensor:
     Logarithm and power lose all meaning in half precision, where G^γ takes a handful of values.
     """
     return maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps
+
+
+def masked_mean(loss: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over all pixels of (B, K, H, W), those that the (B, 1, H, W) mask leaves out as 0."""
+    return loss.mean() if mask is None else (loss * mask).mean()

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from .checks import at_least_float32, check_mask, check_same_shape
-from .sparse_pixels import foreground_index, put, take, weights_at
+from .checks import at_least_float32, check_mask, check_same_shape, masked_mean
 
 
 def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -29,41 +24,7 @@ def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | Non
     """
     check_same_shape("target", target, "scales", scales)
     check_mask(mask, scales)
-    scales = at_least_float32(scales)
-    if scales.device.type == "cpu":
-        return sparse_regularization_loss(scales, target, mask)
-    return plain_regularization_loss(scales, target, mask)
-
-
-def plain_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    """The formula of :func:`scale_regularization_loss` as it stands, on any device."""
-    loss = scales**2 * (target > 0)
-    return loss.mean() if mask is None else (loss * mask).mean()
-
-
-def sparse_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    """The same value and gradient on the CPU, from the pixels of people only."""
-    loss: Tensor = _SparseRegularization.apply(scales, target, mask)
-    return loss
-
-
-class _SparseRegularization(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-        index = foreground_index(target, mask)
-        alpha = take(scales, index.flat)
-        weighted = alpha * weights_at(mask, index, scales.dtype, 1 / scales.numel())
-        ctx.shape = scales.shape
-        ctx.save_for_backward(index.flat, weighted)
-        return torch.dot(weighted, alpha)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
-        flat, weighted = ctx.saved_tensors
-        grad = weighted.new_zeros(ctx.shape)
-        put(grad, flat, weighted * (2 * grad_loss))
-        return grad, None, None
+    return masked_mean(at_least_float32(scales) ** 2 * (target > 0), mask)
 
 
 @MODELS.register_module()

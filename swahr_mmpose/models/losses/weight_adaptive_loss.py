@@ -6,9 +6,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from .checks import at_least_float32, check_mask, check_same_shape
-from .pixel_weight import pixel_weight
-from .sparse_heatmap_loss import sparse_heatmap_loss
+from .checks import at_least_float32, check_mask, check_same_shape, masked_mean
 
 
 def scale_adaptive_target(target: Tensor, scales: Tensor) -> Tensor:
@@ -38,6 +36,16 @@ def soft_foreground(target: Tensor, gamma: float, weight_shift: Tensor | None) -
     if weight_shift is None:
         return foreground
     return (foreground + weight_shift).clamp(0, 1)
+
+
+def pixel_weight(pred: Tensor, foreground: Tensor) -> Tensor:
+    r"""How much the error of each pixel counts: :math:`F\,|1 - P| + (1 - F)\,|P|`.
+
+    Args:
+        pred: Predicted heatmap values P, of any shape.
+        foreground: Soft foreground F from 0 to 1, of the same shape.
+    """
+    return foreground * (1 - pred).abs() + (1 - foreground) * pred.abs()
 
 
 def weight_adaptive_loss(
@@ -79,29 +87,17 @@ def weight_adaptive_loss(
     check_mask(mask, pred)
     if gamma is None and weight_shift is not None:
         raise ValueError("`weight_shift` needs the weight of WAHR: give `gamma`, or no shift.")
-    pred, target = at_least_float32(pred), at_least_float32(target)
-    scales = None if scales is None else at_least_float32(scales)
-    shift = None if weight_shift is None else at_least_float32(weight_shift)
-    if gamma is not None and pred.device.type == "cpu" and not target.requires_grad:
-        return sparse_heatmap_loss(pred, target, scales, mask, shift, gamma)
-    return plain_heatmap_loss(pred, target, scales, mask, shift, gamma)
-
-
-def plain_heatmap_loss(
-    pred: Tensor,
-    target: Tensor,
-    scales: Tensor | None,
-    mask: Tensor | None,
-    weight_shift: Tensor | None,
-    gamma: float | None,
-) -> Tensor:
-    """The formula of :func:`weight_adaptive_loss` as it stands, on any device."""
-    fitted = target if scales is None else scale_adaptive_target(target, scales)
-    loss = (pred - fitted) ** 2
-    if gamma is not None:
-        foreground = soft_foreground(target, gamma, weight_shift)
-        loss = loss * pixel_weight(pred, foreground)
-    return loss.mean() if mask is None else (loss * mask).mean()
+    # nor may autocast take the parts of the formula to half precision again
+    with torch.autocast(pred.device.type, enabled=False):
+        pred, target = at_least_float32(pred), at_least_float32(target)
+        fitted = target
+        if scales is not None:
+            fitted = scale_adaptive_target(target, at_least_float32(scales))
+        loss = (pred - fitted) ** 2
+        if gamma is not None:
+            shift = None if weight_shift is None else at_least_float32(weight_shift)
+            loss = loss * pixel_weight(pred, soft_foreground(target, gamma, shift))
+        return masked_mean(loss, mask)
 
 
 def check_gamma(gamma: float | None) -> None:

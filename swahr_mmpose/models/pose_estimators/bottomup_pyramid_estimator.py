@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Callable
 
 import torch
 from mmpose.models.pose_estimators.bottomup import BottomupPoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from ..aggregation import MapAggregator
-from ..heads import TRAINING_BRANCHES
+from ...checkpoints import check_fits
+from ..aggregation import AggregatedMaps, aggregate_maps
+from ..heads.network import HeadOutput
+from ..heads.prediction import check_test_options
 
 
 @MODELS.register_module()
@@ -26,44 +26,28 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
 
     ``test_cfg``: ``flip_test`` (average with the mirrored image, tags side by side),
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
-    width that the scale branch predicts for each keypoint). The scales of a multi-scale test are
-    those of the pipeline's :class:`BottomupPyramidResize`.
+    width that the scale branch predicts for each keypoint, as ``keypoint_widths`` in pixels of the
+    picture). The scales of a multi-scale test are those of the pipeline's
+    :class:`BottomupPyramidResize`.
 
     Args:
         *args: As for ``BottomupPoseEstimator``.
         partial_checkpoint: Whether a checkpoint may lack weights, or have some of other shapes,
-            which then stay as they are: for fine-tuning on another dataset. MMEngine skips them
-            with a warning, so that a test of the wrong checkpoint would print nonsense.
+            which then stay as they are: for fine-tuning on another dataset.
         **kwargs: As for ``BottomupPoseEstimator``.
     """
 
     def __init__(self, *args: Any, partial_checkpoint: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not partial_checkpoint:
-            self._register_load_state_dict_pre_hook(self._check_checkpoint)
+        self.partial_checkpoint = partial_checkpoint
+        self._register_load_state_dict_pre_hook(self._before_loading)
 
-    def _check_checkpoint(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-        """Raise unless all weights that prediction needs are there, in their shapes."""
-        needed = {
-            f"{prefix}{name}": value
-            for name, value in self.state_dict().items()
-            if not name.startswith(TRAINING_BRANCHES)
-        }
-        missing = [name for name in needed if name not in state_dict]
-        others = [
-            f"{name} is {tuple(state_dict[name].shape)}, not {tuple(value.shape)}"
-            for name, value in needed.items()
-            if name in state_dict and state_dict[name].shape != value.shape
-        ]
-        problems = [f"{len(missing)} weights are missing, first {missing[0]}"] if missing else []
-        problems += [f"{len(others)} have another shape, first {others[0]}"] if others else []
-        if problems:
-            raise RuntimeError(
-                f"The checkpoint is of another model: {'; '.join(problems)}. Use the config that "
-                "it was trained with; convert one of another implementation with "
-                "tools/convert_checkpoint.py; or set `model.partial_checkpoint=True` to start "
-                "training from what fits."
-            )
+    def _before_loading(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        if not self.partial_checkpoint:
+            check_fits(state_dict, self.state_dict(), prefix)
+        if hasattr(self.head, "scales_known"):
+            branch = f"{prefix}head.scale_layers."
+            self.head.scales_known = any(name.startswith(branch) for name in state_dict)
 
     def forward(
         self, inputs: Any, data_samples: list[Any] | None = None, mode: str = "tensor"
@@ -76,7 +60,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         if mode == "predict":
             return self.predict(inputs, data_samples or [])
         if mode == "maps":
-            return self._run_network(inputs, data_samples or [])
+            return self.predict_maps(inputs, data_samples or [])
         return super().forward(inputs, data_samples, mode)
 
     def test_step(self, data: Any) -> list[Any]:
@@ -90,8 +74,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     def start_test_step(self, data: Any) -> Callable[[], list[Any]]:
         """Run the network on a batch; the function that is returned decodes what it gave.
 
-        Decoding may run in another thread while the network goes on to the next batch; on a GPU
-        it then takes a stream of its own.
+        Decoding may run in another thread while the network goes on to the next batch.
         """
         inputs, samples = data["inputs"], data["data_samples"]
         pyramid = isinstance(inputs[0], Sequence)
@@ -116,7 +99,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         def decode() -> list[Any]:
             results: list[Any] = [None] * len(samples)
             for indices, maps, group_samples in started:
-                for index, sample in zip(indices, self._decode(maps, group_samples), strict=True):
+                for index, sample in zip(indices, self.decode_maps(maps, group_samples)):
                     results[index] = sample
             return results
 
@@ -130,89 +113,60 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
             data_samples: ``PoseDataSample`` with the metainfo of :class:`BottomupPyramidResize`,
                 or of MMPose's ``BottomupResize``.
         """
-        return self._decode(self._run_network(inputs, data_samples), data_samples)
+        return self.decode_maps(self.predict_maps(inputs, data_samples), data_samples)
 
-    def _run_network(self, inputs: Tensor | list[Tensor], data_samples: list[Any]) -> _Maps:
-        """Aggregated maps of images of one size."""
+    def predict_maps(
+        self, inputs: Tensor | list[Tensor], data_samples: list[Any]
+    ) -> AggregatedMaps:
+        """Aggregated maps of images of one size; arguments as for :meth:`predict`."""
+        check_test_options(self.test_cfg)
         if self.metainfo is not None:
             for sample in data_samples:
                 sample.set_metainfo(self.metainfo)
         scales = inputs if isinstance(inputs, list) else [inputs]
-        flip_indices = data_samples[0].metainfo.get("flip_indices")
         height, width = scales[0].shape[2:]
-        aggregator = MapAggregator((height, width))
-        alpha = None
-        for index, images in enumerate(scales):
-            feats = self._test_features(images)
-            passes = self.head.test_passes(feats, flip_indices)
-            aggregator.add_scale(passes, keep_tags=index == 0)
-            if index == 0:
-                alpha = self.head.test_scales(feats, self.test_cfg)
-        return _Maps(*aggregator.result(), alpha, _record_event(scales[0].device))
+        outputs = (self._passes(images, is_first=images is scales[0]) for images in scales)
+        return aggregate_maps(outputs, (height, width), data_samples[0].get("flip_indices"))
 
-    def _test_features(self, images: Tensor) -> Any:
-        """Features of a batch, or of the batch and its mirror images."""
+    def _passes(self, images: Tensor, is_first: bool) -> list[HeadOutput]:
+        """The head's output for a batch, or for the batch and its mirror images."""
+        with_scales = is_first and self.test_cfg.get("output_scales", False)
+
+        def run(batch: Tensor) -> HeadOutput:
+            output: HeadOutput = self.head.predict_maps(self.extract_feat(batch), with_scales)
+            return output
+
         flip = self.test_cfg.get("flip_test", False)
-        if images.device.type == "cpu":
-            # in this layout convolutions run faster there, and all that follows keeps it
-            images = images.contiguous(memory_format=torch.channels_last)
-            feats: Any = self.extract_feat(images)
-            return [feats, self.extract_feat(images.flip(-1))] if flip else feats
-        return self._features_of_both(images) if flip else self.extract_feat(images)
-
-    def _features_of_both(self, images: Tensor) -> list[list[Tensor]]:
-        """Features of a batch and of its mirror images, from one pass.
-
-        On a GPU it is the launching of kernels that takes the time: half as many, each twice as
-        large, and memory for both.
-        """
-        feats = self.extract_feat(torch.cat([images, images.flip(-1)]))
-        return [list(part) for part in zip(*(feat.chunk(2) for feat in feats), strict=True)]
+        if images.device.type != "cpu" and flip:
+            # launching kernels is what takes the time there: half as many, each twice as large
+            return _halves(run(torch.cat([images, images.flip(-1)])))
+        # in this layout convolutions run faster on a CPU, and all that follows keeps it
+        images = images.contiguous(memory_format=torch.channels_last)
+        return [run(images), run(images.flip(-1))] if flip else [run(images)]
 
     @torch.no_grad()
-    def _decode(self, maps: _Maps, data_samples: list[Any]) -> list[Any]:
-        with _own_stream(maps):
-            preds = self.head.predict_from_maps(
-                maps.heatmaps, maps.tags, maps.scales, self.test_cfg
-            )
-            instances, fields = preds if isinstance(preds, tuple) else (preds, None)
-            return self.add_pred_to_datasample(instances, fields, data_samples)
+    def decode_maps(self, maps: AggregatedMaps, data_samples: list[Any]) -> list[Any]:
+        """Add the people in aggregated maps to the data samples."""
+        preds = self.head.decode_maps(maps, self.test_cfg)
+        instances, fields = preds if isinstance(preds, tuple) else (preds, None)
+        return self.add_pred_to_datasample(instances, fields, data_samples)
+
+    def add_pred_to_datasample(
+        self, batch_pred_instances: Any, batch_pred_fields: Any, batch_data_samples: list[Any]
+    ) -> list[Any]:
+        """As in MMPose, with ``keypoint_widths`` brought to pixels of the picture too."""
+        for people, sample in zip(batch_pred_instances, batch_data_samples):
+            if "keypoint_widths" in people:
+                to_picture = float(sample.input_scale[0]) / sample.input_size[0]
+                people.keypoint_widths = people.keypoint_widths * to_picture
+        return super().add_pred_to_datasample(
+            batch_pred_instances, batch_pred_fields, batch_data_samples
+        )
 
 
-class _Maps(NamedTuple):
-    """What the network gave for images of one size.
-
-    Attributes:
-        heatmaps: (B, K, H, W), aggregated.
-        tags: (B, L·K, H, W).
-        scales: α (B, K, h, w) at stride 2, where wanted.
-        ready: On a GPU the event that they are computed.
-    """
-
-    heatmaps: Tensor
-    tags: Tensor
-    scales: Tensor | None
-    ready: torch.cuda.Event | None
-
-
-def _record_event(device: torch.device) -> torch.cuda.Event | None:
-    if device.type != "cuda":
-        return None
-    return torch.cuda.current_stream(device).record_event()
-
-
-@contextlib.contextmanager
-def _own_stream(maps: _Maps) -> Iterator[None]:
-    """In another thread than the main one, a stream of its own, starting when the maps are there.
-
-    Else it would stand in line behind what the main thread has launched since. The device is named,
-    as another thread's current one may not be the main thread's.
-    """
-    if maps.ready is None or threading.current_thread() is threading.main_thread():
-        yield
-        return
-    stream = torch.cuda.Stream(maps.heatmaps.device)
-    stream.wait_event(maps.ready)
-    with torch.cuda.stream(stream):
-        yield
-        stream.synchronize()
+def _halves(output: HeadOutput) -> list[HeadOutput]:
+    """The outputs of the first and the second half of a batch."""
+    halves = zip(*(maps.chunk(2) for maps in output.heatmaps))
+    tags = output.tags.chunk(2)
+    scales = zip(*(maps.chunk(2) for maps in output.scales)) if output.scales else (None, None)
+    return [HeadOutput(*maps) for maps in zip(halves, tags, scales)]

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from swahr_mmpose.layout import STRIDES
 from swahr_mmpose.models.keypoint_widths import keypoint_widths
-from swahr_mmpose.models.losses.pixel_weight import pixel_weight
+from swahr_mmpose.models.losses.weight_adaptive_loss import pixel_weight
 
 
 @torch.no_grad()

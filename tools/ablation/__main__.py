@@ -28,7 +28,9 @@ _RECORDS = Path("docs/results")
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog="tools/ablation",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--records", type=Path, default=_RECORDS, help="folder of the records")
     commands = parser.add_subparsers(dest="command", required=True)

@@ -83,7 +83,7 @@ def fill_missing_keypoints(
 def _mean_tags(people: np.ndarray, tags: np.ndarray) -> np.ndarray:
     """The mean tag of each person's found keypoints, (P, L)."""
     means = np.zeros((len(people), len(tags)), tags.dtype)
-    for person, mean in zip(people, means, strict=True):
+    for person, mean in zip(people, means):
         found = np.flatnonzero(person[:, 2] > 0)
         x, y = person[found, :2].astype(np.int64).T
         mean[:] = np.mean(tags[:, found, y, x].T, axis=0)
@@ -153,6 +153,6 @@ def _pixels_by_level(
 def _distance(tags: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Euclidean distance of tags (L, M) to a mean (L,)."""
     squared = (tags[0] - mean[0]) ** 2
-    for tag, center in zip(tags[1:], mean[1:], strict=True):
+    for tag, center in zip(tags[1:], mean[1:]):
         squared += (tag - center) ** 2
     return np.sqrt(squared)

@@ -8,8 +8,8 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from swahr_mmpose.models.losses import WeightAdaptiveLoss
-from swahr_mmpose.models.losses.pixel_weight import pixel_weight
 from swahr_mmpose.models.losses.weight_adaptive_loss import (
+    pixel_weight,
     scale_adaptive_target,
     soft_foreground,
 )

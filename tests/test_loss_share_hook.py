@@ -1,10 +1,14 @@
 """The hook that logs where the heatmap loss comes from."""
 
+import sys
+
 import pytest
 import torch
 
-from swahr_mmpose.engine import LossShareHook
-from swahr_mmpose.engine.loss_share_hook import foreground_loss_share
+from .helpers import ROOT
+
+sys.path.insert(0, str(ROOT / "tools" / "ablation"))
+from loss_share_hook import LossShareHook, foreground_loss_share
 
 
 def maps():

@@ -310,8 +310,8 @@ def _plot_types(axes: Any, widths: list[dict[str, Any]]) -> None:
         COCO_SIGMAS, relative.mean(axis=0), relative.std(axis=0, ddof=min(1, len(widths) - 1)),
         fmt="o",
     )  # fmt: skip
-    for name, x, y in zip(KEYPOINTS, COCO_SIGMAS, relative.mean(axis=0), strict=True):
+    for name, x, y in zip(KEYPOINTS, COCO_SIGMAS, relative.mean(axis=0)):
         if not name.startswith("right"):
-            axes.annotate(name.removeprefix("left_"), (x, y), fontsize="small")
+            axes.annotate(name.replace("left_", ""), (x, y), fontsize="small")
     axes.set_xlabel("COCO's deviation of the keypoint's type")
     axes.set_ylabel("width relative to the person's mean")

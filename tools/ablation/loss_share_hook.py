@@ -10,8 +10,12 @@ from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 from torch import Tensor
 
-from ..layout import STRIDES
-from ..models.losses.weight_adaptive_loss import WeightAdaptiveLoss, plain_heatmap_loss
+from swahr_mmpose.layout import STRIDES
+from swahr_mmpose.models.losses import WeightAdaptiveLoss
+from swahr_mmpose.models.losses.weight_adaptive_loss import (
+    scale_adaptive_target,
+    weight_adaptive_loss,
+)
 
 
 def foreground_loss_share(
@@ -32,12 +36,11 @@ def foreground_loss_share(
         weight_shift: (B, K, H, W), δ, or None.
         gamma: Hardness of the soft foreground. None weighs all pixels alike.
     """
-    people = target > 0
-    if mask is not None:
-        people = people & mask.bool()
-    maps = (pred.float(), target.float(), scales)
-    foreground = plain_heatmap_loss(*maps, people, weight_shift, gamma)
-    return foreground / plain_heatmap_loss(*maps, mask, weight_shift, gamma)
+    whole = weight_adaptive_loss(pred, target, scales, mask, weight_shift, gamma)
+    # with an exact prediction of people, what is left comes from the others
+    exact = target if scales is None else scale_adaptive_target(target, scales.to(target.dtype))
+    rest = torch.where(target > 0, exact, pred.to(target.dtype))
+    return 1 - weight_adaptive_loss(rest, target, scales, mask, weight_shift, gamma) / whole
 
 
 @HOOKS.register_module()
@@ -81,7 +84,7 @@ class LossShareHook(Hook):
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Log one share per resolution."""
-        for stride, share in zip(STRIDES, self._shares, strict=False):
+        for stride, share in zip(STRIDES, self._shares):
             runner.message_hub.update_scalar(f"train/foreground_share_s{stride}", share)
 
     def after_train(self, runner: Any) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import loss_share_hook  # noqa: F401  (registers the hook)
 import mmpose
 import torch
 from ablation_measures import measure_widths

@@ -1,0 +1,21 @@
+"""Aggregated maps to people, in NumPy and SciPy: imports neither torch nor MMPose."""
+
+from .candidates import Candidates, find_candidates
+from .grouping import group_candidates
+from .options import DecodeOptions, default_keypoint_order
+from .people import People, boxes_of_keypoints, decode_people, group_people
+from .refinement import adjust_keypoints, fill_missing_keypoints
+
+__all__ = [
+    "Candidates",
+    "DecodeOptions",
+    "People",
+    "adjust_keypoints",
+    "boxes_of_keypoints",
+    "decode_people",
+    "default_keypoint_order",
+    "fill_missing_keypoints",
+    "find_candidates",
+    "group_candidates",
+    "group_people",
+]

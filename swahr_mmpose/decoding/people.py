@@ -1,0 +1,94 @@
+"""The whole way from the aggregated maps of one image to its people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .candidates import Candidates, find_candidates
+from .grouping import group_candidates
+from .options import DecodeOptions
+from .refinement import adjust_keypoints, fill_missing_keypoints
+
+
+@dataclass(frozen=True)
+class People:
+    """The people of one image.
+
+    Attributes:
+        keypoints: (P, K, 2) float32, x and y in map pixels.
+        keypoint_scores: (P, K) float32.
+        instance_scores: (P,) float32, the mean of the keypoint scores before filling.
+    """
+
+    keypoints: np.ndarray
+    keypoint_scores: np.ndarray
+    instance_scores: np.ndarray
+
+
+def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions) -> People:
+    """Read the people of one image from its aggregated maps.
+
+    Args:
+        heatmaps: (K, H, W) float32.
+        tags: (L, K, H, W) float32.
+        options: How to read them.
+
+    Raises:
+        ValueError: If the shapes do not fit together, or ``keypoint_order`` is not an order of
+            the K keypoints.
+
+    Examples:
+        >>> heatmaps, tags = np.zeros((2, 8, 8), np.float32), np.zeros((1, 2, 8, 8), np.float32)
+        >>> heatmaps[0, 2, 5] = heatmaps[1, 6, 5] = 0.9
+        >>> decode_people(heatmaps, tags, DecodeOptions()).keypoints
+        array([[[5.25, 2.25],
+                [5.25, 6.25]]], dtype=float32)
+    """
+    if heatmaps.ndim != 3 or tags.ndim != 4 or tags.shape[1:] != heatmaps.shape:
+        raise ValueError(
+            f"Tags of shape {tags.shape} do not fit heatmaps of shape {heatmaps.shape}: heatmaps "
+            "must be (K, H, W), and tags (L, K, H, W)."
+        )
+    people, scores = group_people(find_candidates(heatmaps, tags, options), options)
+    people = adjust_keypoints(people, heatmaps)
+    if options.fill_missing:
+        people = fill_missing_keypoints(people, heatmaps, tags, options.keypoint_thr)
+    return People(people[..., :2], people[..., 2], scores)
+
+
+def group_people(candidates: Candidates, options: DecodeOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Group candidates, and keep the best people.
+
+    Returns:
+        People (P, K, 3) as :func:`group_candidates` gives them, and their scores (P,), the mean
+        over K.
+    """
+    order = options.order_for(len(candidates.tags))
+    people = group_candidates(candidates, order, options.tag_thr, options.topk)
+    scores = people[..., 2].mean(axis=1)
+    if options.max_instances is not None:
+        best = np.sort(np.argsort(-scores, kind="stable")[: options.max_instances])
+        people, scores = people[best], scores[best]
+    return people, scores
+
+
+def boxes_of_keypoints(keypoints: np.ndarray, keypoint_scores: np.ndarray) -> np.ndarray:
+    """The smallest box around each person's keypoints of positive score.
+
+    Args:
+        keypoints: (P, K, 2), x and y in pixels.
+        keypoint_scores: (P, K).
+
+    Returns:
+        (P, 4) float32, left, top, right and bottom in the same pixels.
+
+    Examples:
+        >>> boxes_of_keypoints(np.array([[[1, 2], [5, 3], [0, 0]]]), np.array([[1, 1, 0]]))
+        array([[1., 2., 5., 3.]], dtype=float32)
+    """
+    found = (keypoint_scores > 0)[..., None]
+    top_left = np.where(found, keypoints, np.inf).min(axis=1, initial=np.inf)
+    bottom_right = np.where(found, keypoints, -np.inf).max(axis=1, initial=-np.inf)
+    return np.concatenate([top_left, bottom_right], axis=1).astype(np.float32)

@@ -1,0 +1,81 @@
+"""Aggregated maps to MMPose's structures, as the test options ask for."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+from mmengine.structures import InstanceData, PixelData
+
+from ...decoding import boxes_of_keypoints
+from ..aggregation import AggregatedMaps
+from ..keypoint_widths import keypoint_widths
+
+#: Test options of MMPose's own associative-embedding head that have one right value here.
+_FIXED_TEST_OPTIONS = dict(shift_heatmap=False, align_corners=False, restore_heatmap_size=True)
+
+
+def check_test_options(test_cfg: dict[str, Any]) -> None:
+    """Name options of MMPose's own head that can't be honoured.
+
+    Raises:
+        ValueError: For ``multiscale_test``; the others change details only, and are warned of
+            once.
+    """
+    if test_cfg.get("multiscale_test"):
+        raise ValueError(
+            "`test_cfg.multiscale_test=True` is not how scales are set here: give them to the "
+            "pipeline, `dict(type='BottomupPyramidResize', input_size=512, scales=(1, 0.5, 2))`, "
+            "as the configs `…_multiscale.py` do, and remove the option."
+        )
+    for name, value in _FIXED_TEST_OPTIONS.items():
+        if test_cfg.get(name, value) != value:
+            _warn_once(
+                f"`test_cfg.{name}={test_cfg[name]}` is not used: this head always tests as the "
+                f"official implementation does, with `{name}={value}`."
+            )
+
+
+@functools.lru_cache(maxsize=None)
+def _warn_once(message: str) -> None:
+    print_log(message, logger="current", level=30)
+
+
+def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -> Any:
+    """People of each image from aggregated maps.
+
+    Returns:
+        One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``, ``bboxes`` and
+        ``bbox_scores``, and where the maps have ``scales`` also ``keypoint_widths`` (P, K), all
+        in input pixels; with ``test_cfg.output_heatmaps`` also one ``PixelData`` each.
+    """
+    decoded = codec.batch_decode(maps.heatmaps, maps.tags)
+    preds = [_to_instances(*people) for people in zip(*decoded)]
+    if maps.scales is not None:
+        height, width = maps.heatmaps.shape[2:]
+        for people, scales in zip(preds, maps.scales):
+            people.keypoint_widths = keypoint_widths(
+                people.keypoints, scales, (height, width), codec.sigma
+            )
+    if not test_cfg.get("output_heatmaps", False):
+        return preds
+    fields = [
+        PixelData(heatmaps=heatmap, tags=tag)
+        for heatmap, tag in zip(maps.heatmaps.detach(), maps.tags.detach())
+    ]
+    return preds, fields
+
+
+def _to_instances(
+    keypoints: np.ndarray, keypoint_scores: np.ndarray, instance_scores: np.ndarray
+) -> InstanceData:
+    """People as MMPose expects them: boxes around the keypoints, in the keypoints' pixels."""
+    return InstanceData(
+        keypoints=keypoints,
+        keypoint_scores=keypoint_scores,
+        bboxes=boxes_of_keypoints(keypoints, keypoint_scores),
+        # MMPose's inferencer hands these on one by one, and JSON takes no float32
+        bbox_scores=instance_scores.astype(np.float64),
+    )

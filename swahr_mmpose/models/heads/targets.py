@@ -1,0 +1,97 @@
+"""What the codec put into the data samples, as the losses take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ...codecs.targets import render_heatmaps
+from ...layout import STRIDES
+
+
+def heatmap_targets(
+    samples: Sequence[Any], outputs: Sequence[Tensor], sigma: float | None
+) -> list[Tensor]:
+    """Target heatmaps (B, K, H, W) of each resolution: given ones, or rendered from centres.
+
+    Args:
+        samples: ``PoseDataSample`` with ``gt_fields.heatmaps``, or with
+            ``gt_instance_labels.keypoint_centers`` and ``target_sigma`` in the meta information.
+        outputs: The head's heatmaps.
+        sigma: Base width σ0 of the head's codec in map pixels; None if it has none.
+
+    Raises:
+        ValueError: If targets and outputs differ in shape, the samples hold no targets, or the
+            codecs of pipeline and head differ in σ0.
+    """
+    _check_sigma(samples, sigma)
+    targets = []
+    for level, output in enumerate(outputs):
+        height, width = output.shape[2:]
+        if _has_field(samples[0], "heatmaps"):
+            target = torch.stack([sample.gt_fields.heatmaps[level] for sample in samples])
+        else:
+            centers = pad_sequence(
+                [centers[:, :, level] for centers in map(_centers, samples)],
+                batch_first=True,
+                padding_value=-1,
+            )
+            target = render_heatmaps(centers, (width, height), samples[0].target_sigma)
+        if target.shape != output.shape:
+            raise ValueError(
+                f"The codec's heatmaps at stride {STRIDES[level]} are of shape "
+                f"{tuple(target.shape[1:])} (K, H, W), but the head's output is "
+                f"{tuple(output.shape[1:])}. Give codec and head the same keypoints, and the "
+                "codec the size of the training images as `input_size`."
+            )
+        targets.append(target)
+    return targets
+
+
+def heatmap_masks(samples: Sequence[Any]) -> list[Tensor | None]:
+    """Masks (B, 1, H, W) of each resolution; None where the pipeline makes none."""
+    if not _has_field(samples[0], "heatmap_mask"):
+        return [None] * len(STRIDES)
+    masks: list[Tensor | None] = []
+    for level in range(len(STRIDES)):
+        mask = torch.stack([sample.gt_fields.heatmap_mask[level] for sample in samples])
+        masks.append(mask.reshape(len(mask), 1, *mask.shape[-2:]))
+    return masks
+
+
+def _has_field(sample: Any, name: str) -> bool:
+    return "gt_fields" in sample and name in sample.gt_fields
+
+
+def _centers(sample: Any) -> Tensor:
+    labels: Any = sample.gt_instance_labels if "gt_instance_labels" in sample else ()
+    if "keypoint_centers" not in labels:
+        raise ValueError(
+            "The data samples hold no targets. Add `dict(type='GenerateTarget', encoder=codec)` "
+            "with a `ScaleAdaptiveHeatmap` to the training pipeline."
+        )
+    centers: Tensor = labels.keypoint_centers
+    return centers
+
+
+def _check_sigma(samples: Sequence[Any], sigma: float | None) -> None:
+    """Raise unless all samples are for one base width, the one that the head decodes with."""
+    for sample in samples:
+        given = sample.get("target_sigma")
+        if given is None and not _has_field(sample, "heatmaps"):
+            _centers(sample)
+            raise ValueError(
+                "The codec of the pipeline has `encode_heatmaps=False`, and the data samples lack "
+                "its `target_sigma`. Pack them with `BottomupPackInputs`, or add 'target_sigma' "
+                "to the `meta_keys` of the packing transform."
+            )
+        if given is not None and sigma is not None and given != sigma:
+            raise ValueError(
+                f"The codec of the training pipeline has `sigma={given}`, but the one of the head "
+                f"(`decoder`) has `sigma={sigma}`. Give both the same: keypoint widths are "
+                "multiples of it."
+            )

@@ -1,0 +1,137 @@
+"""Maps to people in NumPy, without torch: the official numbers, and what must always hold."""
+
+import numpy as np
+import pytest
+
+from swahr_mmpose.decoding import (
+    Candidates,
+    DecodeOptions,
+    decode_people,
+    default_keypoint_order,
+    find_candidates,
+    group_candidates,
+)
+
+from ..helpers import as_set, golden, maps_of, nearest_person, options_of
+
+CASES = ["crowd", "crowdpose", "few", "noflip", "one", "overfull"]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("fill_missing", [False, True])
+def test_people_are_the_official_ones(name, fill_missing):
+    numbers = golden(f"parse_{name}")
+    people = decode_people(*maps_of(numbers), options_of(numbers, fill_missing=fill_missing))
+    expected = numbers["refined" if fill_missing else "grouped"]
+    found = np.concatenate([people.keypoints, people.keypoint_scores[..., None]], axis=-1)
+    assert found.shape == expected.shape
+    # the same pixels and quarters: what differs is the rounding of stored numbers
+    np.testing.assert_allclose(as_set(found)[..., :2], as_set(expected)[..., :2], atol=1e-3)
+    np.testing.assert_allclose(as_set(found)[..., 2], as_set(expected)[..., 2], atol=1e-4)
+    np.testing.assert_allclose(
+        np.sort(people.instance_scores), np.sort(numbers["scores"]), atol=1e-4
+    )
+
+
+def render(keypoints, visible, size, sigma=2.0):
+    """Heatmaps (K, H, W) straight from the definition; keypoints (N, K, 2) in map pixels."""
+    y, x = np.mgrid[: size[1], : size[0]]
+    heatmaps = np.zeros((keypoints.shape[1], size[1], size[0]), np.float32)
+    for person, k in np.argwhere(visible):
+        px, py = np.trunc(keypoints[person, k])
+        gaussian = np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2))
+        np.maximum(heatmaps[k], gaussian, out=heatmaps[k])
+    return heatmaps
+
+
+def random_people(rng, size, num_people, num_keypoints):
+    """Keypoints at any sub-pixel place, those of one type out of each other's NMS window."""
+    while True:
+        keypoints = rng.uniform(0, size, (num_people, num_keypoints, 2))
+        gaps = np.abs(np.trunc(keypoints)[:, None] - np.trunc(keypoints)[None]).max(axis=-1)
+        gaps[np.arange(num_people), np.arange(num_people)] = np.inf
+        if gaps.min() > 2:
+            break
+    visible = rng.random((num_people, num_keypoints)) < 0.7
+    visible[np.arange(num_people), rng.integers(num_keypoints, size=num_people)] = True
+    return keypoints, visible
+
+
+def repeat(maps):
+    """Twice as large, each pixel four times: every peak is a plateau of equal values."""
+    return maps.repeat(2, axis=-1).repeat(2, axis=-2)
+
+
+def test_perfect_maps_give_the_people_back():
+    """3,000 pictures with peaks of one height, so that all scores tie; none may fail."""
+    rng = np.random.default_rng(0)
+    size = np.array([64, 64])
+    for case in range(3000):
+        num_people, num_keypoints = rng.integers(1, 5), rng.integers(1, 7)
+        keypoints, visible = random_people(rng, size, num_people, num_keypoints)
+        heatmaps = render(keypoints, visible, size)
+        tags = nearest_person(np.trunc(keypoints), visible, size)[None] * 2.0
+        factor = 1
+        if case % 3 == 0:
+            heatmaps, tags, factor = repeat(heatmaps), repeat(tags), 2
+        if case % 2:
+            tags = np.concatenate([tags, tags])
+        people = decode_people(heatmaps, tags.astype(np.float32), DecodeOptions())
+        assert len(people.keypoints) == num_people, case
+        # each person in turn is someone found, to the pixel and the quarter towards a neighbour
+        for own, own_visible in zip(keypoints, visible):
+            error = np.abs(people.keypoints / factor - own).max(axis=-1)
+            assert np.where(own_visible, error, 0).max(axis=-1).min() <= 0.75, case
+
+
+def test_a_peak_in_the_corner_does_not_bring_its_shoulders():
+    """Two equal maxima of one keypoint: only the two are candidates."""
+    keypoints = np.array([[[40.0, 8]], [[300.0, 300]]])
+    heatmaps = render(keypoints, np.ones((2, 1), bool), (320, 320))
+    candidates = find_candidates(heatmaps, np.zeros((1, 1, 320, 320), np.float32), DecodeOptions())
+    assert candidates.locations[0].tolist() == [[40, 8], [300, 300]]
+
+
+def grouped(scores, tags):
+    """Group candidates of two keypoints; those of the first start the people."""
+    candidates = Candidates(
+        locations=[np.array([[index, k] for index in range(2)]) for k in range(2)],
+        scores=[np.array(own, np.float32) for own in scores],
+        tags=[np.array(own, np.float32)[:, None] for own in tags],
+    )
+    return group_candidates(candidates, (0, 1), 1.0, 30)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_equal_costs_go_by_likeness_of_scores(swap):
+    """All tag distances round to 0, so that both assignments cost the same."""
+    second = [0.85, 0.25][:: -1 if swap else 1]
+    people = grouped([[0.9, 0.3], second], [[0.0, 0.2], [0.1, 0.1]])
+    pairs = sorted(tuple(person[:, 2].round(2)) for person in people.astype(np.float64))
+    assert pairs == [(0.3, 0.25), (0.9, 0.85)]
+
+
+def test_a_step_of_the_cost_outweighs_likeness():
+    people = grouped([[0.9, 0.3], [0.85, 0.25]], [[0.0, 0.9], [0.9, 0.0]])
+    pairs = sorted(tuple(person[:, 2].round(2)) for person in people.astype(np.float64))
+    assert pairs == [(0.3, 0.85), (0.9, 0.25)]
+
+
+def test_more_candidates_than_people_start_new_ones():
+    candidates = Candidates(
+        locations=[np.array([[5, 5]]), np.array([[5, 6], [20, 20]])],
+        scores=[np.float32([0.9]), np.float32([0.8, 0.7])],
+        tags=[np.float32([[0.0]]), np.float32([[0.1], [0.3]])],
+    )
+    people = group_candidates(candidates, (0, 1), 1.0, 30)
+    np.testing.assert_allclose(people[..., 2], [[0.9, 0.8], [0, 0.7]])
+
+
+def test_order_covers_each_keypoint_once():
+    for num_keypoints in range(1, 30):
+        assert sorted(default_keypoint_order(num_keypoints)) == list(range(num_keypoints))
+
+
+def test_maps_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"Tags of shape \(2, 3, 8, 9\) do not fit heatmaps"):
+        decode_people(np.zeros((3, 8, 8)), np.zeros((2, 3, 8, 9)), DecodeOptions())
