@@ -18,7 +18,6 @@ from mmpose.apis import MMPoseInferencer
 from tqdm import tqdm
 
 import swahr_mmpose
-from swahr_mmpose.models.keypoint_widths import widths_in_picture
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.visualization import draw_keypoint_circles
 
@@ -74,7 +73,7 @@ def draw(checkpoint: Path, pictures: Path, out: Path) -> None:
         drawn = draw_keypoint_circles(
             cv2.imread(str(path)),
             people.keypoints,
-            widths_in_picture(sample),
+            people.keypoint_widths,
             people.keypoint_scores,
             colors,
         )

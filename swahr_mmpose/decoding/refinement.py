@@ -10,6 +10,12 @@ import numpy as np
 #: the detection threshold. Most are found at the first levels, where few pixels have to be seen.
 _LEVELS = (1.0, 1 / 4, 1 / 16)
 
+#: Tags farther apart than this are at a distance that rounds to 1 at least.
+_HALF = 0.51
+
+#: From so many people on, sorting the tags once is faster than a look at all for each.
+_WORTH_SORTING = 8
+
 
 def quarter_offset(heatmaps: np.ndarray, k: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """A quarter pixel towards the higher neighbour on each axis, (M, 2).
@@ -95,9 +101,9 @@ def _best_pixels(
 ) -> np.ndarray:
     """For each mean tag the first pixel where heatmap − round(tag distance) is highest.
 
-    The distance is not negative, so the highest value is no more than the heatmap there: if it is
-    over a level, all pixels that have it are among those over that level, and the others need not
-    be seen.
+    Pixels over a level whose distance rounds to 0 are tried first. All others give no more than
+    the level, or than the highest heatmap value less 1: if the best of the first gives more than
+    both, nothing else need be seen.
 
     Args:
         heatmap: (H·W,).
@@ -106,48 +112,35 @@ def _best_pixels(
         threshold: The first level.
     """
     flat_tags = tags.reshape(len(tags), -1)
-    best = np.zeros(len(means), dtype=np.int64)
+    best = np.full(len(means), -1)
     highest = heatmap.max()
-    still_open = list(range(len(means)))
-    for level, pixels in _pixels_by_level(heatmap, threshold):
-        values, tags_there = heatmap[pixels], flat_tags[:, pixels]
-        for index in still_open.copy():
-            top, value = _best_of(values, tags_there, means[index], highest)
-            if value > level:
-                best[index] = top if isinstance(pixels, slice) else pixels[top]
-                still_open.remove(index)
-        if not still_open:
+    for part in _LEVELS:
+        level = part * threshold
+        still_open = np.flatnonzero(best < 0)
+        if not len(still_open):
             break
+        pixels = np.flatnonzero(heatmap > level)
+        for person, near in zip(still_open, _near(flat_tags[0, pixels], means[still_open, 0])):
+            places = pixels[near]
+            scored = heatmap[places] - np.round(_distance(flat_tags[:, places], means[person]))
+            top = scored.max(initial=-np.inf)
+            if top > max(level, highest - 1):
+                best[person] = places[scored == top].min()
+    for person in np.flatnonzero(best < 0):
+        best[person] = np.argmax(heatmap - np.round(_distance(flat_tags, means[person])))
     return best
 
 
-def _best_of(
-    values: np.ndarray, tags: np.ndarray, mean: np.ndarray, highest: float
-) -> tuple[int, float]:
-    """Index and value of the highest of heatmap values (M,) less rounded distances of tags (L, M).
-
-    Distances that round to 0 are tried first: all others cost 1 at least, so that they matter only
-    if nothing comes up to the highest heatmap value less 1.
-    """
-    near = np.flatnonzero(np.abs(tags[0] - mean[0]) <= 0.5)
-    for subset in (near, slice(None)):
-        scored = values[subset] - np.round(_distance(tags[:, subset], mean))
-        if len(scored):
-            top = int(np.argmax(scored))
-            if subset is not near:
-                return top, scored[top]
-            if scored[top] > highest - 1:
-                return int(near[top]), scored[top]
-    return 0, -np.inf
-
-
-def _pixels_by_level(
-    heatmap: np.ndarray, threshold: float
-) -> Iterator[tuple[float, np.ndarray | slice]]:
-    """Levels from high to low with the pixels over each; at last all pixels."""
-    for part in _LEVELS:
-        yield part * threshold, np.flatnonzero(heatmap > part * threshold)
-    yield -np.inf, slice(None)
+def _near(tags: np.ndarray, means: np.ndarray) -> Iterator[np.ndarray]:
+    """For each mean the indices of the tags at most half a tag away, and a little for rounding."""
+    if len(means) < _WORTH_SORTING:
+        for mean in means:
+            yield np.flatnonzero(np.abs(tags - mean) <= _HALF)
+        return
+    order = np.argsort(tags)
+    ordered = tags[order]
+    for first, last in zip(*(np.searchsorted(ordered, means + side) for side in (-_HALF, _HALF))):
+        yield order[first:last]
 
 
 def _distance(tags: np.ndarray, mean: np.ndarray) -> np.ndarray:
