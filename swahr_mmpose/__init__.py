@@ -6,12 +6,17 @@ Where MMPose is not installed nothing is registered, and :mod:`swahr_mmpose.deco
 alone.
 """
 
+import os
 from importlib.util import find_spec
 
 from .paths import config_path, configs_dir, tools_dir
 from .version import __version__
 
 __all__ = ["__version__", "config_path", "configs_dir", "tools_dir"]
+
+# OpenMP's threads spin while they wait for one another. On a machine that others use too, a picture
+# then takes many times as long. torch reads this when it is loaded; so do processes started here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _is_installed(package: str) -> bool:

@@ -172,8 +172,10 @@ def test_damaged_and_dangerous_files_are_named(tmp_path, capsys):
     text = tmp_path / "text.pth"
     text.write_text("this is no checkpoint")
     for path in (damaged, dangerous, text):
-        with pytest.raises(ConversionError, match="can't be read as a checkpoint of tensors"):
+        with pytest.raises(ConversionError, match="can't be read as a checkpoint") as caught:
             convert_checkpoint(path, tmp_path / "out.pth", W32)
+        # torch's message advises to switch the check off
+        assert "weights_only" not in str(caught.value)
     with pytest.raises(ConversionError, match="There is no file"):
         convert_checkpoint(tmp_path / "missing.pth", tmp_path / "out.pth", W32)
     assert not (tmp_path / "out.pth").exists()
@@ -186,6 +188,22 @@ def test_the_command_line_reports_errors(tmp_path):
     result = subprocess.run([*command, "--config", W32], text=True, capture_output=True)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith("error: There is no file")
+
+
+def test_configs_and_folders_that_are_not_there_are_named(official, tmp_path):
+    source = save(official, tmp_path / "a.pth")
+    with pytest.raises(ConversionError, match=r"There is no config 'swahr_w32'\. There are: "):
+        convert_checkpoint(source, tmp_path / "b.pth", "swahr_w32")
+    with pytest.raises(ConversionError, match=r"The folder '.*missing' of the file to write"):
+        convert_checkpoint(source, tmp_path / "missing" / "b.pth", "swahr_hrnet_w32_coco")
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(ConversionError, match="has no `model`"):
+        convert_checkpoint(source, tmp_path / "b.pth", tmp_path / "empty.py")
+
+
+def test_a_config_by_its_name(official, tmp_path):
+    source = save(official, tmp_path / "a.pth")
+    assert convert_checkpoint(source, tmp_path / "b.pth", "swahr_hrnet_w32_coco").dropped == []
 
 
 def test_layouts_are_recognised_by_their_keys():

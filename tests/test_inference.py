@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmpose.apis import inference_bottomup, init_model
+from mmpose.apis import MMPoseInferencer, inference_bottomup, init_model
 from mmpose.apis.inferencers.base_mmpose_inferencer import split_instances
 
 from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.visualization.bottomup_visualizer import warp_to_picture
 
 from .helpers import CONFIGS, load_config
 
@@ -97,6 +98,72 @@ def test_widths_are_in_the_inferencers_results(checkpoint, tmp_path):
     assert len(written) == len(people)
     assert written[0]["keypoint_widths"] == pytest.approx(people[0]["keypoint_widths"])
     assert (tmp_path / "out/visualizations/picture.png").is_file()
+
+
+def baseline_of(checkpoint, tmp_path):
+    """The checkpoint without its scale branch."""
+    content = torch.load(checkpoint, weights_only=True)
+    state = content["state_dict"]
+    content["state_dict"] = {k: v for k, v in state.items() if "scale_layers" not in k}
+    torch.save(content, tmp_path / "baseline.pth")
+    return str(tmp_path / "baseline.pth")
+
+
+@pytest.mark.parametrize("head", ["SWAHRHead", "HigherHRNetHead"])
+def test_without_a_scale_branch_there_are_no_widths(checkpoint, tmp_path, head):
+    """Neither from a config that has none, nor from a checkpoint that has none."""
+    config = load_config("swahr_tiny_synthetic")
+    config.model.head.type = head
+    config.dump(tmp_path / "config.py")
+    weights = baseline_of(checkpoint, tmp_path)
+    inferencer = BottomupInferencer(tmp_path / "config.py", weights, device="cpu")
+    (result,) = inferencer(picture(100, 80))
+    (people,) = result["predictions"]
+    assert people
+    assert "keypoint_widths" not in people[0]
+
+
+@pytest.mark.parametrize("make", [BottomupInferencer, MMPoseInferencer])
+def test_people_are_plain_json(checkpoint, make):
+    (result,) = make(str(TINY), checkpoint, device="cpu")(picture(100, 80))
+    people = json.loads(json.dumps(result["predictions"]))[0]
+    assert len(people) > 0
+    assert {"keypoints", "keypoint_scores", "bbox", "bbox_score"} <= set(people[0])
+
+
+def test_a_config_by_its_name(checkpoint):
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
+    assert list(inferencer(picture(100, 80)))
+    with pytest.raises(FileNotFoundError, match=r"There is no config 'swahr_huge'\. There are: "):
+        BottomupInferencer("swahr_huge")
+    with pytest.raises(FileNotFoundError, match=r"There is no config file '.*missing\.py'"):
+        BottomupInferencer("configs/missing.py")
+
+
+@pytest.mark.parametrize("size", [(100, 80), (80, 100), (64, 64), (300, 120)])
+def test_heatmaps_lie_where_the_keypoints_are(model, size):
+    """The network's input shows more than the picture, which is not to be seen."""
+    (sample,) = inference_bottomup(model, picture(*size))
+    h, w = sample.img_shape
+    heatmap = np.zeros((h, w), np.float32)
+    x, y = w // 2 + 20, h // 2 - 30
+    heatmap[y - 3 : y + 4, x - 3 : x + 4] = 1
+    warped = warp_to_picture(heatmap, sample)
+    assert warped.shape == size[::-1]
+    rows, columns = np.nonzero(warped > 0.5)
+    # where the estimator puts a keypoint found at this pixel's centre
+    expected = (np.array([x, y]) + 0.5) / sample.input_size * sample.input_scale
+    expected += sample.input_center - 0.5 * np.array(sample.input_scale)
+    # pixels of the picture are two to three of the input's
+    np.testing.assert_allclose([columns.mean(), rows.mean()], expected, atol=0.6)
+
+
+def test_the_inferencer_draws_heatmaps(checkpoint):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    image = picture(100, 80)
+    (result,) = inferencer(image, draw_heatmap=True, return_vis=True)
+    # people above, heatmaps below
+    assert result["visualization"][0].shape == (160, 100, 3)
 
 
 def test_samples_can_be_had_with_widths_too(checkpoint):

@@ -26,8 +26,9 @@ print(json.dumps([str(path), config.model.head.type, str(swahr_mmpose.tools_dir(
 def installed(tmp_path_factory):
     """A folder with the wheel's content."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, ROOT]
-    subprocess.run(command, check=True)
+    # with the environment's own setuptools, which is older than those that pip would fetch
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*command, "--no-build-isolation", "-w", folder, ROOT], check=True)
     (wheel,) = folder.glob("*.whl")
     target = folder / "site"
     with zipfile.ZipFile(wheel) as archive:

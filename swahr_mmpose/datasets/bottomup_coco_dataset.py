@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import mmpose
 from mmpose.datasets.datasets.body import CocoDataset, CrowdPoseDataset
 from mmpose.registry import DATASETS
+
+
+def _described_by_mmpose(name: str) -> dict[str, str]:
+    """Where MMPose's description of a dataset is.
+
+    Its datasets look in the current folder first, and warn.
+    """
+    package = Path(mmpose.__file__).parent
+    places = [root / "configs/_base_/datasets" for root in (package / ".mim", package.parent)]
+    found = [str(place / f"{name}.py") for place in places if (place / f"{name}.py").is_file()]
+    return dict(from_file=found[0] if found else f"configs/_base_/datasets/{name}.py")
 
 
 class _CheckedAnnotations:
@@ -42,6 +55,8 @@ class _CheckedAnnotations:
 class BottomupCocoDataset(_CheckedAnnotations, CocoDataset):
     """COCO keypoints, all people of an image in one sample; arguments as for ``CocoDataset``."""
 
+    METAINFO = _described_by_mmpose("coco")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("data_mode", "bottomup")
         super().__init__(*args, **kwargs)
@@ -50,6 +65,8 @@ class BottomupCocoDataset(_CheckedAnnotations, CocoDataset):
 @DATASETS.register_module()
 class BottomupCrowdPoseDataset(_CheckedAnnotations, CrowdPoseDataset):
     """CrowdPose, all people of an image in one sample; arguments as for ``CrowdPoseDataset``."""
+
+    METAINFO = _described_by_mmpose("crowdpose")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("data_mode", "bottomup")
