@@ -1,16 +1,20 @@
 """Every config builds, trains a step and predicts."""
 
+import argparse
 import json
+import re
+import shlex
 
 import pytest
 import torch
+from mmengine.config import DictAction
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
-from mmpose.registry import DATASETS, METRICS
+from mmpose.registry import DATASETS, HOOKS, METRICS
 
 from swahr_mmpose import config_path
 
-from .helpers import CONFIGS, build_model, load_config
+from .helpers import CONFIGS, ROOT, build_model, load_config
 
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.py"))
 SMALL = 128
@@ -121,3 +125,19 @@ def test_config_path_finds_configs_and_names_them():
     assert config_path("swahr_tiny_synthetic.py").is_file()
     with pytest.raises(FileNotFoundError, match=r"no config 'swahr'. There are: higherhrnet_w32"):
         config_path("swahr")
+
+
+def test_the_options_of_the_speed_section_are_understood():
+    """As MMEngine's command line reads them; they run on a GPU only."""
+    text = (ROOT / "docs" / "training.md").read_text()
+    section = text[text.index("## Speed") :]
+    (command,) = re.findall(r"```bash\n(.*?)```", section, flags=re.S)
+    words = shlex.split(command.replace("\\\n", " "))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    options = parser.parse_args(words[words.index("--cfg-options") :]).cfg_options
+    config = load_config("swahr_hrnet_w48_coco")
+    config.merge_from_dict(options)
+    assert HOOKS.build(config.default_hooks.channels_last).before_run
+    assert config.optim_wrapper.dtype == "bfloat16"
+    assert build_model(config).head.compile_losses

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -26,9 +27,13 @@ print(json.dumps([str(path), config.model.head.type, str(swahr_mmpose.tools_dir(
 def installed(tmp_path_factory):
     """A folder with the wheel's content."""
     folder = tmp_path_factory.mktemp("wheel")
+    # a copy: a build folder of the checkout might hold files that are there no more
+    source = folder / "source"
+    leave = shutil.ignore_patterns(".*", "build", "work_dirs", "data", "tests", "docs")
+    shutil.copytree(ROOT, source, ignore=leave)
     # with the environment's own setuptools, which is older than those that pip would fetch
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([*command, "--no-build-isolation", "-w", folder, ROOT], check=True)
+    subprocess.run([*command, "--no-build-isolation", "-w", folder, source], check=True)
     (wheel,) = folder.glob("*.whl")
     target = folder / "site"
     with zipfile.ZipFile(wheel) as archive:

@@ -129,7 +129,6 @@ def test_a_config_of_ones_own(synthetic_data, tmp_path):
         "train_dataloader.dataset.data_prefix.img": "images/train/",
         "test_dataloader.dataset.ann_file": "annotations/val.json",
         "test_dataloader.dataset.data_prefix.img": "images/val/",
-        "test_evaluator.ann_file": synthetic_data / "annotations/val.json",
         "train_dataloader.batch_size": 2,
         "train_cfg.max_epochs": 1,
         "model.backbone.init_cfg": "None",
