@@ -7,8 +7,9 @@ alone.
 """
 
 import os
-from importlib.util import find_spec
+import sys
 
+from .environment import check_openmmlab, is_installed
 from .paths import config_path, configs_dir, tools_dir
 from .version import __version__
 
@@ -19,17 +20,16 @@ __all__ = ["__version__", "config_path", "configs_dir", "tools_dir"]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _is_installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except (ImportError, ValueError):  # kept from being imported
-        return False
+# `python -m swahr_mmpose` says what is wrong with an installation: it must get past this
+_is_report = getattr(sys, "argv", [])[:1] == ["-m"]
 
+if is_installed("mmpose") and not _is_report:
+    check_openmmlab()
 
-if _is_installed("mmpose"):
     from . import apis, codecs, datasets, engine, evaluation, models, visualization
-    from .checkpoints import allow_mmengine_checkpoints
+    from .loading import allow_mmengine_checkpoints, read_safely_in_mmengine
 
     allow_mmengine_checkpoints()
+    read_safely_in_mmengine()
 
     __all__ += ["apis", "codecs", "datasets", "engine", "evaluation", "models", "visualization"]

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -17,7 +16,8 @@ from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from .checkpoints import allow_mmengine_checkpoints
+from .checkpoints import TRAINING_BRANCHES
+from .loading import CheckpointError, read_checkpoint
 from .paths import find_config
 
 #: Official module names to ours; the first that matches is used.
@@ -108,7 +108,7 @@ def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> 
             unknown.append(key)
     problems = [
         *_list("not expected by the config", unknown),
-        *_list("missing in the checkpoint", [key for key in target if key not in renamed]),
+        *_list("missing in the checkpoint", _missing(renamed, target, kind)),
         *_list("of another shape", _shape_differences(renamed, target)),
     ]
     if problems:
@@ -136,6 +136,14 @@ def _may_be_dropped(name: str, kind: str) -> bool:
     return kind == "official SWAHR" and name.startswith("head.scale_layers.")
 
 
+def _missing(renamed: dict[str, Tensor], target: dict[str, Tensor], kind: str) -> list[str]:
+    """What the target needs; a baseline has no branches of training, which then start at zero."""
+    missing = [key for key in target if key not in renamed]
+    if kind in ("official HigherHRNet", "MMPose 0.x"):
+        missing = [key for key in missing if not key.startswith(TRAINING_BRANCHES)]
+    return missing
+
+
 def _shape_differences(renamed: dict[str, Tensor], target: dict[str, Tensor]) -> list[str]:
     return [
         f"{key} {tuple(value.shape)} instead of {tuple(target[key].shape)}"
@@ -158,22 +166,10 @@ def load_source(path: Path) -> dict[str, Tensor]:
     Raises:
         ConversionError: If the file is missing, damaged, or no checkpoint.
     """
-    allow_mmengine_checkpoints()
-    if not path.is_file():
-        raise ConversionError(f"There is no file '{path}'.")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        # torch's own message advises to switch the check off, which would run what is in the file
-        raise ConversionError(
-            f"'{path}' can't be read as a checkpoint of tensors. It holds objects other than "
-            "tensors and plain values, which could run code, or it is no checkpoint."
-        ) from error
-    except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
-        raise ConversionError(
-            f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
-            f"another kind ({type(error).__name__})."
-        ) from error
+        checkpoint = read_checkpoint(path)
+    except (FileNotFoundError, CheckpointError) as error:
+        raise ConversionError(str(error)) from error
     state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):
         raise ConversionError(f"'{path}' holds no state dict: a dict of names to tensors.")

@@ -1,14 +1,35 @@
+import http.server
 import pickle
+import struct
+import threading
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.runner import Runner, load_checkpoint
+from mmpose.apis import init_model
 
-from swahr_mmpose.checkpoints import allow_mmengine_checkpoints
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.download import DownloadError, download
+from swahr_mmpose.loading import CheckpointError, allow_mmengine_checkpoints, read_checkpoint
+
+from .helpers import CONFIGS, build_model, evaluation_config, load_config
+
+CHECKED_BY_TORCH = pytest.mark.skipif(
+    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6),
+    reason="torch.load has no list of allowed types before 2.6",
+)
 
 
-def test_what_mmengine_saves_loads(tmp_path):
+def torch_load(path):
+    return torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize(
+    "read", [read_checkpoint, pytest.param(torch_load, marks=CHECKED_BY_TORCH)]
+)
+def test_what_mmengine_saves_loads(tmp_path, read):
     """Loss histories, NumPy arrays and scalars, as MMEngine puts them into checkpoints."""
     history = HistoryBuffer([1.0, 2.0], [1, 1])
     content = dict(
@@ -18,9 +39,15 @@ def test_what_mmengine_saves_loads(tmp_path):
     )
     path = tmp_path / "checkpoint.pth"
     torch.save(content, path)
-    loaded = torch.load(path, weights_only=True)
+    loaded = read(path)
     assert loaded["message_hub"]["log_scalars"]["loss"].mean() == history.mean()
     assert loaded["meta"]["dataset_meta"]["sigmas"] == np.float32(0.1)
+    assert loaded["meta"]["dataset_meta"]["colors"].tolist() == [[255, 0, 0]]
+    # saved again it holds the same types, and none of this package's
+    torch.save(loaded, path)
+    again = read(path)
+    assert again["message_hub"]["runtime_info"]["lr"] == 0.1
+    assert b"swahr" not in path.read_bytes()
 
 
 class Dangerous:
@@ -28,6 +55,7 @@ class Dangerous:
         return (print, ("this must not run",))
 
 
+@CHECKED_BY_TORCH
 def test_arbitrary_objects_are_still_refused(tmp_path, capsys):
     allow_mmengine_checkpoints()
     path = tmp_path / "checkpoint.pth"
@@ -51,9 +79,137 @@ class ReachesElsewhere:
         return (getattr, (np.ndarray, "tofile"))
 
 
-@pytest.mark.parametrize("trick", [ReachesForCode, ReachesElsewhere])
-def test_attributes_other_than_statistics_are_refused(tmp_path, trick):
+class RawPointers:
+    """An array of objects over raw bytes, which NumPy would follow as pointers."""
+
+    def __reduce__(self):
+        state = (1, (1,), np.dtype("O"), False, struct.pack("P", 0xDEAD))
+        return (np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"), state)
+
+
+class ArrayFromBuffer:
+    def __reduce__(self):
+        return (np.ndarray, ((1,), np.dtype("O"), struct.pack("P", 0xDEAD)))
+
+
+class ShortArray:
+    """Fewer bytes than its shape says."""
+
+    def __reduce__(self):
+        state = (1, (1 << 20,), np.dtype("f8"), False, b"12345678")
+        return (np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"), state)
+
+
+TRICKS = [Dangerous, ReachesForCode, ReachesElsewhere, RawPointers, ArrayFromBuffer, ShortArray]
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_tricks_are_refused(tmp_path, trick, capsys):
     path = tmp_path / "checkpoint.pth"
     torch.save(dict(meta=trick()), path)
-    with pytest.raises(pickle.UnpicklingError, match="It was not loaded"):
+    with pytest.raises(CheckpointError, match="can't be read as a checkpoint of tensors") as caught:
+        read_checkpoint(path)
+    assert "weights_only" not in str(caught.value)
+    assert "must not run" not in capsys.readouterr().out
+
+
+@CHECKED_BY_TORCH
+@pytest.mark.parametrize("trick", TRICKS)
+def test_tricks_are_refused_by_torch_too(tmp_path, trick):
+    path = tmp_path / "checkpoint.pth"
+    torch.save(dict(meta=trick()), path)
+    with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A folder, and the address that it is served at; the cache is elsewhere."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+        thread.join()
+
+
+def runner_with(synthetic_data, tmp_path, **changes):
+    config = evaluation_config(synthetic_data / "annotations" / "val.json")
+    config.update(work_dir=str(tmp_path / "work"), **changes)
+    return Runner.from_cfg(config)
+
+
+def by_init_model(path, *_):
+    init_model(str(CONFIGS / "swahr_tiny_synthetic.py"), path, device="cpu")
+
+
+def by_inferencer(path, *_):
+    BottomupInferencer("swahr_tiny_synthetic", path, device="cpu")
+
+
+def by_init_cfg(path, *_):
+    config = load_config("swahr_tiny_synthetic")
+    config.model.init_cfg = dict(type="Pretrained", checkpoint=path)
+    build_model(config).init_weights()
+
+
+def by_load_from(path, *place):
+    runner_with(*place, load_from=path).test()
+
+
+def by_resume(path, *place):
+    runner_with(*place).resume(path)
+
+
+def by_partial_checkpoint(path, *_):
+    config = load_config("swahr_tiny_synthetic")
+    config.model.partial_checkpoint = True
+    load_checkpoint(build_model(config), path)
+
+
+DOORS = [by_init_model, by_inferencer, by_init_cfg, by_load_from, by_resume, by_partial_checkpoint]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("remote", [False, True])
+def test_no_door_runs_what_is_in_a_file(server, synthetic_data, tmp_path, capsys, door, remote):
+    folder, address = server
+    torch.save(dict(state_dict=dict(), meta=Dangerous()), folder / "hostile.pth")
+    path = f"{address}/hostile.pth" if remote else str(folder / "hostile.pth")
+    with pytest.raises(CheckpointError, match="which could run code"):
+        door(path, synthetic_data, tmp_path)
+    assert "must not run" not in capsys.readouterr().out
+
+
+def test_weights_are_fetched_once(server, capsys):
+    folder, address = server
+    torch.save(dict(weight=torch.ones(1)), folder / "a.pth")
+    first = download(f"{address}/a.pth")
+    (folder / "a.pth").unlink()
+    assert download(f"{address}/a.pth") == first
+    assert read_checkpoint(first)["weight"] == 1
+
+
+def test_a_file_of_another_hash_is_removed_and_named(server, tmp_path):
+    folder, address = server
+    (folder / "a-0123abcd_20200101.pth").write_bytes(b"something else")
+    with pytest.raises(DownloadError, match="whose hash begins with 0123abcd, and was removed"):
+        download(f"{address}/a-0123abcd_20200101.pth")
+    assert list((tmp_path / "cache").rglob("*.pth*")) == []
+
+
+def test_what_can_not_be_fetched_says_where_to_put_it(server):
+    _, address = server
+    with pytest.raises(DownloadError, match=r"404.*put it to '.*missing\.pth'.*TORCH_HOME"):
+        download(f"{address}/missing.pth")

@@ -7,11 +7,20 @@ import sys
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import load_checkpoint
 from mmpose.apis import init_model
 
 from swahr_mmpose.conversion import ConversionError, convert_checkpoint, identify
 
-from .helpers import CONFIGS, GOLDEN, ROOT, golden, load_config, official_weights
+from .helpers import (
+    CONFIGS,
+    GOLDEN,
+    ROOT,
+    build_model,
+    golden,
+    load_config,
+    official_weights,
+)
 
 W32 = CONFIGS / "swahr_hrnet_w32_coco.py"
 
@@ -106,6 +115,18 @@ def test_swahr_for_the_baseline_drops_the_branches_by_name(official, tmp_path):
     assert all(key.startswith("conv_scale_layers.") for key in converted.dropped)
 
 
+@pytest.mark.parametrize("layout", [without_scales, mmpose_0x])
+def test_a_baseline_starts_a_swahr_config(official, tmp_path, layout):
+    """Its branches are not there, and stay as they are initialised: at zero."""
+    source = save(layout(official), tmp_path / "a.pth")
+    destination = tmp_path / "b.pth"
+    convert_checkpoint(source, destination, W32)
+    model = build_model(load_config("swahr_hrnet_w32_coco"))
+    load_checkpoint(model, str(destination))
+    torch.testing.assert_close(model.backbone.conv1.weight, official["conv1.weight"])
+    assert (model.head.scale_layers[0][-1].weight == 0).all()
+
+
 def test_imagenet_backbone_initialises(official, tmp_path):
     source = save(classifier(official), tmp_path / "a.pth")
     destination = tmp_path / "b.pth"
@@ -138,7 +159,11 @@ def truncated(path):
     [
         (lambda s: s, "swahr_hrnet_w48_coco", "of another shape: .*instead of.*Use the config"),
         (lambda s: s, "swahr_hrnet_w32_crowdpose", "of another shape: head.final_layers"),
-        (without_scales, "swahr_hrnet_w32_coco", "missing in the checkpoint: head.scale_layers"),
+        (
+            lambda s: {k: v for k, v in s.items() if not k.startswith("conv_scale_layers.1.")},
+            "swahr_hrnet_w32_coco",
+            "missing in the checkpoint: head.scale_layers.1",
+        ),
         (
             lambda s: s | {"extra.weight": torch.zeros(1)},
             "swahr_hrnet_w32_coco",

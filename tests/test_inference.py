@@ -183,3 +183,13 @@ def test_multi_scale_through_the_inference_api(checkpoint):
     (sample,) = inference_bottomup(model, picture(100, 80))
     assert sample.aug_scales == [0.5, 2.0]
     assert len(sample.pred_instances.keypoints) > 0
+
+
+def test_arrays_have_numbers_for_names(checkpoint, tmp_path):
+    """Over all calls: none is written over another."""
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    list(inferencer([picture(100, 80), picture(80, 80)], out_dir=str(tmp_path)))
+    list(inferencer(picture(100, 80), out_dir=str(tmp_path)))
+    for folder, suffix in (("predictions", "json"), ("visualizations", "jpg")):
+        names = sorted(path.name for path in (tmp_path / folder).iterdir())
+        assert names == [f"{index:06d}.{suffix}" for index in range(3)]

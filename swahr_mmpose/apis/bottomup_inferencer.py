@@ -31,9 +31,19 @@ class BottomupInferencer(MMPoseInferencer):
     ) -> None:
         weights = None if weights is None else str(weights)
         super().__init__(str(find_config(config)), weights, **kwargs)
+        self._num_arrays = 0
         model = self.inferencer.model
         if getattr(model.head, "scales_known", False):
             model.test_cfg["output_scales"] = True
+
+    def forward(self, inputs: Any, **forward_kwargs: Any) -> list[Any]:
+        """As in MMPose; pictures that have no file get numbers for names, over all calls."""
+        samples: list[Any] = super().forward(inputs, **forward_kwargs)
+        for sample in samples:
+            if not Path(sample.img_path).is_file():
+                sample.set_metainfo(dict(img_path=f"{self._num_arrays:06d}.jpg"))
+                self._num_arrays += 1
+        return samples
 
     def postprocess(
         self,

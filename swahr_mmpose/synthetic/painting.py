@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Tuple
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from .body import HEAD_RADIUS, KEYPOINTS, PersonPose
 
 _SUBPIXEL_BITS = 4
 
-Color = tuple[int, int, int]
+Color = Tuple[int, int, int]
 
 
 @dataclass

@@ -1,0 +1,212 @@
+"""Reading checkpoint files without running what is in them, with any version of torch."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import OrderedDict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Callable
+
+import numpy as np
+import torch
+from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from .download import download
+
+#: From this version on ``torch.load`` itself takes names for what it may rebuild.
+_TORCH_CHECKS = (2, 6)
+
+#: NumPy's codes of numbers and text: no objects, no fields.
+_PLAIN_DTYPE = re.compile(r"[?biufcSU]\d{0,9}")
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that can't be read; the message says why and what to do."""
+
+
+class _Dtype:
+    """What ``numpy.dtype`` in a checkpoint may be: that of numbers or text."""
+
+    def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
+        if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
+            raise pickle.UnpicklingError(f"It holds a NumPy array of the type {code!r}.")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array(np.ndarray):
+    """An array rebuilt from a checkpoint: what it is to hold is checked first.
+
+    NumPy's own would take raw bytes for pointers to objects. Saved again, it is an ordinary array.
+    """
+
+    def __new__(cls) -> _Array:
+        return super().__new__(cls, 0, np.uint8)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        version, shape, dtype, is_fortran, content = state
+        expected = dtype.dtype.itemsize
+        for side in shape:
+            expected *= side
+        if not isinstance(content, bytes) or len(content) != expected or min(shape, default=0) < 0:
+            raise pickle.UnpicklingError("It holds a NumPy array that does not fit its shape.")
+        super().__setstate__((version, shape, dtype.dtype, is_fortran, content))
+
+    def __reduce__(self) -> Any:
+        return self.view(np.ndarray).__reduce__()
+
+
+class _NameOnly:
+    """Stands for ``numpy.ndarray``, which checkpoints name and need not call."""
+
+    def __new__(cls, *_: Any, **__: Any) -> _NameOnly:
+        raise pickle.UnpicklingError("It builds a NumPy array in a way that none is saved in.")
+
+
+def _empty_array(kind: Any, shape: Any, code: Any) -> _Array:
+    """Stands for NumPy's ``_reconstruct``; the state that follows fills the array."""
+    return _Array()
+
+
+def _scalar(dtype: _Dtype, content: bytes) -> Any:
+    """Stands for NumPy's ``scalar``."""
+    if len(content) != dtype.dtype.itemsize:
+        raise pickle.UnpicklingError("It holds a NumPy number that does not fit its type.")
+    return np.frombuffer(content, dtype.dtype)[0]
+
+
+def _history_method(owner: Any, name: str) -> Callable[..., Any]:
+    """What ``getattr`` in a checkpoint may do: name a public method of MMEngine's loss history.
+
+    A pickled ``HistoryBuffer`` carries its statistics methods, each as a call of ``getattr``. That
+    function reaches anything, so it is not allowed itself; this stands in for it.
+    """
+    if owner is not HistoryBuffer or name.startswith("_"):
+        raise pickle.UnpicklingError(
+            f"The checkpoint asks for the attribute {name!r} of {owner!r}, which only code that "
+            "was put there could need. It was not loaded."
+        )
+    return getattr(HistoryBuffer, name)
+
+
+#: What MMEngine's own checkpoints hold besides tensors and plain values, by name. NumPy 1 calls its
+#: module ``numpy.core``, NumPy 2 ``numpy._core``: checkpoints of either load.
+_ALLOWED: dict[str, Any] = {
+    "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
+    "builtins.getattr": _history_method,
+    "numpy.ndarray": _NameOnly,
+    "numpy.dtype": _Dtype,
+    **{f"numpy.{core}.multiarray._reconstruct": _empty_array for core in ("core", "_core")},
+    **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
+}
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let ``torch.load(weights_only=True)`` read the types in MMEngine's own checkpoints.
+
+    From torch 2.6 on, checkpoints are read without unpickling arbitrary objects. MMEngine's hold
+    loss histories, NumPy arrays and scalars besides tensors; exactly these are allowed, and the
+    check stays on. Older versions of torch know no such list: see :func:`read_checkpoint`.
+    """
+    if _torch_version() >= _TORCH_CHECKS:
+        named = [(value, name) for name, value in _ALLOWED.items()]
+        torch.serialization.add_safe_globals([*named, _Array])
+
+
+def _torch_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How Python writes bytes into the pickles of torch."""
+    return text.encode("latin1")
+
+
+#: What tensors are rebuilt with, for versions of torch without a check that knows MMEngine's types.
+_TENSORS: dict[str, Any] = {
+    "collections.OrderedDict": OrderedDict,
+    "torch._utils._rebuild_tensor_v2": torch._utils._rebuild_tensor_v2,
+    "torch._utils._rebuild_parameter": torch._utils._rebuild_parameter,
+    "torch.Size": torch.Size,
+    "torch.device": torch.device,
+    "_codecs.encode": _encode,
+    "builtins.set": set,
+    "__builtin__.set": set,
+    "__builtin__.getattr": _history_method,
+    **{str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)},
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Rebuilds tensors, plain values and what MMEngine saves; refuses everything else by name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        known = {**_TENSORS, **_ALLOWED}
+        if f"{module}.{name}" not in known:
+            raise pickle.UnpicklingError(f"It asks for {module}.{name}.")
+        return known[f"{module}.{name}"]
+
+
+#: As torch takes it in place of the module ``pickle``.
+_PICKLE = SimpleNamespace(
+    __name__="swahr_mmpose",
+    Unpickler=_Unpickler,
+    load=lambda file, **options: _Unpickler(file, **options).load(),
+)
+
+
+def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
+    """The content of a checkpoint file, read without unpickling arbitrary objects.
+
+    Args:
+        path: The file.
+        map_location: As for ``torch.load``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If the file is damaged, no checkpoint, or holds what could run code.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file '{path}'.")
+    options: dict[str, Any] = dict(weights_only=True)
+    if _torch_version() < _TORCH_CHECKS:
+        # our check in place of torch's, which does not know MMEngine's types
+        options = dict(weights_only=False, pickle_module=_PICKLE)
+    try:
+        return torch.load(str(path), map_location=map_location, **options)
+    except pickle.UnpicklingError as error:
+        # torch's own message goes on with the advice to switch the check off
+        reason = str(error).splitlines()[0] if "weights_only" not in str(error) else ""
+        raise CheckpointError(
+            f"'{path}' can't be read as a checkpoint of tensors. It holds objects other than "
+            f"tensors and plain values, which could run code, or it is no checkpoint. {reason}"
+        ) from error
+    except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
+        raise CheckpointError(
+            f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
+            f"another kind ({type(error).__name__})."
+        ) from error
+
+
+def read_safely_in_mmengine() -> None:
+    """Have MMEngine read checkpoint files with :func:`read_checkpoint`, whatever its version.
+
+    This is the way of ``init_model``, inferencers, ``init_cfg``, ``load_from`` and ``--resume``.
+    MMEngine's own reads without a check where torch's default has none, and from addresses always.
+    """
+
+    # MMEngine logs what comes after `load_from_`
+    def load_from_local(filename: str, map_location: Any = None) -> Any:
+        return read_checkpoint(filename, map_location)
+
+    def load_from_http(filename: str, map_location: Any = None) -> Any:
+        return read_checkpoint(download(filename), map_location)
+
+    CheckpointLoader.register_scheme("", load_from_local, force=True)
+    CheckpointLoader.register_scheme(["http://", "https://"], load_from_http, force=True)
