@@ -1,0 +1,297 @@
+"""Installs mmcv with its CPU operators, built for the torch of this Python's environment.
+
+mmcv 2.1 has no wheel for torch 2.2 and newer, and its build parses torch's headers anew in each of
+77 files. Here GCC reads them once, into a precompiled header, which takes the build from a quarter
+of an hour to two minutes on two cores. With other compilers the build is the plain one.
+
+Needed in the environment: torch, ninja, wheel and setuptools<81. A wheel of mmcv that pip finds
+(PIP_FIND_LINKS) is taken instead, if it works with this torch. No CUDA operator is built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from progress import CommandError, run
+
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+HEADER = "#include <torch/types.h>\n#include <vector>\n"
+STANDARD = "-std=c++17"  # as mmcv's setup.py asks for with torch 1.13 and newer
+# mmcv's setup.py reads its version from locals() after an exec that Python 3.13 keeps out of them.
+VERSION_LOOKUP = (
+    ("exec(compile(f.read(), version_file, 'exec'))", "exec(f.read(), globals())"),
+    ("locals()['__version__']", "globals()['__version__']"),
+)
+
+
+class BuildError(RuntimeError):
+    """mmcv can't be built; the message says what helps."""
+
+
+def environment(work: Path | None = None) -> dict[str, str]:
+    """The environment variables of all commands: this environment's programs first, no CUDA."""
+    variables = dict(os.environ)
+    variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    variables["CUDA_VISIBLE_DEVICES"] = ""  # else mmcv looks for nvcc
+    variables["MMCV_WITH_OPS"] = "1"
+    variables["MAX_JOBS"] = str(len(os.sched_getaffinity(0)) if _has_affinity() else os.cpu_count())
+    for name in ("FORCE_CUDA", "FORCE_MLU", "FORCE_MPS", "FORCE_NPU"):
+        variables.pop(name, None)
+    if work is not None:
+        variables["TMPDIR"] = str(work)
+    return variables
+
+
+def _has_affinity() -> bool:
+    """Whether the system tells which cores this process may use (Linux does)."""
+    return hasattr(os, "sched_getaffinity")
+
+
+def check_tools() -> None:
+    """Stop with what helps, where something that the build needs is missing."""
+    for module, mend in (
+        ("torch", "install torch first"),
+        ("ninja", "pip install ninja"),
+        ("wheel", "pip install wheel"),
+        ("pkg_resources", 'pip install "setuptools<81"'),
+    ):
+        if importlib.util.find_spec(module) is None:
+            raise BuildError(f"{sys.executable} has no {module}: {mend}")
+
+
+def works(version: str) -> bool:
+    """Whether this version of mmcv is installed, and its operators load with this torch."""
+    try:
+        if metadata.version("mmcv") != version:
+            return False
+    except metadata.PackageNotFoundError:
+        return False
+    # the operators alone: all of mmcv needs OpenCV, which may lack its display libraries yet
+    code = (
+        "import importlib.util, sys, torch\n"
+        "sys.path[:0] = importlib.util.find_spec('mmcv').submodule_search_locations\n"
+        "import _ext\n"
+    )
+    return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def find_wheel(version: str, work: Path) -> Path | None:
+    """The wheel that pip finds for this Python, if there is one."""
+    command = [*PIP, "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary", "mmcv"]
+    subprocess.run(
+        [*command, "--dest", str(work), f"mmcv=={version}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return next(work.glob("mmcv-*.whl"), None)
+
+
+def install(wheel: Path, constraint: str | None) -> None:
+    """Install a wheel, and what it requires."""
+    # over an mmcv of this version that doesn't work; all else is left as it is
+    command = [*PIP, "install", "--no-cache-dir", "--force-reinstall", "--no-deps", str(wheel)]
+    run(f"Installing {wheel.name}", command)
+    command = [*PIP, "install", str(wheel)]
+    run("Installing what mmcv needs", command + (["-c", constraint] if constraint else []))
+
+
+def unpack_sources(version: str, work: Path) -> Path:
+    """Download mmcv's source distribution and return the folder where it is unpacked.
+
+    pip unpacks what it downloads and asks its setup.py for the version. On Python 3.13 that fails,
+    so the unpacked folder is taken, which pip leaves where it was.
+    """
+    command = [*PIP, "download", "--no-clean", "--no-cache-dir", "--no-deps", "--no-binary", "mmcv"]
+    command += ["--no-build-isolation", "--dest", str(work), f"mmcv=={version}"]
+    try:
+        run(f"Downloading mmcv {version}", command, env=environment(work))
+    except CommandError as error:
+        failure = str(error)
+    else:
+        failure = "pip left no sources"
+    for setup in work.glob("pip-*/mmcv_*/setup.py"):
+        if sys.version_info >= (3, 13):
+            mend_version_lookup(setup)
+        return setup.parent
+    raise BuildError(
+        f"{failure}\nmmcv's sources can't be had: is there a network, and the version?"
+    )
+
+
+def mend_version_lookup(setup: Path) -> None:
+    """Make an unpacked setup.py find its version on Python 3.13."""
+    text = setup.read_text(encoding="utf-8")
+    for old, new in VERSION_LOOKUP:
+        if old not in text:
+            raise BuildError(f"{setup} is not as expected on Python 3.13 (no {old!r}): use 3.12")
+        text = text.replace(old, new)
+    setup.write_text(text, encoding="utf-8")
+
+
+def compiler() -> list[str]:
+    """The C++ compiler that torch calls."""
+    return [os.environ.get("CXX", "c++")]
+
+
+def is_gcc() -> bool:
+    """Whether the compiler is GCC (Clang says that it is one, too)."""
+    command = [*compiler(), "-dM", "-E", "-x", "c++", os.devnull]
+    try:
+        macros = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8").stdout
+    except FileNotFoundError:
+        mend = "install GCC (Debian: apt install g++), or name a compiler in CXX"
+        raise BuildError(f"no C++ compiler {compiler()[0]!r}: {mend}") from None
+    return "__GNUC__" in macros and "__clang__" not in macros
+
+
+def precompile(work: Path, flags: str) -> Path | None:
+    """Precompile torch's headers with the flags of mmcv's build, and return the header.
+
+    Returns:
+        None where the compiler can't.
+    """
+    from torch.utils.cpp_extension import BuildExtension, include_paths
+
+    header = work / "torch_pch.hpp"
+    header.write_text(HEADER)
+    compile_flags = [
+        *shlex.split(sysconfig.get_config_var("CFLAGS") or ""),
+        *shlex.split(os.environ.get("CPPFLAGS", "")),
+        *shlex.split(flags),
+        *shlex.split(sysconfig.get_config_var("CCSHARED") or ""),
+        *(f"-I{path}" for path in [*include_paths(), sysconfig.get_path("include")]),
+        STANDARD,
+        "-DTORCH_API_INCLUDE_EXTENSION_H",
+        "-DTORCH_EXTENSION_NAME=_ext",
+    ]
+    if hasattr(BuildExtension, "_add_gnu_cpp_abi_flag"):  # torch before 2.7 names its ABI
+        import torch
+
+        compile_flags.append(f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}")
+    command = [*compiler(), *compile_flags, "-x", "c++-header", str(header)]
+    try:
+        run("Precompiling torch's headers", [*command, "-o", f"{header}.gch"])
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        return None
+    return header
+
+
+def build(version: str, optimize: int, use_header: bool, work: Path) -> Path:
+    """Build mmcv's wheel.
+
+    Args:
+        version: mmcv's version.
+        optimize: The compiler's level of optimisation.
+        use_header: Whether to precompile torch's headers, where the compiler is GCC.
+        work: A folder for the sources, the header and the objects.
+
+    Returns:
+        The wheel.
+    """
+    check_tools()
+    sources = unpack_sources(version, work)
+    gcc = is_gcc()
+    variables = environment(work)
+    flags = f"{os.environ.get('CFLAGS', '')} -O{optimize} -g0"
+    header = precompile(work, flags) if use_header and gcc else None
+    if header is not None:
+        flags += f" -Winvalid-pch -include {header}"
+    elif use_header:
+        why = "the header was refused" if gcc else f"{compiler()[0]} is not GCC"
+        print(f"No precompiled header ({why}): the build takes about ten times as long")
+    variables["CFLAGS"] = flags
+    watch = Watch()
+    command = [sys.executable, "setup.py", "bdist_wheel", "--dist-dir", str(work / "dist")]
+    try:
+        run(f"Building mmcv {version}", command, watch, env=variables, cwd=sources)
+    except CommandError as error:
+        mend = "above is the compiler's message; a full disk or too little memory are common causes"
+        raise BuildError(f"{error}\n{mend}") from None
+    return next((work / "dist").glob("mmcv-*.whl"))
+
+
+class Watch:
+    """Tells how far ninja is, and says once if the compiler refuses the precompiled header."""
+
+    def __init__(self) -> None:
+        self.refused = False
+
+    def __call__(self, line: str) -> str | None:
+        """Describe a line of the build's output."""
+        if "[-Winvalid-pch]" in line and not self.refused:
+            self.refused = True
+            print(f"The precompiled header is refused; the build goes on without it:\n{line}")
+        step = re.match(r"\[(\d+)/(\d+)\]", line)
+        return f"{step.group(1)} of {step.group(2)} files" if step else None
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", default="2.1.0", help="mmcv's version (default: %(default)s)")
+    parser.add_argument("-c", "--constraint", help="pip's constraints for what mmcv requires")
+    parser.add_argument(
+        "--output", type=Path, help="a folder to leave the wheel in; nothing is installed then"
+    )
+    parser.add_argument(
+        "--optimize",
+        type=int,
+        choices=range(4),
+        default=0,
+        help="the compiler's level; 0 builds fastest, 3 runs fastest (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--build", action="store_true", help="build even where pip finds a wheel of mmcv"
+    )
+    parser.add_argument("--plain", action="store_true", help="don't precompile torch's headers")
+    arguments = parser.parse_args()
+    try:
+        provide(arguments)
+    except (BuildError, CommandError) as error:
+        print(f"build_mmcv: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def provide(arguments: argparse.Namespace) -> None:
+    """Do what the command line says."""
+    version = arguments.version
+    if not (arguments.output or arguments.build) and works(version):
+        print(f"mmcv {version} is there, and works with this torch")
+        return
+    # the header alone takes hundreds of megabytes; all of it goes with the folder
+    with tempfile.TemporaryDirectory(prefix="build_mmcv-") as folder:
+        work = Path(folder)
+        wheel = None if arguments.build else find_wheel(version, work)
+        if wheel is not None and not arguments.output:
+            install(wheel, arguments.constraint)
+            if works(version):
+                return
+            print(f"{wheel.name} does not work with this torch: building another")
+            wheel = None
+        wheel = wheel or build(version, arguments.optimize, not arguments.plain, work)
+        if arguments.output:
+            arguments.output.mkdir(parents=True, exist_ok=True)
+            print(shutil.copy2(wheel, arguments.output))
+            return
+        install(wheel, arguments.constraint)
+    if not works(version):
+        raise BuildError("mmcv is built, but its operators don't load: try again with --plain")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
