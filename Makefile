@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 STEP := $(BIN)/python scripts/progress.py
 PINNED := --constraint requirements/env.txt
 STAMP := $(VENV)/.installed
@@ -12,14 +12,14 @@ PYTEST := $(BIN)/python -m pytest
 
 env: $(STAMP)
 
-# What each step of it does is in docs/installation.md. torch is not compiled to bytecode here, which
-# takes longer than its import does; Python does it for the modules that are used.
+# docs/installation.md says how mmcv is built. Nothing is compiled to bytecode here, which takes long;
+# Python does it for the modules that are used.
 $(STAMP): requirements/build.txt requirements/runtime.txt requirements/mminstall.txt \
           requirements/dev.txt requirements/env.txt setup.py pyproject.toml
 	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@$(STEP) "Installing torch (about two minutes)" \
-	    $(PIP) --no-compile --requirement requirements/build.txt $(PINNED)
-	@$(BIN)/python scripts/build_mmcv.py $(PINNED)
+	    $(PIP) --requirement requirements/build.txt $(PINNED)
+	@$(BIN)/python scripts/build_mmcv.py --no-deps
 	@$(STEP) "Installing the rest (about a minute)" \
 	    $(PIP) --no-build-isolation --requirement requirements/runtime.txt \
 	    --requirement requirements/mminstall.txt --requirement requirements/dev.txt $(PINNED)

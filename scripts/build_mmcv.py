@@ -1,8 +1,9 @@
 """Installs mmcv with its CPU operators, built for the torch of this Python's environment.
 
-mmcv 2.1 has no wheel for torch 2.2 and newer, and its build parses torch's headers anew in each of
-77 files. Here GCC reads them once, into a precompiled header, which takes the build from a quarter
-of an hour to two minutes on two cores. With other compilers the build is the plain one.
+mmcv 2.1 has no wheel for torch 2.2 and newer, and its build reads torch's headers anew in each of
+77 files. Here 56 of them, which only pass calls on, are compiled as one, and GCC reads the headers
+into a precompiled one first: on two cores that takes the build from a quarter of an hour to one or
+two minutes. Where this fails, the plain build follows. mmcv's code stays as it is.
 
 Needed in the environment: torch, ninja, wheel and setuptools<81. A wheel of mmcv that pip finds
 (PIP_FIND_LINKS) is taken instead, if it works with this torch. No CUDA operator is built.
@@ -27,7 +28,7 @@ from progress import CommandError, run
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 HEADER = "#include <torch/types.h>\n#include <vector>\n"
-STANDARD = "-std=c++17"  # as mmcv's setup.py asks for with torch 1.13 and newer
+STANDARD = "-std=c++17"  # what mmcv's setup.py asks for with torch 1.13 and newer
 # mmcv's setup.py reads its version from locals() after an exec that Python 3.13 keeps out of them.
 VERSION_LOOKUP = (
     ("exec(compile(f.read(), version_file, 'exec'))", "exec(f.read(), globals())"),
@@ -97,13 +98,14 @@ def find_wheel(version: str, work: Path) -> Path | None:
     return next(work.glob("mmcv-*.whl"), None)
 
 
-def install(wheel: Path, constraint: str | None) -> None:
+def install(wheel: Path, arguments: argparse.Namespace) -> None:
     """Install a wheel, and what it requires."""
     # over an mmcv of this version that doesn't work; all else is left as it is
     command = [*PIP, "install", "--no-cache-dir", "--force-reinstall", "--no-deps", str(wheel)]
     run(f"Installing {wheel.name}", command)
-    command = [*PIP, "install", str(wheel)]
-    run("Installing what mmcv needs", command + (["-c", constraint] if constraint else []))
+    if not arguments.no_deps:
+        constraint = ["--constraint", arguments.constraint] if arguments.constraint else []
+        run("Installing what mmcv requires", [*PIP, "install", str(wheel), *constraint])
 
 
 def unpack_sources(version: str, work: Path) -> Path:
@@ -114,6 +116,7 @@ def unpack_sources(version: str, work: Path) -> Path:
     """
     command = [*PIP, "download", "--no-clean", "--no-cache-dir", "--no-deps", "--no-binary", "mmcv"]
     command += ["--no-build-isolation", "--dest", str(work), f"mmcv=={version}"]
+    work.mkdir()
     try:
         run(f"Downloading mmcv {version}", command, env=environment(work))
     except CommandError as error:
@@ -121,22 +124,35 @@ def unpack_sources(version: str, work: Path) -> Path:
     else:
         failure = "pip left no sources"
     for setup in work.glob("pip-*/mmcv_*/setup.py"):
-        if sys.version_info >= (3, 13):
-            mend_version_lookup(setup)
+        mend(setup)
         return setup.parent
     raise BuildError(
         f"{failure}\nmmcv's sources can't be had: is there a network, and the version?"
     )
 
 
-def mend_version_lookup(setup: Path) -> None:
-    """Make an unpacked setup.py find its version on Python 3.13."""
+def mend(setup: Path) -> None:
+    """Make an unpacked setup.py work with newer versions of Python and torch."""
     text = setup.read_text(encoding="utf-8")
-    for old, new in VERSION_LOOKUP:
+    changes = [(f"'{STANDARD}'", f"'{standard()}'")]
+    if sys.version_info >= (3, 13):
+        changes += VERSION_LOOKUP
+    for old, new in changes:
         if old not in text:
-            raise BuildError(f"{setup} is not as expected on Python 3.13 (no {old!r}): use 3.12")
+            raise BuildError(f"mmcv's setup.py is not as expected (no {old}): is it mmcv 2.1?")
         text = text.replace(old, new)
     setup.write_text(text, encoding="utf-8")
+
+
+def standard() -> str:
+    """The C++ standard that torch's headers ask for: newer ones stop at C++17."""
+    from torch.utils.cpp_extension import include_paths
+
+    for folder in include_paths():
+        header = Path(folder) / "ATen" / "ATen.h"
+        if header.is_file() and "202002L" in header.read_text(encoding="utf-8"):
+            return "-std=c++20"
+    return STANDARD
 
 
 def compiler() -> list[str]:
@@ -171,7 +187,7 @@ def precompile(work: Path, flags: str) -> Path | None:
         *shlex.split(flags),
         *shlex.split(sysconfig.get_config_var("CCSHARED") or ""),
         *(f"-I{path}" for path in [*include_paths(), sysconfig.get_path("include")]),
-        STANDARD,
+        standard(),
         "-DTORCH_API_INCLUDE_EXTENSION_H",
         "-DTORCH_EXTENSION_NAME=_ext",
     ]
@@ -188,38 +204,64 @@ def precompile(work: Path, flags: str) -> Path | None:
     return header
 
 
-def build(version: str, optimize: int, use_header: bool, work: Path) -> Path:
-    """Build mmcv's wheel.
+def join_sources(sources: Path) -> None:
+    """Make one file of those that pass calls on to the operators of a device.
+
+    Each file costs seconds for torch's headers, even precompiled, and next to nothing for itself.
+    The files of the operators themselves (in ``cpu``) define the same names, so they stay apart,
+    and so does ``pybind.cpp``, which takes longest: with its new name it is compiled
+    first.
+    """
+    folder = sources / "mmcv" / "ops" / "csrc" / "pytorch"
+    (folder / "pybind.cpp").rename(folder / "_pybind.cc")
+    includes = []
+    for path in sorted(folder.glob("*.cpp")):
+        path.rename(path.with_suffix(".inc"))
+        includes.append(f'#include "{path.stem}.inc"\n')
+    (folder / "_pybind.cc").rename(folder / "_pybind.cpp")
+    (folder / "joined.cpp").write_text("".join(includes))
+
+
+def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
+    """Build mmcv's wheel, plainly if the fast way fails.
 
     Args:
         version: mmcv's version.
         optimize: The compiler's level of optimisation.
-        use_header: Whether to precompile torch's headers, where the compiler is GCC.
+        plain: Whether to leave out the fast way.
         work: A folder for the sources, the header and the objects.
 
     Returns:
         The wheel.
     """
     check_tools()
-    sources = unpack_sources(version, work)
     gcc = is_gcc()
-    variables = environment(work)
     flags = f"{os.environ.get('CFLAGS', '')} -O{optimize} -g0"
-    header = precompile(work, flags) if use_header and gcc else None
-    if header is not None:
-        flags += f" -Winvalid-pch -include {header}"
-    elif use_header:
-        why = "the header was refused" if gcc else f"{compiler()[0]} is not GCC"
-        print(f"No precompiled header ({why}): the build takes about ten times as long")
-    variables["CFLAGS"] = flags
-    watch = Watch()
-    command = [sys.executable, "setup.py", "bdist_wheel", "--dist-dir", str(work / "dist")]
+    if not plain:
+        sources = unpack_sources(version, work / "fast")
+        header = precompile(work, flags) if gcc else None
+        if header is None:
+            why = "it was refused" if gcc else f"{compiler()[0]} is not GCC"
+            print(f"No precompiled header ({why}): the build takes several times as long")
+        included = f" -Winvalid-pch -include {header}" if header else ""
+        join_sources(sources)
+        try:
+            return compile_wheel(sources, flags + included)
+        except CommandError as error:
+            print(f"{error}\nThe fast build failed (above): trying the plain one, which takes long")
     try:
-        run(f"Building mmcv {version}", command, watch, env=variables, cwd=sources)
+        return compile_wheel(unpack_sources(version, work / "plain"), flags)
     except CommandError as error:
-        mend = "above is the compiler's message; a full disk or too little memory are common causes"
+        mend = "see the compiler's message above; a full disk and too little memory are common"
         raise BuildError(f"{error}\n{mend}") from None
-    return next((work / "dist").glob("mmcv-*.whl"))
+
+
+def compile_wheel(sources: Path, flags: str) -> Path:
+    """Build the wheel from unpacked sources, with these flags for the compiler."""
+    command = [sys.executable, "setup.py", "bdist_wheel", "--dist-dir", "dist"]
+    variables = {**environment(), "CFLAGS": flags}
+    run("Building mmcv", command, Watch(), env=variables, cwd=sources)
+    return next((sources / "dist").glob("mmcv-*.whl"))
 
 
 class Watch:
@@ -244,6 +286,7 @@ def main() -> int:
     )
     parser.add_argument("--version", default="2.1.0", help="mmcv's version (default: %(default)s)")
     parser.add_argument("-c", "--constraint", help="pip's constraints for what mmcv requires")
+    parser.add_argument("--no-deps", action="store_true", help="don't install what mmcv requires")
     parser.add_argument(
         "--output", type=Path, help="a folder to leave the wheel in; nothing is installed then"
     )
@@ -257,7 +300,9 @@ def main() -> int:
     parser.add_argument(
         "--build", action="store_true", help="build even where pip finds a wheel of mmcv"
     )
-    parser.add_argument("--plain", action="store_true", help="don't precompile torch's headers")
+    parser.add_argument(
+        "--plain", action="store_true", help="build file by file, without a precompiled header"
+    )
     arguments = parser.parse_args()
     try:
         provide(arguments)
@@ -278,17 +323,17 @@ def provide(arguments: argparse.Namespace) -> None:
         work = Path(folder)
         wheel = None if arguments.build else find_wheel(version, work)
         if wheel is not None and not arguments.output:
-            install(wheel, arguments.constraint)
+            install(wheel, arguments)
             if works(version):
                 return
             print(f"{wheel.name} does not work with this torch: building another")
             wheel = None
-        wheel = wheel or build(version, arguments.optimize, not arguments.plain, work)
+        wheel = wheel or build(version, arguments.optimize, arguments.plain, work)
         if arguments.output:
             arguments.output.mkdir(parents=True, exist_ok=True)
             print(shutil.copy2(wheel, arguments.output))
             return
-        install(wheel, arguments.constraint)
+        install(wheel, arguments)
     if not works(version):
         raise BuildError("mmcv is built, but its operators don't load: try again with --plain")
 
