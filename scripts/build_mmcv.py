@@ -182,7 +182,6 @@ def precompile(work: Path, flags: str) -> Path | None:
     header = work / "torch_pch.hpp"
     header.write_text(HEADER)
     compile_flags = [
-        *shlex.split(sysconfig.get_config_var("CFLAGS") or ""),
         *shlex.split(os.environ.get("CPPFLAGS", "")),
         *shlex.split(flags),
         *shlex.split(sysconfig.get_config_var("CCSHARED") or ""),
@@ -236,7 +235,9 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
     """
     check_tools()
     gcc = is_gcc()
-    flags = f"{os.environ.get('CFLAGS', '')} -O{optimize} -g0"
+    # newer setuptools takes CFLAGS in place of Python's own flags, older adds them: this suits both
+    python_flags = sysconfig.get_config_var("CFLAGS") or ""
+    flags = f"{python_flags} {os.environ.get('CFLAGS', '')} -O{optimize} -g0"
     if not plain:
         sources = unpack_sources(version, work / "fast")
         header = precompile(work, flags) if gcc else None
