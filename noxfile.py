@@ -9,6 +9,7 @@ before this package is installed.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ nox.options.stop_on_first_error = False
 
 ROOT = Path(__file__).resolve().parent
 OPENMMLAB = ("mmcv==2.1.0", "mmengine==0.10.7", "mmdet==3.3.0", "mmpose==1.3.2", "openmim==0.3.9")
+XTCOCOTOOLS = "xtcocotools==1.14.3"
 IMPORTS = "import mmpose, mmdet; from mmcv.ops import nms; import mmpose.models"
 
 
@@ -63,8 +65,14 @@ def install_mmpose(session: nox.Session, environment: Environment) -> None:
 
     install("Installing torch", *pins[:5], "wheel", "ninja")
     session.run("python", str(ROOT / "scripts/build_mmcv.py"), "--constraint", str(constraints))
+    if environment.python == "3.13":
+        folder = Path(session.create_tmp()).resolve() / "xtcocotools"
+        shutil.rmtree(folder, ignore_errors=True)
+        session.run("python", str(ROOT / "scripts/sources.py"), XTCOCOTOOLS, str(folder))
+        unpacked = next(folder.glob("pip-*/xtcocotools_*"))
+        install("Installing xtcocotools", "--no-build-isolation", str(unpacked))
     # chumpy and xtcocotools build with what is installed
-    install("Installing MMPose", "--no-build-isolation", *OPENMMLAB, "chumpy", "xtcocotools")
+    install("Installing MMPose", "--no-build-isolation", *OPENMMLAB, "chumpy", XTCOCOTOOLS)
     install("Installing pytest", "pytest", "pytest-xdist", "tensorboard")
     # the same OpenCV without windows, which needs no display libraries
     version = "import importlib.metadata as m; print(m.version('opencv-python'))"

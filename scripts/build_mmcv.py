@@ -25,22 +25,13 @@ from importlib import metadata
 from pathlib import Path
 
 from progress import CommandError, run
+from sources import PIP, BuildError, unpack_sources
 
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 HEADER = "#include <torch/types.h>\n#include <vector>\n"
 STANDARD = "-std=c++17"  # what mmcv's setup.py asks for with torch 1.13 and newer
-# mmcv's setup.py reads its version from locals() after an exec that Python 3.13 keeps out of them.
-VERSION_LOOKUP = (
-    ("exec(compile(f.read(), version_file, 'exec'))", "exec(f.read(), globals())"),
-    ("locals()['__version__']", "globals()['__version__']"),
-)
 
 
-class BuildError(RuntimeError):
-    """mmcv can't be built; the message says what helps."""
-
-
-def environment(work: Path | None = None) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The environment variables of all commands: this environment's programs first, no CUDA."""
     variables = dict(os.environ)
     variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -49,8 +40,6 @@ def environment(work: Path | None = None) -> dict[str, str]:
     variables["MAX_JOBS"] = str(len(os.sched_getaffinity(0)) if _has_affinity() else os.cpu_count())
     for name in ("FORCE_CUDA", "FORCE_MLU", "FORCE_MPS", "FORCE_NPU"):
         variables.pop(name, None)
-    if work is not None:
-        variables["TMPDIR"] = str(work)
     return variables
 
 
@@ -108,40 +97,15 @@ def install(wheel: Path, arguments: argparse.Namespace) -> None:
         run("Installing what mmcv requires", [*PIP, "install", str(wheel), *constraint])
 
 
-def unpack_sources(version: str, work: Path) -> Path:
-    """Download mmcv's source distribution and return the folder where it is unpacked.
-
-    pip unpacks what it downloads and asks its setup.py for the version. On Python 3.13 that fails,
-    so the unpacked folder is taken, which pip leaves where it was.
-    """
-    command = [*PIP, "download", "--no-clean", "--no-cache-dir", "--no-deps", "--no-binary", "mmcv"]
-    command += ["--no-build-isolation", "--dest", str(work), f"mmcv=={version}"]
-    work.mkdir()
-    try:
-        run(f"Downloading mmcv {version}", command, env=environment(work))
-    except CommandError as error:
-        failure = str(error)
-    else:
-        failure = "pip left no sources"
-    for setup in work.glob("pip-*/mmcv_*/setup.py"):
-        mend(setup)
-        return setup.parent
-    raise BuildError(
-        f"{failure}\nmmcv's sources can't be had: is there a network, and the version?"
-    )
-
-
-def mend(setup: Path) -> None:
-    """Make an unpacked setup.py work with newer versions of Python and torch."""
+def unpack(version: str, work: Path) -> Path:
+    """Download mmcv's sources, and make them ask for the C++ standard that torch needs."""
+    sources = unpack_sources("mmcv", version, work, environment())
+    setup = sources / "setup.py"
     text = setup.read_text(encoding="utf-8")
-    changes = [(f"'{STANDARD}'", f"'{standard()}'")]
-    if sys.version_info >= (3, 13):
-        changes += VERSION_LOOKUP
-    for old, new in changes:
-        if old not in text:
-            raise BuildError(f"mmcv's setup.py is not as expected (no {old}): is it mmcv 2.1?")
-        text = text.replace(old, new)
-    setup.write_text(text, encoding="utf-8")
+    if f"'{STANDARD}'" not in text:
+        raise BuildError(f"mmcv's setup.py has no '{STANDARD}': only mmcv 2.1 and 2.2 are known")
+    setup.write_text(text.replace(f"'{STANDARD}'", f"'{standard()}'"), encoding="utf-8")
+    return sources
 
 
 def standard() -> str:
@@ -239,7 +203,7 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
     python_flags = sysconfig.get_config_var("CFLAGS") or ""
     flags = f"{python_flags} {os.environ.get('CFLAGS', '')} -O{optimize} -g0"
     if not plain:
-        sources = unpack_sources(version, work / "fast")
+        sources = unpack(version, work / "fast")
         header = precompile(work, flags) if gcc else None
         if header is None:
             why = "it was refused" if gcc else f"{compiler()[0]} is not GCC"
@@ -251,7 +215,7 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
         except CommandError as error:
             print(f"{error}\nThe fast build failed (above): trying the plain one, which takes long")
     try:
-        return compile_wheel(unpack_sources(version, work / "plain"), flags)
+        return compile_wheel(unpack(version, work / "plain"), flags)
     except CommandError as error:
         mend = "see the compiler's message above; a full disk and too little memory are common"
         raise BuildError(f"{error}\n{mend}") from None
