@@ -37,15 +37,11 @@ def environment() -> dict[str, str]:
     variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     variables["CUDA_VISIBLE_DEVICES"] = ""  # else mmcv looks for nvcc
     variables["MMCV_WITH_OPS"] = "1"
-    variables["MAX_JOBS"] = str(len(os.sched_getaffinity(0)) if _has_affinity() else os.cpu_count())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    variables.setdefault("MAX_JOBS", str(cores or 1))
     for name in ("FORCE_CUDA", "FORCE_MLU", "FORCE_MPS", "FORCE_NPU"):
         variables.pop(name, None)
     return variables
-
-
-def _has_affinity() -> bool:
-    """Whether the system tells which cores this process may use (Linux does)."""
-    return hasattr(os, "sched_getaffinity")
 
 
 def check_tools() -> None:
@@ -109,7 +105,7 @@ def unpack(version: str, work: Path) -> Path:
 
 
 def standard() -> str:
-    """The C++ standard that torch's headers ask for: newer ones stop at C++17."""
+    """The C++ standard that torch's headers ask for: newer ones refuse C++17."""
     from torch.utils.cpp_extension import include_paths
 
     for folder in include_paths():
