@@ -17,7 +17,7 @@ env: $(STAMP)
 $(STAMP): requirements/build.txt requirements/runtime.txt requirements/mminstall.txt \
           requirements/dev.txt requirements/env.txt setup.py pyproject.toml
 	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@$(STEP) "Installing torch (about two minutes)" \
+	@$(STEP) "Installing torch (about a minute)" \
 	    $(PIP) --requirement requirements/build.txt $(PINNED)
 	@$(BIN)/python scripts/build_mmcv.py --no-deps
 	@$(STEP) "Installing the rest (about a minute)" \
