@@ -94,9 +94,11 @@ def test(session: nox.Session, environment: Environment) -> None:
         session.error(f"pip install . changed the environment: {', '.join(changed)}")
     with session.chdir(session.create_tmp()):  # where the checkout's package is not found
         session.run("python", "-c", "import swahr_mmpose; print(swahr_mmpose.__file__)")
-    # the checkout goes to the end of the path, so that the tests import the installed package
+    # pytest leaves the path alone in this mode, so that the tests import the installed package
     tests = session.posargs or ["tests"]
-    session.run("pytest", "--import-mode=append", "-m", "not slow", "--numprocesses", "2", *tests)
+    session.run(
+        "pytest", "--import-mode=importlib", "-m", "not slow", "--numprocesses", "2", *tests
+    )
 
 
 def packages(session: nox.Session) -> set[str]:
