@@ -1,8 +1,9 @@
-# The commands of the README. `make env` needs Python 3.11 and gcc only.
+# The commands of the README. `make env` needs Python 3.11 and GCC only.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
+STEP := $(BIN)/python scripts/progress.py
 PINNED := --constraint requirements/env.txt
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
@@ -11,22 +12,22 @@ PYTEST := $(BIN)/python -m pytest
 
 env: $(STAMP)
 
-# mmcv is built without pip's cache: a cached wheel of it is taken for any torch, and fails with all
-# but its own. No CUDA operator of it is needed, so the build never looks for a compiler of them.
+# docs/installation.md says how mmcv is built. Nothing is compiled to bytecode here, which takes long;
+# Python does it for the modules that are used.
 $(STAMP): requirements/build.txt requirements/runtime.txt requirements/mminstall.txt \
           requirements/dev.txt requirements/env.txt setup.py pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing torch (about a minute)"
-	$(PIP) --requirement requirements/build.txt $(PINNED)
-	@echo "Installing mmcv (built from source unless a wheel is found: about 7 minutes on 2 cores)"
-	CUDA_VISIBLE_DEVICES= $(PIP) --no-cache-dir --no-build-isolation mmcv $(PINNED)
-	@echo "Installing the rest"
-	$(PIP) --no-build-isolation --requirement requirements/runtime.txt \
+	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@$(STEP) "Installing torch (about a minute)" \
+	    $(PIP) --requirement requirements/build.txt $(PINNED)
+	@$(BIN)/python scripts/build_mmcv.py --no-deps
+	@$(STEP) "Installing the rest (about a minute)" \
+	    $(PIP) --no-build-isolation --requirement requirements/runtime.txt \
 	    --requirement requirements/mminstall.txt --requirement requirements/dev.txt $(PINNED)
-	# the same OpenCV without windows, which needs no display libraries, in place of mmcv's
-	$(PIP) --no-deps --force-reinstall opencv-python-headless $(PINNED)
-	$(PIP) --no-deps --editable .
-	touch $@
+	@# the same OpenCV without windows, which needs no display libraries, in place of mmcv's
+	@$(STEP) "Installing OpenCV without windows" \
+	    $(PIP) --no-deps --force-reinstall opencv-python-headless $(PINNED)
+	@$(STEP) "Installing this package" $(PIP) --no-deps --editable .
+	@touch $@
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -47,7 +48,7 @@ demo: $(STAMP)
 	$(BIN)/python tools/demo.py
 
 docs: $(STAMP)
-	$(PIP) --requirement requirements/docs.txt
+	$(PIP) --quiet --requirement requirements/docs.txt
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build
 
 clean:
