@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-#: Heatmap values over which missing keypoints are looked for, one level after another, as parts of
-#: the detection threshold. Most are found at the first levels, where few pixels have to be seen.
-_LEVELS = (1.0, 1 / 4, 1 / 16)
+#: Pixels in which all people are looked for at once.
+_TOP = 1024
 
 #: Tags farther apart than this are at a distance that rounds to 1 at least.
 _HALF = 0.51
@@ -65,7 +64,7 @@ def fill_missing_keypoints(
         heatmaps: (K, H, W).
         tags: (L, K, H, W).
         threshold: The detection threshold: most missing keypoints are found among the pixels
-            over it, or over a part of it.
+            over it.
 
     Returns:
         A new array of the same shape.
@@ -101,34 +100,70 @@ def _best_pixels(
 ) -> np.ndarray:
     """For each mean tag the first pixel where heatmap − round(tag distance) is highest.
 
-    Pixels over a level whose distance rounds to 0 are tried first. All others give no more than
-    the level, or than the highest heatmap value less 1: if the best of the first gives more than
-    both, nothing else need be seen.
+    Where a distance rounds to 0 the heatmap value counts in full; elsewhere it counts for the
+    highest value less 1 at most. So the highest value at distance 0 wins, unless it is lower.
 
     Args:
         heatmap: (H·W,).
         tags: (L, H, W).
         means: (M, L).
-        threshold: The first level.
+        threshold: The detection threshold: most are found among the pixels over it.
     """
     flat_tags = tags.reshape(len(tags), -1)
-    best = np.full(len(means), -1)
-    highest = heatmap.max()
-    for part in _LEVELS:
-        level = part * threshold
-        still_open = np.flatnonzero(best < 0)
-        if not len(still_open):
-            break
-        pixels = np.flatnonzero(heatmap > level)
-        for person, near in zip(still_open, _near(flat_tags[0, pixels], means[still_open, 0])):
-            places = pixels[near]
-            scored = heatmap[places] - np.round(_distance(flat_tags[:, places], means[person]))
-            top = scored.max(initial=-np.inf)
-            if top > max(level, highest - 1):
-                best[person] = places[scored == top].min()
+    enough = heatmap.max() - 1
+    pixels = np.flatnonzero(heatmap > max(threshold, enough))
+    highest = _highest(heatmap, pixels)
+    best = _first_near(highest, flat_tags[:, highest], means)
+    # most are found by now, and nearly all others a little below the threshold
+    _fill_open(best, heatmap, flat_tags, means, pixels)
+    if (best < 0).any():
+        _fill_open(best, heatmap, flat_tags, means, np.flatnonzero(heatmap > threshold / 4))
+    if (best < 0).any():
+        _fill_open(best, heatmap, flat_tags, means, None)
     for person in np.flatnonzero(best < 0):
         best[person] = np.argmax(heatmap - np.round(_distance(flat_tags, means[person])))
     return best
+
+
+def _fill_open(
+    best: np.ndarray,
+    heatmap: np.ndarray,
+    tags: np.ndarray,
+    means: np.ndarray,
+    pixels: np.ndarray | None,
+) -> None:
+    """Where ``best`` (M,) is −1, write the highest of the pixels whose distance rounds to 0.
+
+    They must be all pixels over some value; None is the whole map.
+    """
+    still_open = np.flatnonzero(best < 0)
+    enough = heatmap.max() - 1
+    first = tags[0] if pixels is None else tags[0, pixels]
+    for person, near in zip(still_open, _near(first, means[still_open, 0])):
+        own = np.sort(near if pixels is None else pixels[near])
+        own = own[_distance(tags[:, own], means[person]) <= 0.5]
+        if len(own) and heatmap[own].max() > enough:
+            best[person] = own[heatmap[own].argmax()]
+
+
+def _highest(heatmap: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """The first :data:`_TOP` of the pixels in order of their values, equal ones by place."""
+    values = heatmap[pixels]
+    if len(pixels) > _TOP:
+        kept = np.argpartition(-values, _TOP)[:_TOP]
+        pixels, values = pixels[kept], values[kept]
+    return pixels[np.lexsort((pixels, -values))]
+
+
+def _first_near(pixels: np.ndarray, tags: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """For each mean (M, L) the first of the pixels whose tag (L, P) is at a distance that rounds to
+    0; −1 where there is none.
+    """
+    if not len(pixels):
+        return np.full(len(means), -1)
+    squared = sum((tag - mean[:, None]) ** 2 for tag, mean in zip(tags, means.T))
+    near = np.sqrt(squared) <= 0.5
+    return np.where(near.any(axis=1), pixels[near.argmax(axis=1)], -1)
 
 
 def _near(tags: np.ndarray, means: np.ndarray) -> Iterator[np.ndarray]:
