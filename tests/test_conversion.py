@@ -49,7 +49,7 @@ def classifier(state_dict):
     backbone = {key: value for key, value in state_dict.items() if not key.startswith(head)}
     extra = ["stage4.2.fuse_layers.3.0.2.0.weight", "incre_modules.0.0.conv1.weight"]
     extra += ["downsamp_modules.0.0.weight", "final_layer.0.weight", "classifier.weight"]
-    return backbone | {key: torch.zeros(2) for key in extra}
+    return {**backbone, **{key: torch.zeros(2) for key in extra}}
 
 
 def save(content, path):
@@ -165,7 +165,7 @@ def truncated(path):
             "missing in the checkpoint: head.scale_layers.1",
         ),
         (
-            lambda s: s | {"extra.weight": torch.zeros(1)},
+            lambda s: {**s, "extra.weight": torch.zeros(1)},
             "swahr_hrnet_w32_coco",
             "not expected by the config: extra.weight",
         ),

@@ -62,8 +62,8 @@ def test_every_config_and_tool_is_in_the_wheel(installed):
 
 def test_an_installed_package_finds_its_configs(installed):
     path, head, tools = json.loads(run(installed, sys.executable, "-c", USE).splitlines()[-1])
-    assert Path(path).is_relative_to(installed)
-    assert Path(tools).is_relative_to(installed)
+    assert installed in Path(path).parents
+    assert installed in Path(tools).parents
     assert head == "SWAHRHead"
 
 

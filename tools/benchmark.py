@@ -74,7 +74,7 @@ def measure(row: Row, repeats: int, device: str) -> tuple[float, float]:
     """Median seconds of ours and the counterpart, in turn, for one of what a run does."""
     times: tuple[list[float], list[float]] = ([], [])
     for repeat in range(repeats + 2):
-        for run, own in zip((row.ours, row.other), times, strict=True):
+        for run, own in zip((row.ours, row.other), times):
             start = time.perf_counter()
             run()
             synchronize(device)

@@ -25,14 +25,14 @@ def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
     Raises:
         MergeError: If a file lacks a section, categories differ, or an image is in two files.
     """
-    for content, name in zip(contents, names, strict=True):
+    for content, name in zip(contents, names):
         for section in ("images", "annotations", "categories"):
             if section not in content:
                 raise MergeError(f"'{name}' has no `{section}`: it is no annotation file.")
         if content["categories"] != contents[0]["categories"]:
             raise MergeError(f"'{name}' has other `categories` than '{names[0]}'.")
     seen: dict[Any, str] = {}
-    for content, name in zip(contents, names, strict=True):
+    for content, name in zip(contents, names):
         for image in content["images"]:
             if image["id"] in seen:
                 raise MergeError(

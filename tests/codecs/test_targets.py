@@ -96,7 +96,7 @@ def test_keypoints_that_are_nowhere_are_not_drawn(value):
     ],
 )
 def test_wrong_options_are_named(kwargs, message):
-    options = dict(input_size=(64, 64), heatmap_sizes=[(16, 16), (32, 32)]) | kwargs
+    options = dict(dict(input_size=(64, 64), heatmap_sizes=[(16, 16), (32, 32)]), **kwargs)
     with pytest.raises(ValueError, match=message):
         ScaleAdaptiveHeatmap(**options)
 

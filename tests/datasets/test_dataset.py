@@ -18,7 +18,7 @@ def annotation(**changes):
         area=400.0,
         segmentation=[[5.0, 5, 25, 5, 25, 25]],
     )
-    return {key: value for key, value in (base | changes).items() if value is not None}
+    return {key: value for key, value in dict(base, **changes).items() if value is not None}
 
 
 def dataset_of(folder, annotations, kind="BottomupCocoDataset", **kwargs):

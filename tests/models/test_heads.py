@@ -15,7 +15,8 @@ FEATS = (2, 8, 24, 16)
 
 
 def head_of(kind=SWAHRHead, **kwargs):
-    options = dict(in_channels=8, num_keypoints=5, num_basic_blocks=1, decoder=CODEC) | kwargs
+    options = dict(in_channels=8, num_keypoints=5, num_basic_blocks=1, decoder=CODEC)
+    options.update(kwargs)
     head = kind(**options)
     head.init_weights()
     return head
@@ -266,10 +267,10 @@ def test_pretrained_branches_stay(tmp_path):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        (dict(decoder=CODEC | dict(num_keypoints=17)), "`num_keypoints=17`, but the head has"),
-        (dict(decoder=CODEC | dict(tag_dim=2)), "`tag_dim=2`, but the head has `tag_dim=1`"),
-        (dict(decoder=CODEC | dict(heatmap_sizes=[(16, 24)])), "1 entries, but the network has 2"),
-        (dict(decoder=CODEC | dict(heatmap_sizes=[(32, 48), (16, 24)])), "in the wrong order"),
+        (dict(decoder=dict(CODEC, num_keypoints=17)), "`num_keypoints=17`, but the head has"),
+        (dict(decoder=dict(CODEC, tag_dim=2)), "`tag_dim=2`, but the head has `tag_dim=1`"),
+        (dict(decoder=dict(CODEC, heatmap_sizes=[(16, 24)])), "1 entries, but the network has 2"),
+        (dict(decoder=dict(CODEC, heatmap_sizes=[(32, 48), (16, 24)])), "in the wrong order"),
         (
             dict(weight_branch="learned", heatmap_loss=dict(type="WeightAdaptiveLoss", gamma=None)),
             "`weight_branch='learned'` shifts the weight of WAHR",

@@ -246,7 +246,8 @@ def test_half_precision_gives_finite_losses_and_gradients(dtype):
     ],
 )
 def test_wrong_shapes_are_named(kwargs, message):
-    maps = dict(target=torch.rand(2, 3, 4, 5)) | {k: torch.rand(s) for k, s in kwargs.items()}
+    maps = dict(target=torch.rand(2, 3, 4, 5))
+    maps.update({k: torch.rand(s) for k, s in kwargs.items()})
     with pytest.raises(ValueError, match=message):
         WeightAdaptiveLoss()(torch.rand(2, 3, 4, 5), **maps)
 

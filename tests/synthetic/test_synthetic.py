@@ -97,8 +97,8 @@ def test_label_noise_grows_with_the_person():
     clean, noisy = pictures(60, seed=1), pictures(60, seed=1, label_noise=0.5)
     sigma = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1e3
     deviations = []
-    for (_, before), (_, after) in zip(clean, noisy, strict=True):
-        for a, b in zip(before, after, strict=True):
+    for (_, before), (_, after) in zip(clean, noisy):
+        for a, b in zip(before, after):
             first, second = (np.reshape(p["keypoints"], (17, 3)) for p in (a, b))
             labelled = first[:, 2] > 0
             unit = 2 * sigma * np.sqrt(a["area"])
