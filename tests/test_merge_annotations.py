@@ -15,9 +15,7 @@ _spec.loader.exec_module(tool)
 def content(image_ids, annotation_ids):
     return dict(
         images=[dict(id=i) for i in image_ids],
-        annotations=[
-            dict(id=a, image_id=i) for a, i in zip(annotation_ids, image_ids)
-        ],
+        annotations=[dict(id=a, image_id=i) for a, i in zip(annotation_ids, image_ids)],
         categories=[dict(id=1, name="person")],
     )
 

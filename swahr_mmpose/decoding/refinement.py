@@ -12,6 +12,9 @@ _TOP = 1024
 #: Tags farther apart than this are at a distance that rounds to 1 at least.
 _HALF = 0.51
 
+#: Picking out more pixels than this takes longer than reading the whole map in its order.
+_MOST = 1 << 14
+
 #: From so many people on, sorting the tags once is faster than a look at all for each.
 _WORTH_SORTING = 8
 
@@ -100,8 +103,8 @@ def _best_pixels(
 ) -> np.ndarray:
     """For each mean tag the first pixel where heatmap − round(tag distance) is highest.
 
-    Where a distance rounds to 0 the heatmap value counts in full; elsewhere it counts for the
-    highest value less 1 at most. So the highest value at distance 0 wins, unless it is lower.
+    The highest pixel at a distance that rounds to 0 is looked for first, where it most likely is.
+    All others cost 1 at least: only those that are higher by more than 1 can outweigh it.
 
     Args:
         heatmap: (H·W,).
@@ -110,22 +113,22 @@ def _best_pixels(
         threshold: The detection threshold: most are found among the pixels over it.
     """
     flat_tags = tags.reshape(len(tags), -1)
-    enough = heatmap.max() - 1
-    pixels = np.flatnonzero(heatmap > max(threshold, enough))
+    pixels = np.flatnonzero(heatmap > threshold)
     highest = _highest(heatmap, pixels)
     best = _first_near(highest, flat_tags[:, highest], means)
     # most are found by now, and nearly all others a little below the threshold
-    _fill_open(best, heatmap, flat_tags, means, pixels)
+    _find_near(best, heatmap, flat_tags, means, pixels)
     if (best < 0).any():
-        _fill_open(best, heatmap, flat_tags, means, np.flatnonzero(heatmap > threshold / 4))
+        _find_near(best, heatmap, flat_tags, means, np.flatnonzero(heatmap > threshold / 4))
     if (best < 0).any():
-        _fill_open(best, heatmap, flat_tags, means, None)
+        _find_near(best, heatmap, flat_tags, means, None)
     for person in np.flatnonzero(best < 0):
         best[person] = np.argmax(heatmap - np.round(_distance(flat_tags, means[person])))
+    _prefer_higher(best, heatmap, flat_tags, means)
     return best
 
 
-def _fill_open(
+def _find_near(
     best: np.ndarray,
     heatmap: np.ndarray,
     tags: np.ndarray,
@@ -134,16 +137,34 @@ def _fill_open(
 ) -> None:
     """Where ``best`` (M,) is −1, write the highest of the pixels whose distance rounds to 0.
 
-    They must be all pixels over some value; None is the whole map.
+    They must be all pixels over some value; None is the whole map. Where too many come into
+    question, nothing is written.
     """
     still_open = np.flatnonzero(best < 0)
-    enough = heatmap.max() - 1
     first = tags[0] if pixels is None else tags[0, pixels]
     for person, near in zip(still_open, _near(first, means[still_open, 0])):
-        own = np.sort(near if pixels is None else pixels[near])
-        own = own[_distance(tags[:, own], means[person]) <= 0.5]
-        if len(own) and heatmap[own].max() > enough:
+        if len(near) > _MOST:
+            continue
+        own = near if pixels is None else pixels[near]
+        own = np.sort(own[_distance(tags[:, own], means[person]) <= 0.5])
+        if len(own):
             best[person] = own[heatmap[own].argmax()]
+
+
+def _prefer_higher(
+    best: np.ndarray, heatmap: np.ndarray, tags: np.ndarray, means: np.ndarray
+) -> None:
+    """Replace places in ``best`` (M,) by pixels that are higher by more than their distance."""
+    values = heatmap[best]
+    rivals = np.flatnonzero(heatmap > values.min() + 1)
+    rivals = rivals[np.argsort(-heatmap[rivals], kind="stable")]
+    counts = np.searchsorted(-heatmap[rivals], -(values + 1))
+    for person in np.flatnonzero(counts):
+        own = rivals[: counts[person]]
+        scored = heatmap[own] - np.round(_distance(tags[:, own], means[person]))
+        top = scored.max()
+        if top > values[person]:
+            best[person] = own[scored == top].min()
 
 
 def _highest(heatmap: np.ndarray, pixels: np.ndarray) -> np.ndarray:
