@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 import torch
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmpose.registry import DATASETS, HOOKS, METRICS
@@ -141,3 +141,13 @@ def test_the_options_of_the_speed_section_are_understood():
     assert HOOKS.build(config.default_hooks.channels_last).before_run
     assert config.optim_wrapper.dtype == "bfloat16"
     assert build_model(config).head.compile_losses
+
+
+def test_a_config_can_inherit_an_installed_one(tmp_path):
+    """As the README shows it."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    (block,) = (block for block in blocks if "__import__" in block)
+    (tmp_path / "mine.py").write_text(block)
+    config = Config.fromfile(tmp_path / "mine.py")
+    assert config.train_dataloader.batch_size == 8
+    assert config.model.head.type == "SWAHRHead"

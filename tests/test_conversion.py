@@ -11,6 +11,7 @@ from mmengine.runner import load_checkpoint
 from mmpose.apis import init_model
 
 from swahr_mmpose.conversion import ConversionError, convert_checkpoint, identify
+from swahr_mmpose.loading import read_checkpoint
 
 from .helpers import (
     CONFIGS,
@@ -146,7 +147,7 @@ def test_crowdpose_w48_fits_its_config(tmp_path):
     weights = official_weights("crowdpose_w48", 7)
     config = CONFIGS / "swahr_hrnet_w48_crowdpose.py"
     convert_checkpoint(save(weights, tmp_path / "a.pth"), tmp_path / "b.pth", config)
-    meta = torch.load(tmp_path / "b.pth", weights_only=True)["meta"]
+    meta = read_checkpoint(tmp_path / "b.pth")["meta"]
     assert meta["dataset_meta"]["num_keypoints"] == 14
 
 

@@ -10,6 +10,7 @@ from mmpose.apis import MMPoseInferencer, inference_bottomup, init_model
 from mmpose.apis.inferencers.base_mmpose_inferencer import split_instances
 
 from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.loading import read_checkpoint
 from swahr_mmpose.visualization.bottomup_visualizer import warp_to_picture
 
 from .helpers import CONFIGS, load_config
@@ -102,7 +103,7 @@ def test_widths_are_in_the_inferencers_results(checkpoint, tmp_path):
 
 def baseline_of(checkpoint, tmp_path):
     """The checkpoint without its scale branch."""
-    content = torch.load(checkpoint, weights_only=True)
+    content = read_checkpoint(checkpoint)
     state = content["state_dict"]
     content["state_dict"] = {k: v for k, v in state.items() if "scale_layers" not in k}
     torch.save(content, tmp_path / "baseline.pth")

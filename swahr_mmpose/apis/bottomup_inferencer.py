@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
+from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer
 
 from ..paths import find_config
+
+# MMEngine looks for functions in MMPose's scope, which has no registry of them, and warns each time
+if "mmpose" not in FUNCTIONS.children:
+    Registry("function", parent=FUNCTIONS, scope="mmpose")
 
 
 class BottomupInferencer(MMPoseInferencer):

@@ -216,6 +216,8 @@ def test_gradients_of_the_regulariser():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_gives_finite_losses_and_gradients(dtype):
+    if dtype == torch.float16 and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 3):
+        pytest.skip("this torch has no autocast to float16 on the CPU")
     pred, target, scales, mask, shift = random_maps(torch.float32)
     tags = torch.randn(2, 3, 20, 24)
     leaves = [maps.to(dtype).requires_grad_() for maps in (pred, scales, shift, tags)]

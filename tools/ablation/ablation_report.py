@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +17,7 @@ from scipy import stats
 from swahr_mmpose.synthetic.annotations import COCO_SIGMAS
 from swahr_mmpose.synthetic.body import KEYPOINTS
 
-Record = dict[str, Any]
+Record = Dict[str, Any]
 
 _BASELINE = "higherhrnet"
 _LABELS = {
