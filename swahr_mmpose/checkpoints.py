@@ -42,7 +42,7 @@ def check_fits(
     if problems:
         raise RuntimeError(
             f"The checkpoint is of another model: {'; '.join(problems)}. Use the config that "
-            "it was trained with; convert one of another implementation with "
-            "tools/convert_checkpoint.py; or set `model.partial_checkpoint=True` to start "
-            "training from what fits."
+            "it was trained with (checkpoints of official SWAHR and HigherHRNet and of MMPose "
+            "0.x load too); or set `model.partial_checkpoint=True` to start training from what "
+            "fits."
         )

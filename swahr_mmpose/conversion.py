@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,26 +16,14 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from .checkpoints import TRAINING_BRANCHES
+from .foreign_layouts import ConversionError, identify, rename
 from .loading import CheckpointError, read_checkpoint
 from .paths import find_config
-
-#: Official module names to ours; the first that matches is used.
-_OFFICIAL_PREFIXES = (
-    ("conv_scale_layers.", "head.scale_layers."),
-    ("final_layers.", "head.final_layers."),
-    ("deconv_layers.", "head.deconv_layers."),
-    ("", "backbone."),
-)
-_MMPOSE_PREFIXES = (("keypoint_head.", "head."), ("backbone.", "backbone."))
 
 #: What an ImageNet classifier has beyond the backbone of a pose network.
 _CLASSIFIER = re.compile(r"(incre_modules|downsamp_modules|final_layer|classifier)\.")
 #: Its last stage also merges into the coarser branches, which no pose network reads.
 _UNUSED_FUSION = re.compile(r"stage4\.\d+\.fuse_layers\.[1-9]\.")
-
-
-class ConversionError(ValueError):
-    """A checkpoint that can't be converted; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -54,36 +41,6 @@ class Converted:
     dropped: list[str]
 
 
-def identify(keys: Iterable[str]) -> str:
-    """Recognise a state dict by its keys.
-
-    Returns:
-        'official SWAHR', 'official HigherHRNet', 'MMPose 0.x' or 'HRNet backbone'.
-
-    Raises:
-        ConversionError: If it is none of the kinds that can be converted.
-    """
-    names = set(keys)
-    if any(name.startswith("head.") for name in names):
-        raise ConversionError(
-            "The checkpoint has a `head`: it is MMPose 1.x's or this package's own, and needs no "
-            "conversion."
-        )
-    if "keypoint_head.final_layers.1.weight" in names:
-        return "MMPose 0.x"
-    if "final_layers.1.weight" in names:
-        has_scales = any(name.startswith("conv_scale_layers.") for name in names)
-        return "official SWAHR" if has_scales else "official HigherHRNet"
-    if "conv1.weight" in names and any(name.startswith("stage4.") for name in names):
-        return "HRNet backbone"
-    raise ConversionError(
-        "The keys are those of no known source. Known are official SWAHR and HigherHRNet "
-        "(`final_layers.1.weight`), MMPose 0.x AEHigherResolutionHead "
-        "(`keypoint_head.final_layers.1.weight`) and HRNet classifiers (`stage4.*`), but the "
-        f"first keys are {sorted(names)[:3]}."
-    )
-
-
 def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> Converted:
     """Rename the keys of ``source`` to those of ``target``, and check that all shapes agree.
 
@@ -99,7 +56,7 @@ def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> 
     renamed: dict[str, Tensor] = {}
     dropped, unknown = [], []
     for key, value in source.items():
-        name = _rename(key, kind)
+        name = rename(key, kind)
         if name in target:
             renamed[name] = value
         elif _may_be_dropped(name, kind):
@@ -117,16 +74,6 @@ def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> 
             "config of the same method, width and dataset."
         )
     return Converted(kind, renamed, dropped)
-
-
-def _rename(key: str, kind: str) -> str:
-    if kind == "HRNet backbone":
-        return key
-    prefixes = _MMPOSE_PREFIXES if kind == "MMPose 0.x" else _OFFICIAL_PREFIXES
-    for old, new in prefixes:
-        if key.startswith(old):
-            return new + key[len(old) :]
-    return key
 
 
 def _may_be_dropped(name: str, kind: str) -> bool:

@@ -26,8 +26,13 @@ def golden(name):
 
 def official_weights(name, salt):
     """Random weights in the official layout, by the recipe of the golden numbers."""
+    return weights_of(json.loads((GOLDEN / f"keys_{name}.json").read_text()), salt)
+
+
+def weights_of(shapes, salt):
+    """Random weights by the recipe of the golden numbers, from key → shape."""
     state_dict = {}
-    for key, shape in json.loads((GOLDEN / f"keys_{name}.json").read_text()).items():
+    for key, shape in shapes.items():
         rng = np.random.default_rng([zlib.crc32(key.encode()), salt])
         if key.endswith("num_batches_tracked"):
             state_dict[key] = torch.tensor(0)

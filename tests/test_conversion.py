@@ -10,7 +10,8 @@ import torch
 from mmengine.runner import load_checkpoint
 from mmpose.apis import init_model
 
-from swahr_mmpose.conversion import ConversionError, convert_checkpoint, identify
+from swahr_mmpose.conversion import ConversionError, convert_checkpoint
+from swahr_mmpose.foreign_layouts import identify
 from swahr_mmpose.loading import read_checkpoint
 
 from .helpers import (

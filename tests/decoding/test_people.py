@@ -8,6 +8,7 @@ from swahr_mmpose.decoding import (
     DecodeOptions,
     decode_people,
     default_keypoint_order,
+    fill_missing_keypoints,
     find_candidates,
     group_candidates,
 )
@@ -135,3 +136,25 @@ def test_order_covers_each_keypoint_once():
 def test_maps_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"Tags of shape \(2, 3, 8, 9\) do not fit heatmaps"):
         decode_people(np.zeros((3, 8, 8)), np.zeros((2, 3, 8, 9)), DecodeOptions())
+
+
+def test_missing_keypoints_are_filled_where_the_definition_says():
+    """The highest heatmap value less the rounded tag distance, by looking at every pixel."""
+    rng = np.random.default_rng(0)
+    for case in range(600):
+        height, width = rng.integers(4, 48, size=2)
+        num_people, num_tags = rng.integers(1, 20), rng.integers(1, 3)
+        # low and high maps, tags near and far: each way of looking comes to be used
+        heatmaps = rng.random((2, height, width)) ** 3 * rng.choice([0.1, 1.0, 4.0])
+        tags = rng.standard_normal((num_tags, 2, height, width)) * rng.choice([0.1, 1.0, 5.0])
+        heatmaps, tags = heatmaps.astype(np.float32), tags.astype(np.float32)
+        people = np.zeros((num_people, 2, 3), np.float32)
+        x, y = rng.integers(width, size=num_people), rng.integers(height, size=num_people)
+        people[:, 0] = np.stack([x, y, np.ones(num_people)], axis=-1)
+        filled = fill_missing_keypoints(people, heatmaps, tags, threshold=0.1)
+        for (px, py, score), mean in zip(filled[:, 1], tags[:, 0, y, x].T):
+            squared = sum((tag - own) ** 2 for tag, own in zip(tags[:, 1], mean))
+            scored = heatmaps[1] - np.round(np.sqrt(squared))
+            pixel = int(py), int(px)
+            assert scored[pixel] == scored.max(), case
+            assert score == heatmaps[1][pixel], case

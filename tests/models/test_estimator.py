@@ -5,7 +5,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.runner import load_checkpoint
 from mmpose.structures import PoseDataSample
 
-from ..helpers import build_model, dataset_meta, load_config, official_weights
+from ..helpers import build_model, dataset_meta, load_config
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +185,3 @@ def test_the_baseline_and_swahr_take_each_others_checkpoints_for_prediction(tiny
     baseline = build_model(config)
     load_checkpoint(baseline, save(model.state_dict(), tmp_path / "swahr.pth"))
     load_checkpoint(model, save(baseline.state_dict(), tmp_path / "baseline.pth"))
-
-
-def test_a_checkpoint_of_another_implementation_is_named(tmp_path):
-    path = save(official_weights("coco_w32", 7), tmp_path / "official.pth")
-    with pytest.raises(RuntimeError, match="convert one of another implementation with"):
-        load_checkpoint(build_model(load_config("swahr_hrnet_w32_coco")), path)

@@ -4,18 +4,22 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose, pseudo_collate
+from mmpose.apis import init_model
 
-from swahr_mmpose.conversion import convert_state_dict
-
-from ..helpers import build_model, dataset_meta, golden, load_config, official_weights
+from ..helpers import (
+    build_model,
+    dataset_meta,
+    golden,
+    load_config,
+    official_weights,
+    weights_of,
+)
 
 
 def official_model(config_name, weights_name, salt):
     config = load_config(config_name)
     model = build_model(config).eval()
-    converted = convert_state_dict(official_weights(weights_name, salt), model.state_dict())
-    assert not converted.dropped
-    model.load_state_dict(converted.state_dict)
+    model.load_state_dict(official_weights(weights_name, salt))
     return model, config
 
 
@@ -75,3 +79,40 @@ def test_test_path_is_the_official_one(case, config):
     people = sample.pred_instances
     assert people.keypoints.shape[1:] == (17, 2)
     assert len(people.bboxes) == len(people.bbox_scores) == len(people.keypoints) > 0
+
+
+@pytest.mark.parametrize(
+    ("case", "config"),
+    [("coco_w32", "higherhrnet_w32_coco"), ("crowdpose_w32", "higherhrnet_w32_crowdpose")],
+)
+@torch.no_grad()
+def test_checkpoints_of_mmpose_0x_load_as_they_are(case, config, tmp_path):
+    """And give what MMPose 0.29 computed with them."""
+    numbers = golden(f"mmpose0x_{case}")
+    shapes = {}
+    reference = build_model(load_config(config)).state_dict()
+    for key in numbers["keys"].tolist():
+        own = key.replace("keypoint_head.", "head.")
+        shapes[key] = tuple(reference[own].shape)
+    path = tmp_path / "mmpose0x.pth"
+    meta = dict(mmpose_version="0.29.0", epoch=300)
+    state_dict = weights_of(shapes, int(numbers["salt"]))
+    torch.save(dict(meta=meta, state_dict=state_dict, optimizer=dict(state={})), path)
+    config_file = load_config(config)
+    model = init_model(config_file, str(path), device="cpu")
+    output = model(torch.from_numpy(numbers["x"]).float(), None, mode="tensor")
+    coarse = torch.cat([output.heatmaps[0], output.tags], dim=1).numpy()
+    for ours, expected in (
+        (coarse, numbers["out_0"]),
+        (output.heatmaps[1].numpy(), numbers["out_1"]),
+    ):
+        np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_backbone_is_no_network():
+    """What has no head is named, and not loaded in part."""
+    weights = official_weights("coco_w32", 7)
+    head = ("final_layers.", "deconv_layers.", "conv_scale_layers.")
+    backbone = {key: value for key, value in weights.items() if not key.startswith(head)}
+    with pytest.raises(RuntimeError, match="The checkpoint is of another model"):
+        build_model(load_config("swahr_hrnet_w32_coco")).load_state_dict(backbone)

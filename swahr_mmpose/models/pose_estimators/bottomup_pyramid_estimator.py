@@ -11,6 +11,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from ...checkpoints import check_fits
+from ...foreign_layouts import rename_all
 from ..aggregation import AggregatedMaps, aggregate_maps
 from ..heads.network import HeadOutput
 from ..heads.prediction import check_test_options
@@ -23,6 +24,9 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     In training it is MMPose's own. In test it takes pyramids as well as single images, and adds
     up the maps of each scale as they come, so that memory is bounded by the largest scale; images
     of different sizes may share a batch and are then run in groups of equal size.
+
+    Checkpoints of the official implementations and of MMPose 0.x load as they are: their keys are
+    recognised and renamed.
 
     ``test_cfg``: ``flip_test`` (average with the mirrored image, tags side by side),
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
@@ -43,6 +47,8 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         self._register_load_state_dict_pre_hook(self._before_loading)
 
     def _before_loading(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        if not prefix:
+            rename_all(state_dict)
         if not self.partial_checkpoint:
             check_fits(state_dict, self.state_dict(), prefix)
         if hasattr(self.head, "scales_known"):
