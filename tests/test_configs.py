@@ -63,7 +63,14 @@ def small_config(name, folder):
     return config
 
 
-@pytest.mark.parametrize("name", NAMES)
+def also_slow(name):
+    """Of the configs that differ in the test pipeline only, one is in the fast tests."""
+    if name.endswith("_multiscale") and name != "swahr_hrnet_w32_coco_multiscale":
+        return pytest.param(name, marks=pytest.mark.slow)
+    return name
+
+
+@pytest.mark.parametrize("name", map(also_slow, NAMES))
 def test_config_trains_a_step_and_predicts(name, small_data):
     config = small_config(name, small_data)
     model = build_model(config)
