@@ -96,9 +96,9 @@ def test(session: nox.Session, environment: Environment) -> None:
         session.run("python", "-c", "import swahr_mmpose; print(swahr_mmpose.__file__)")
     # pytest leaves the path alone in this mode, so that the tests import the installed package
     tests = session.posargs or ["tests"]
-    session.run(
-        "pytest", "--import-mode=importlib", "-m", "not slow", "--numprocesses", "2", *tests
-    )
+    # warnings are errors in `make test` only: other versions have others
+    options = ("--import-mode=importlib", "-W", "default", "-m", "not slow", "--numprocesses", "2")
+    session.run("pytest", *options, *tests)
 
 
 def packages(session: nox.Session) -> set[str]:
