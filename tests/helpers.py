@@ -135,3 +135,16 @@ def evaluation_config(ann_file):
     config.param_scheduler = config.auto_scale_lr = None
     config.randomness = dict(seed=0)
     return config
+
+
+class HostData(torch.overrides.TorchFunctionMode):
+    """Notes tensors that are made from data on the host, which a device would wait for."""
+
+    def __init__(self):
+        super().__init__()
+        self.made = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__name__", "") in {"tensor", "as_tensor", "from_numpy", "asarray"}:
+            self.made.append(func)
+        return func(*args, **(kwargs or {}))

@@ -45,6 +45,7 @@ def picture(w, h, channels=3):
 def test_pictures_of_any_shape(model, size):
     (sample,) = inference_bottomup(model, picture(*size))
     people = sample.pred_instances
+    assert len(people) > 0
     assert people.keypoints.shape == (len(people.bbox_scores), 17, 2)
     assert np.isfinite(people.keypoints).all()
     # the network sees at most half the rounding to 64 pixels, and two pixels, beyond a border

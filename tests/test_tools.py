@@ -1,6 +1,7 @@
 """The command-line tools, as a user runs them."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -47,9 +48,19 @@ def test_benchmark_prints_and_writes_a_table(tmp_path):
     result = run("benchmark.py", *rows, "--repeats", 1, "--out", out, "--plot", plot)
     assert result.returncode == 0, result.stderr
     table = out.read_text()
-    assert table.count("×") >= 8
-    assert "GPU: not measured" in table or "cuda" in table
-    assert "Bytes of one picture's targets" in table
+    measured = {}
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 5 and cells[3].endswith("×"):
+            measured[cells[0]] = [float(cell.rstrip("×")) for cell in cells[1:4]]
+    begin = ("decode", "tag loss", "heatmap and scale losses", "targets", "training step W32")
+    assert all(any(name.startswith(start) for name in measured) for start in begin)
+    for ours, other, ratio in measured.values():
+        # both times are rounded to a hundredth of a millisecond
+        assert ratio == pytest.approx(other / ours, rel=0.01 + 0.005 / ours)
+    assert "GPU: not measured" in table
+    small, large = re.search(r"targets: ([\d,]+) instead of ([\d,]+)\.", table).groups()
+    assert int(small.replace(",", "")) * 100 < int(large.replace(",", ""))
 
 
 @pytest.mark.slow

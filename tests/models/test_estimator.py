@@ -5,7 +5,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.runner import load_checkpoint
 from mmpose.structures import PoseDataSample
 
-from ..helpers import build_model, dataset_meta, load_config
+from ..helpers import HostData, build_model, dataset_meta, load_config
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,17 @@ def test_scales_in_the_stock_estimators_way_are_named(tiny):
     model.test_cfg = dict(multiscale_test=True)
     with pytest.raises(ValueError, match=r"BottomupPyramidResize.*scales=\(1, 0.5, 2\)"):
         model.test_step(pseudo_collate([pack(config, pictures((100, 80))[0])]))
+
+
+@torch.no_grad()
+def test_the_networks_part_of_a_test_step_copies_nothing_from_the_host(tiny):
+    model, _ = tiny
+    model.test_cfg = dict(flip_test=True, output_scales=True)
+    samples = [PoseDataSample(metainfo=dict(flip_indices=list(range(17))))] * 2
+    with HostData() as host:
+        torch.as_tensor([0])
+        model.predict_maps([torch.randn(2, 3, 128, 192), torch.randn(2, 3, 64, 96)], samples)
+    assert len(host.made) == 1  # the one made here to see that it is noticed
 
 
 @pytest.mark.gpu

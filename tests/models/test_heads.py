@@ -8,7 +8,7 @@ from mmpose.structures import MultilevelPixelData, PoseDataSample
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
 from swahr_mmpose.models.heads import Level
 
-from ..helpers import codec_for
+from ..helpers import HostData, codec_for
 
 CODEC = dict(type="ScaleAdaptiveHeatmap", input_size=(64, 96), heatmap_sizes=[(16, 24), (32, 48)])
 FEATS = (2, 8, 24, 16)
@@ -304,19 +304,6 @@ def test_flip_test_without_flip_indices_says_so():
     feat = (torch.randn(FEATS),)
     with pytest.raises(ValueError, match="needs `flip_indices`"):
         head.predict([feat, feat], [sample], dict(flip_test=True))
-
-
-class HostData(torch.overrides.TorchFunctionMode):
-    """Notes tensors that are made from data on the host, which a device would wait for."""
-
-    def __init__(self):
-        super().__init__()
-        self.made = []
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if getattr(func, "__name__", "") in {"tensor", "as_tensor", "from_numpy", "asarray"}:
-            self.made.append(func)
-        return func(*args, **(kwargs or {}))
 
 
 def rendered_sample():
