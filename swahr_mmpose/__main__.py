@@ -18,6 +18,7 @@ _BASE = (
     Requirement("numpy", "1.24", None, "pip install 'numpy>=1.24'"),
     Requirement("scipy", "1.4", None, "pip install scipy"),
     Requirement("cv2", "4.0", None, "pip install opencv-python"),
+    Requirement("pycocotools", "2.0", None, "pip install pycocotools"),
     Requirement("xtcocotools", "1.12", None, "pip install --no-build-isolation xtcocotools"),
 )
 

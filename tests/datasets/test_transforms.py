@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+import pycocotools.mask as coco_mask
 import pytest
 import torch
 
@@ -125,6 +126,16 @@ def test_mask_covers_polygons_and_run_lengths():
     assert mask[10, 45]
     assert mask[5:15, 40:50].all()
     assert mask.sum() == pytest.approx(200, abs=25)
+
+
+def test_compressed_run_lengths_are_taken():
+    """As COCO's tools write them, in bytes, and as JSON holds them, in text."""
+    region = run_length_region((60, 40), (40, 5, 50, 15))
+    compressed = coco_mask.frPyObjects(region, 40, 60)
+    as_text = dict(compressed, counts=compressed["counts"].decode())
+    expected = segmentations_to_mask([region], (60, 40))
+    for other in (compressed, as_text):
+        np.testing.assert_array_equal(segmentations_to_mask([other], (60, 40)), expected)
 
 
 def test_mask_of_another_size_is_named():

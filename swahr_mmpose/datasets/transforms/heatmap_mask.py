@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-import xtcocotools.mask as coco_mask
+import pycocotools.mask as coco_mask
 from mmcv.image import imflip
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
@@ -18,7 +18,7 @@ def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, i
 
     Args:
         segmentations: Polygons (a list of lists of coordinates), run-length encodings (a dict
-            with ``counts`` and ``size``), or None; an empty one, or an empty polygon of one,
+            with ``counts`` and ``size``, compressed or not), or None; an empty one, or an empty polygon of one,
             covers nothing.
         image_size: (w, h) in pixels.
 
@@ -34,13 +34,24 @@ def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, i
                     f"A segmentation's `size` is {segmentation['size']}, but the image has "
                     f"[h, w] = {[h, w]}. Is the annotation of another image?"
                 )
-            encodings.append(coco_mask.frPyObjects(segmentation, h, w))
+            encodings.append(_encoded(segmentation))
         else:
             polygons = [polygon for polygon in segmentation or () if polygon]
             encodings.extend(coco_mask.frPyObjects(polygons, h, w) if polygons else ())
     if not encodings:
         return np.zeros((h, w), dtype=bool)
     return coco_mask.decode(coco_mask.merge(encodings)).astype(bool)
+
+
+def _encoded(region: dict[str, Any]) -> dict[str, Any]:
+    """A run-length encoding as COCO's library takes it, of one as annotation files hold it."""
+    counts = region["counts"]
+    if isinstance(counts, str):
+        return dict(region, counts=counts.encode())
+    if isinstance(counts, bytes):
+        return region
+    encoded: dict[str, Any] = coco_mask.frPyObjects(region, *region["size"])
+    return encoded
 
 
 @TRANSFORMS.register_module()
