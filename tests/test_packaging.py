@@ -29,8 +29,11 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     # a copy: a build folder of the checkout might hold files that are there no more
     source = folder / "source"
-    leave = shutil.ignore_patterns(".*", "build", "work_dirs", "data", "tests", "docs")
-    shutil.copytree(ROOT, source, ignore=leave)
+    for name in ("swahr_mmpose", "configs", "tools", "requirements"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, source / name, ignore=ignore)
+    for name in ("setup.py", "pyproject.toml", "README.md", "MANIFEST.in", "model-index.yml"):
+        shutil.copy(ROOT / name, source)
     # with the environment's own setuptools, which is older than those that pip would fetch
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     subprocess.run([*command, "--no-build-isolation", "-w", folder, source], check=True)

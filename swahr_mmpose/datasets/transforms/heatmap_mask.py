@@ -18,8 +18,8 @@ def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, i
 
     Args:
         segmentations: Polygons (a list of lists of coordinates), run-length encodings (a dict
-            with ``counts`` and ``size``, compressed or not), or None; an empty one, or an empty polygon of one,
-            covers nothing.
+            with ``counts`` and ``size``, compressed or not), or None; an empty one, or an empty
+            polygon of one, covers nothing.
         image_size: (w, h) in pixels.
 
     Raises:
