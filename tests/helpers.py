@@ -105,9 +105,16 @@ def as_set(people):
 def nearest_person(places, visible, size):
     """For each keypoint and pixel the number of the person that is nearest, (K, H, W)."""
     w, h = size
-    y, x = np.mgrid[:h, :w]
-    squared = (x - places[..., :1, None]) ** 2 + (y - places[..., 1:, None]) ** 2
-    return np.where(visible[..., None, None], squared, np.inf).argmin(axis=0)
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    owners = np.zeros((places.shape[1], h, w), np.int64)
+    nearest = np.full(owners.shape, np.inf, np.float32)
+    for person, k in np.argwhere(visible):
+        px, py = places[person, k]
+        squared = (x - np.float32(px)) ** 2 + (y - np.float32(py)) ** 2
+        closer = squared < nearest[k]
+        owners[k][closer] = person
+        nearest[k][closer] = squared[closer]
+    return owners
 
 
 def sample_of_people(image_id, keypoints, scores):
