@@ -92,7 +92,9 @@ class SWAHRHead(HigherHRNetHead):
         """
         features, maps = self.features_and_maps(feats)
         shifts = None if self.weight_layers is None else _apply(self.weight_layers, features)
-        return maps._replace(scales=_apply(self.scale_layers, features), weight_shifts=shifts)
+        # by its constructor: `torch.compile` can't trace `_replace`
+        scales = _apply(self.scale_layers, features)
+        return HeadOutput(maps.heatmaps, maps.tags, scales, weight_shifts=shifts)
 
     def loss(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """As for :class:`HigherHRNetHead`, with the regularisers of the branches."""
@@ -123,7 +125,7 @@ class SWAHRHead(HigherHRNetHead):
                 "option."
             )
         features, maps = self.features_and_maps(feats)
-        return maps._replace(scales=_apply(self.scale_layers, features))
+        return HeadOutput(maps.heatmaps, maps.tags, _apply(self.scale_layers, features))
 
 
 def _apply(branch: ModuleList, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
