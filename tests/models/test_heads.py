@@ -124,7 +124,6 @@ def test_centres_without_their_width_are_named():
 @pytest.mark.parametrize("encode_heatmaps", [True, False])
 def test_a_pipeline_without_the_mask_step_trains(encode_heatmaps):
     """As with a mask that lets every pixel count."""
-    masked, plain = two_people(), two_people()
     keypoints, visible = torch.rand(2, 5, 2).numpy() * (64, 96), torch.ones(2, 5).numpy()
     masked, plain = sample_of(keypoints, visible), sample_of(keypoints, visible)
     encoded = codec_for((64, 96), encode_heatmaps=False).encode(keypoints, visible)
