@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from .environment import OPENMMLAB, Requirement, installed_version, is_installed, problem_with
-from .paths import configs_dir
 from .version import __version__
 
 #: What else the stack stands on.
@@ -61,13 +60,13 @@ def device() -> str:
     return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
 
 
-def models() -> Iterator[tuple[str, str, str]]:
-    """Name, AP and weights of each config that the metafiles list."""
-    import yaml
+def weights() -> Iterator[tuple[str, str, str]]:
+    """Name, weights and AP of each config that the metafiles list."""
+    from .model_zoo import models, packaged_weights
 
-    for path in sorted((configs_dir() / "metafiles").glob("*.yml")):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["Models"]:
-            yield model["Name"], _ap(model), "yes" if model.get("Weights") else "no"
+    for name, model in models().items():
+        where = "published" if model.get("Weights") else "–"
+        yield name, "in the package" if packaged_weights(name) else where, _ap(model)
 
 
 def _ap(model: dict[str, Any]) -> str:
@@ -92,9 +91,9 @@ def main() -> int:
     if is_installed("torch"):
         print(f"\nGPU: {device()}")
     if is_installed("yaml"):
-        print(f"\n{'config':<40}{'weights':<9}AP")
-        for name, ap, weights in models():
-            print(f"{name:<40}{weights:<9}{ap}")
+        print(f"\n{'config':<40}{'weights':<16}AP")
+        for name, where, ap in weights():
+            print(f"{name:<40}{where:<16}{ap}")
     if problems:
         print("\nThis will not work yet:")
         for problem in problems:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .checkpoints import TRAINING_BRANCHES
 from .foreign_layouts import ConversionError, identify, rename
-from .loading import CheckpointError, read_checkpoint
+from .loading import CheckpointError, read_checkpoint, state_dict_of
 from .paths import find_config
 
 #: What an ImageNet classifier has beyond the backbone of a pose network.
@@ -114,18 +114,9 @@ def load_source(path: Path) -> dict[str, Tensor]:
         ConversionError: If the file is missing, damaged, or no checkpoint.
     """
     try:
-        checkpoint = read_checkpoint(path)
+        return state_dict_of(read_checkpoint(path), path)
     except (FileNotFoundError, CheckpointError) as error:
         raise ConversionError(str(error)) from error
-    state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
-    if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):
-        raise ConversionError(f"'{path}' holds no state dict: a dict of names to tensors.")
-    # saved from a DataParallel wrapper
-    wrapper = "module."
-    return {
-        key[len(wrapper) :] if key.startswith(wrapper) else key: value
-        for key, value in state_dict.items()
-    }
 
 
 def convert_checkpoint(source: Path, destination: Path, config_file: str | Path) -> Converted:

@@ -194,6 +194,26 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
         ) from error
 
 
+def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
+    """The state dict in what was read from a checkpoint, without a ``DataParallel``'s prefix.
+
+    Args:
+        checkpoint: A checkpoint of MMEngine or PyTorch, or a bare state dict.
+        name: Its file, for messages.
+
+    Raises:
+        CheckpointError: If there is none in it.
+    """
+    state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
+    if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
+        raise CheckpointError(f"'{name}' holds no state dict: a dict of names to tensors.")
+    wrapper = "module."
+    return {
+        key[len(wrapper) :] if key.startswith(wrapper) else key: value
+        for key, value in state_dict.items()
+    }
+
+
 def read_safely_in_mmengine() -> None:
     """Have MMEngine read checkpoint files with :func:`read_checkpoint`, whatever its version.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .suggestions import nearest
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -40,8 +42,10 @@ def config_path(name: str) -> Path:
     """
     path = configs_dir() / f"{name[:-3] if name.endswith('.py') else name}.py"
     if not path.is_file():
-        known = ", ".join(sorted(config.stem for config in configs_dir().glob("*.py")))
-        raise FileNotFoundError(f"There is no config '{name}'. There are: {known}.")
+        known = sorted(config.stem for config in configs_dir().glob("*.py"))
+        raise FileNotFoundError(
+            f"There is no config '{name}'.{nearest(name, known)} There are: {', '.join(known)}."
+        )
     return path
 
 

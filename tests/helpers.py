@@ -123,7 +123,7 @@ def sample_of_people(image_id, keypoints, scores):
     sample.gt_instances = InstanceData()
     sample.pred_instances = InstanceData(
         keypoints=keypoints,
-        keypoint_scores=np.tile(scores[:, None], (1, 17)),
+        keypoint_scores=np.tile(scores[:, None], (1, keypoints.shape[1])),
         bbox_scores=scores,
         bboxes=np.zeros((len(scores), 4)),
     )

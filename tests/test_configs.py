@@ -22,8 +22,15 @@ SMALL = 128
 
 @pytest.fixture(scope="session")
 def small_data(synthetic_data):
-    """Generated pictures; also with the first 14 keypoints, as a stand-in for CrowdPose."""
+    """Generated pictures, annotated as in COCO, CrowdPose, AI Challenger and COCO-WholeBody."""
     content = json.loads((synthetic_data / "annotations" / "train.json").read_text())
+    for annotation in content["annotations"]:
+        seen = annotation["num_keypoints"] > 0
+        x, y = annotation["bbox"][:2]
+        for field, count in (("foot", 6), ("face", 68), ("lefthand", 21), ("righthand", 21)):
+            annotation[f"{field}_kpts"] = [x + 1, y + 1, 2 * seen] * count
+            annotation[f"{field}_valid"] = seen
+    (synthetic_data / "annotations" / "wholebody.json").write_text(json.dumps(content))
     for annotation in content["annotations"]:
         annotation["keypoints"] = annotation["keypoints"][: 3 * 14]
         annotation["num_keypoints"] = sum(v > 0 for v in annotation["keypoints"][2::3])
@@ -51,7 +58,8 @@ def shrink(node, size=SMALL):
 
 def small_config(name, folder):
     config = load_config(name)
-    ann_file = "crowdpose" if "crowdpose" in name else "train"
+    datasets = {"crowdpose": "crowdpose", "aic": "crowdpose", "wholebody": "wholebody"}
+    (ann_file,) = [datasets[part] for part in name.split("_") if part in datasets] or ["train"]
     for part in ("train", "val", "test"):
         dataset = config[f"{part}_dataloader"].dataset
         dataset.data_root = str(folder)
@@ -64,8 +72,9 @@ def small_config(name, folder):
 
 
 def also_slow(name):
-    """Of the configs that differ in the test pipeline only, one is in the fast tests."""
-    if name.endswith("_multiscale") and name != "swahr_hrnet_w32_coco_multiscale":
+    """Of configs that differ in test pipeline, input size or start only, one is a fast test."""
+    alike = ("_multiscale", "_640", "_512", "_from_coco", "_finetune", "w48_wholebody")
+    if name.endswith(alike) and name != "swahr_hrnet_w32_coco_multiscale":
         return pytest.param(name, marks=pytest.mark.slow)
     return name
 
@@ -95,7 +104,7 @@ def test_config_trains_a_step_and_predicts(name, small_data):
         assert tuple(sample.pred_fields.heatmaps.shape) == (k, h, w)
         assert tuple(sample.pred_fields.tags.shape) == (2 * k, h, w)
     metric.process(None, [sample.to_dict() for sample in samples])
-    prefix = "crowdpose" if "crowdpose" in name else "coco"
+    prefix = config.default_hooks.checkpoint.get("save_best", "coco/AP").split("/")[0]
     assert 0 <= metric.evaluate(len(samples))[f"{prefix}/AP"] <= 1
 
 
@@ -105,10 +114,15 @@ def test_every_fixed_name_exists():
         for width in ("w32", "w48"):
             for dataset in ("coco", "crowdpose"):
                 names |= {f"{method}_{width}_{dataset}{end}" for end in ("", "_multiscale")}
+    names |= {f"higherhrnet_{end}" for end in ("w32_coco_640", "w48_coco_512", "w32_wholebody")}
+    names |= {"higherhrnet_w48_wholebody", "higherhrnet_w32_aic", "swahr_hrnet_w32_coco_finetune"}
     assert names <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "hrnet" in name])
+FULL_RECIPES = [name for name in NAMES if "hrnet" in name and not name.endswith("_finetune")]
+
+
+@pytest.mark.parametrize("name", FULL_RECIPES)
 def test_recipe_is_the_official_one(name):
     config = load_config(name)
     w48 = "w48" in name
@@ -122,7 +136,9 @@ def test_recipe_is_the_official_one(name):
     assert all(scheduler.convert_to_iter_based for scheduler in config.param_scheduler)
     norm = "SyncBN" if w48 else "BN"
     assert config.model.backbone.norm_cfg.type == config.model.head.norm_cfg.type == norm
-    size = 640 if w48 else 512
+    named = {"640": 640, "512": 512, "wholebody": 512}
+    sizes = [named[part] for part in name.split("_") if part in named]
+    size = sizes[0] if sizes else (640 if w48 else 512)
     assert config.model.head.decoder.input_size == (size, size)
     threshold = config.model.head.decoder.get("decode_keypoint_thr", 0.1)
     assert threshold == (0.12 if name.startswith("swahr_hrnet_w32_coco") else 0.1)
@@ -130,7 +146,9 @@ def test_recipe_is_the_official_one(name):
 
 def test_config_path_finds_configs_and_names_them():
     assert config_path("swahr_tiny_synthetic.py").is_file()
-    with pytest.raises(FileNotFoundError, match=r"no config 'swahr'. There are: higherhrnet_w32"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no config 'swahr'\..* There are: higherhrnet_w32"
+    ):
         config_path("swahr")
 
 

@@ -219,7 +219,7 @@ def test_the_command_line_reports_errors(tmp_path):
 
 def test_configs_and_folders_that_are_not_there_are_named(official, tmp_path):
     source = save(official, tmp_path / "a.pth")
-    with pytest.raises(ConversionError, match=r"There is no config 'swahr_w32'\. There are: "):
+    with pytest.raises(ConversionError, match=r"no config 'swahr_w32'\..* There are: "):
         convert_checkpoint(source, tmp_path / "b.pth", "swahr_w32")
     with pytest.raises(ConversionError, match=r"The folder '.*missing' of the file to write"):
         convert_checkpoint(source, tmp_path / "missing" / "b.pth", "swahr_hrnet_w32_coco")

@@ -136,7 +136,7 @@ def test_people_are_plain_json(checkpoint, make):
 def test_a_config_by_its_name(checkpoint):
     inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
     assert list(inferencer(picture(100, 80)))
-    with pytest.raises(FileNotFoundError, match=r"There is no config 'swahr_huge'\. There are: "):
+    with pytest.raises(FileNotFoundError, match=r"no config 'swahr_huge'\..* There are: "):
         BottomupInferencer("swahr_huge")
     with pytest.raises(FileNotFoundError, match=r"There is no config file '.*missing\.py'"):
         BottomupInferencer("configs/missing.py")

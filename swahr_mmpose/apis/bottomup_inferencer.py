@@ -9,7 +9,8 @@ import mmengine
 from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer
 
-from ..paths import find_config
+from ..model_zoo import names_with_weights, weights_of
+from ..paths import configs_dir, find_config
 
 # MMEngine looks for functions in MMPose's scope, which has no registry of them, and warns each time
 if "mmpose" not in FUNCTIONS.children:
@@ -24,18 +25,23 @@ class BottomupInferencer(MMPoseInferencer):
 
     Args:
         config: Name of one of this package's configs, or path of any config.
-        weights: Path of a checkpoint.
+        weights: Path or address of a checkpoint. None: those that come with the package for this
+            config, or published ones, which are downloaded once into torch hub's cache.
         **kwargs: As for ``MMPoseInferencer``.
 
     Raises:
         FileNotFoundError: If there is no such config.
+        ValueError: If no weights are given, and there are none for this config.
+        DownloadError: If the weights can't be fetched.
     """
 
     def __init__(
         self, config: str | Path, weights: str | Path | None = None, **kwargs: Any
     ) -> None:
-        weights = None if weights is None else str(weights)
-        super().__init__(str(find_config(config)), weights, **kwargs)
+        path = find_config(config)
+        super().__init__(
+            str(path), _weights_for(path) if weights is None else str(weights), **kwargs
+        )
         self._num_arrays = 0
         model = self.inferencer.model
         if getattr(model.head, "scales_known", False):
@@ -81,3 +87,14 @@ class BottomupInferencer(MMPoseInferencer):
         else:
             stem = Path(sample.img_path).stem
             mmengine.dump(people, str(folder / f"{stem}.json"), indent="  ")
+
+
+def _weights_for(config: Path) -> str:
+    """Path or address of the weights for a config of this package."""
+    weights = weights_of(config.stem) if config.resolve().parent == configs_dir() else None
+    if weights is None:
+        raise ValueError(
+            f"There are no weights for '{config.stem}' yet. Give `weights`, the path or address of "
+            f"a checkpoint, or use a config that has some: {', '.join(names_with_weights())}."
+        )
+    return weights

@@ -98,3 +98,36 @@ def test_heatmaps_travel_where_the_codec_gives_them(synthetic_data):
         for k, heatmap in enumerate(sample.gt_fields.heatmaps[0]):
             own = sample.gt_instance_labels.keypoint_indices[:, k]
             assert (heatmap.flatten()[own[own[:, 1] > 0, 0]] == 1).all()
+
+
+HANDS_FEET_FACE = dict(
+    foot_kpts=[10.0, 10, 2] * 6,
+    face_kpts=[10.0, 10, 2] * 68,
+    lefthand_kpts=[10.0, 10, 2] * 21,
+    righthand_kpts=[10.0, 10, 2] * 21,
+)
+
+
+def test_the_whole_body_has_133_keypoints(tmp_path):
+    whole = annotation(**HANDS_FEET_FACE)
+    dataset = dataset_of(tmp_path, [whole], kind="BottomupCocoWholeBodyDataset")
+    assert dataset.get_data_info(0)["keypoints"].shape == (1, 133, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(face_kpts=None), r"has no `face_kpts`. Use .*coco_wholebody_\*_v1.0.json"),
+        (dict(foot_kpts=[1.0, 1, 2] * 5), "has 15 numbers in `foot_kpts`, but .* 6 keypoints"),
+    ],
+)
+def test_wrong_annotations_of_the_whole_body_are_named(tmp_path, changes, message):
+    whole = annotation(**dict(HANDS_FEET_FACE, **changes))
+    with pytest.raises(ValueError, match=message):
+        dataset_of(tmp_path, [whole], kind="BottomupCocoWholeBodyDataset")
+
+
+def test_ai_challenger_has_fourteen_keypoints_of_its_own(tmp_path):
+    people = [annotation(keypoints=[1.0, 1, 2] * 14, num_keypoints=14)]
+    dataset = dataset_of(tmp_path, people, kind="BottomupAicDataset")
+    assert dataset.metainfo["keypoint_id2name"][12] == "head_top"

@@ -101,3 +101,40 @@ def test_results_for_a_server_without_annotations(synthetic_data, tmp_path):
     assert results[0]["score"] == 0.5
     assert results[0]["keypoints"][:3] == [0, 1, 1]
     assert {result["image_id"] for result in results} == {i["id"] for i in content["images"]}
+
+
+@pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize("from_file", [True, False])
+def test_the_whole_body(tmp_path, found, from_file):
+    """The ground truth has AP 1; a picture without people, or no one found, stops nothing."""
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.uniform(0, 200, (133, 2)), np.full((133, 1), 2)], axis=1)
+    parts = np.split(points, np.cumsum([17, 6, 68, 21]))
+    fields = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
+    annotation = dict(
+        id=1, image_id=1, category_id=1, bbox=[0, 0, 200, 200], area=40000.0, iscrowd=0,
+        num_keypoints=17, segmentation=[],
+        **{field: part.reshape(-1).tolist() for field, part in zip(fields, parts)},
+    )  # fmt: skip
+    for field in ("foot", "face", "lefthand", "righthand"):
+        annotation[f"{field}_valid"] = True
+    path = tmp_path / "wholebody.json"
+    images = [dict(id=i, file_name=f"{i}.jpg", width=200, height=200) for i in (1, 2)]
+    categories = [dict(id=1, name="person", keypoints=["nose"], skeleton=[])]
+    path.write_text(
+        json.dumps(dict(images=images, annotations=[annotation], categories=categories))
+    )
+    dataset = DATASETS.build(dict(type="BottomupCocoWholeBodyDataset", ann_file=str(path),
+                                  test_mode=True))  # fmt: skip
+    metric = METRICS.build(
+        dict(type="BottomupCocoWholeBodyMetric", ann_file=str(path) if from_file else None)
+    )
+    metric.dataset_meta = dataset.metainfo
+    samples = []
+    for info in (dataset.get_data_info(0), dataset.get_data_info(1)):
+        people = points[None, :, :2] if found and info["img_id"] == 1 else np.zeros((0, 133, 2))
+        sample = sample_of_people(info["img_id"], people, np.ones(len(people)))
+        sample.update(ori_shape=(200, 200), raw_ann_info=info["raw_ann_info"])
+        samples.append(sample)
+    metric.process(None, samples)
+    assert metric.evaluate(2)["coco-wholebody/AP"] == pytest.approx(float(found))

@@ -15,6 +15,7 @@ from ...foreign_layouts import rename_all
 from ..aggregation import AggregatedMaps, aggregate_maps
 from ..heads.network import HeadOutput
 from ..heads.prediction import check_test_options
+from ..starting_point import start_from
 
 
 @MODELS.register_module()
@@ -38,13 +39,28 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         *args: As for ``BottomupPoseEstimator``.
         partial_checkpoint: Whether a checkpoint may lack weights, or have some of other shapes,
             which then stay as they are: for fine-tuning on another dataset.
+        start_from: What a training starts from that is for other keypoints than the checkpoint:
+            the arguments of :func:`swahr_mmpose.models.starting_point.start_from`.
         **kwargs: As for ``BottomupPoseEstimator``.
     """
 
-    def __init__(self, *args: Any, partial_checkpoint: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        partial_checkpoint: bool = False,
+        start_from: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.partial_checkpoint = partial_checkpoint
+        self.start_from = start_from
         self._register_load_state_dict_pre_hook(self._before_loading)
+
+    def init_weights(self) -> None:
+        """Initialise for training, from ``start_from`` where it is given."""
+        super().init_weights()
+        if self.start_from:
+            start_from(self, **self.start_from)
 
     def _before_loading(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
         if not prefix:

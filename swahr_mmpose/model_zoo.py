@@ -1,0 +1,47 @@
+"""Weights by the name of their config: those that come with the package, and published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .paths import configs_dir
+
+#: Weights that the package brings along.
+_PACKAGED = Path(__file__).resolve().parent / "weights"
+
+
+def models() -> dict[str, dict[str, Any]]:
+    """The entries of the metafiles by name."""
+    entries: dict[str, dict[str, Any]] = {}
+    for path in sorted((configs_dir() / "metafiles").glob("*.yml")):
+        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["Models"]:
+            entries[model["Name"]] = model
+    return entries
+
+
+def packaged_weights(name: str) -> Path | None:
+    """The file that comes with the package for a config; None if there is none."""
+    path = _PACKAGED / f"{name}.pth"
+    return path if path.is_file() else None
+
+
+def weights_of(name: str) -> str | None:
+    """Path or address of the weights for a config; None if there are none.
+
+    Examples:
+        >>> weights_of("higherhrnet_w32_coco").rsplit("/", 1)[1]
+        'higher_hrnet32_coco_512x512-8ae85183_20200713.pth'
+    """
+    packaged = packaged_weights(name)
+    if packaged:
+        return str(packaged)
+    address: str | None = models().get(name, {}).get("Weights")
+    return address
+
+
+def names_with_weights() -> list[str]:
+    """The configs that there are weights for."""
+    return sorted(name for name in models() if weights_of(name))
