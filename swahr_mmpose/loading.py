@@ -160,6 +160,14 @@ _PICKLE = SimpleNamespace(
 )
 
 
+def _what_was_refused(message: str) -> str:
+    """A sentence that names it, from our message or torch's, which goes on with other advice."""
+    named = re.search(r"GLOBAL (\S+) was not an allowed global", message)
+    if named:
+        return f"It asks for {named.group(1)}. "
+    return "" if "weights_only" in message else f"{message.splitlines()[0]} "
+
+
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
     """The content of a checkpoint file, read without unpickling arbitrary objects.
 
@@ -181,11 +189,11 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
     try:
         return torch.load(str(path), map_location=map_location, **options)
     except pickle.UnpicklingError as error:
-        # torch's own message goes on with the advice to switch the check off
-        reason = str(error).splitlines()[0] if "weights_only" not in str(error) else ""
         raise CheckpointError(
             f"'{path}' can't be read as a checkpoint of tensors. It holds objects other than "
-            f"tensors and plain values, which could run code, or it is no checkpoint. {reason}"
+            "tensors and plain values, which could run code, or it is no checkpoint. "
+            f"{_what_was_refused(str(error))}If you trust it, load it where it was made, and save "
+            "its `state_dict` alone."
         ) from error
     except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
         raise CheckpointError(

@@ -1,7 +1,9 @@
 import http.server
 import pickle
 import struct
+import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -122,6 +124,20 @@ def test_tricks_are_refused_by_torch_too(tmp_path, trick):
         torch.load(path, weights_only=True)
 
 
+def test_objects_of_mmcv_are_refused_by_name(tmp_path, monkeypatch):
+    """As some checkpoints of MMPose 0.x have them in their `meta`."""
+    kind = type("ConfigDict", (dict,), {"__module__": "mmcv.utils.config"})
+    module = types.ModuleType("mmcv.utils.config")
+    module.ConfigDict = kind
+    monkeypatch.setitem(sys.modules, "mmcv.utils.config", module)
+    path = tmp_path / "checkpoint.pth"
+    torch.save(dict(state_dict=dict(), meta=dict(cfg=kind(lr=0.1))), path)
+    with pytest.raises(
+        CheckpointError, match=r"asks for mmcv\.utils\.config\.ConfigDict.*`state_d"
+    ):
+        read_checkpoint(path)
+
+
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A folder, and the address that it is served at; the cache is elsewhere."""
@@ -213,3 +229,13 @@ def test_what_can_not_be_fetched_says_where_to_put_it(server):
     _, address = server
     with pytest.raises(DownloadError, match=r"404.*put it to '.*missing\.pth'.*TORCH_HOME"):
         download(f"{address}/missing.pth")
+
+
+def test_a_cache_that_can_not_be_written_is_named(server, tmp_path, monkeypatch):
+    """A file stands where the folder would be made."""
+    folder, address = server
+    torch.save(dict(weight=torch.ones(1)), folder / "a.pth")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
+    with pytest.raises(DownloadError, match="set the environment variable TORCH_HOME to a folder"):
+        download(f"{address}/a.pth")

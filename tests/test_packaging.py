@@ -9,8 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+from mmengine.config import Config
 
 from .helpers import CONFIGS, ROOT
+from .test_checkpoints import server  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.slow
 
@@ -75,3 +78,24 @@ def test_mim_search_lists_the_models(installed):
     output = run(installed, mim, "search", "swahr_mmpose", "--valid-config")
     names = {path.stem for path in CONFIGS.glob("*hrnet*.py")}
     assert all(f"'{name}'" in output for name in names)
+
+
+def test_mim_downloads_weights_and_config(installed, server, tmp_path):  # noqa: F811
+    """From the address in the metafile, here one of this machine."""
+    folder, address = server
+    name = "higherhrnet_w32_coco"
+    (folder / "weights.pth").write_bytes(b"weights")
+    metafile = installed / "swahr_mmpose" / ".mim" / "configs" / "metafiles" / "higherhrnet.yml"
+    published = metafile.read_text()
+    content = yaml.safe_load(published)
+    for entry in content["Models"]:
+        if entry["Name"] == name:
+            entry["Weights"] = f"{address}/weights.pth"
+    metafile.write_text(yaml.safe_dump(content))
+    mim = Path(sys.executable).with_name("mim")
+    try:
+        run(installed, mim, "download", "swahr_mmpose", "--config", name, "--dest", tmp_path / "to")
+    finally:
+        metafile.write_text(published)
+    assert (tmp_path / "to" / "weights.pth").read_bytes() == b"weights"
+    assert Config.fromfile(tmp_path / "to" / f"{name}.py").model.head.type == "HigherHRNetHead"
