@@ -5,6 +5,7 @@ from .grouping import group_candidates
 from .options import DecodeOptions, default_keypoint_order
 from .people import People, boxes_of_keypoints, decode_people, group_people
 from .refinement import adjust_keypoints, fill_missing_keypoints
+from .widths import keypoint_widths
 
 __all__ = [
     "Candidates",
@@ -18,4 +19,5 @@ __all__ = [
     "find_candidates",
     "group_candidates",
     "group_people",
+    "keypoint_widths",
 ]

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
+from swahr_mmpose.decoding import keypoint_widths
 from swahr_mmpose.layout import STRIDES
-from swahr_mmpose.models.keypoint_widths import keypoint_widths
 from swahr_mmpose.models.losses.weight_adaptive_loss import pixel_weight
 
 
@@ -32,7 +32,8 @@ def measure_widths(model: Any, loader: Any) -> dict[str, Any]:
         data = model.data_preprocessor(batch)
         inputs, (sample,) = data["inputs"], data["data_samples"]
         output = head.forward(model.extract_feat(inputs))
-        scales, heatmaps = output.scales[-1][0], output.heatmaps[-1][0]
+        scales = output.scales[-1][0].detach().float().cpu().numpy()
+        heatmaps = output.heatmaps[-1][0]
         for places, labelled, size in labelled_people(sample.metainfo):
             (widths,) = keypoint_widths(
                 places[None], scales, tuple(inputs.shape[2:]), head.decoder.sigma
@@ -43,7 +44,7 @@ def measure_widths(model: Any, loader: Any) -> dict[str, Any]:
             relative.append(widths / mean)
             alphas += [
                 alpha_and_wanted(
-                    scales[k].float().cpu().numpy(),
+                    scales[k],
                     heatmaps[k].float().cpu().numpy(),
                     (places[k] / STRIDES[-1]).astype(int),
                     head,

@@ -3,81 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import cv2
-import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
-from mmpose.structures.bbox import get_warp_matrix
 
 from ...layout import BACKBONE_STRIDE, TEST_SIZE_DIVISOR
-from .color_channels import to_three_channels
-
-#: Beyond this the input would be over 16,000 pixels long at 512 pixels of the short side.
-_MAX_ASPECT_RATIO = 32
-
-
-@dataclass(frozen=True)
-class PyramidGeometry:
-    """Sizes of a pyramid, and the part of the image that it shows.
-
-    Attributes:
-        sizes: (w, h) of each scale's network input in pixels, in the order of the scales.
-        center: Image pixel (x, y) in the middle of the inputs.
-        extent: (w, h) of the image region that the inputs show, in image pixels.
-    """
-
-    sizes: list[tuple[int, int]]
-    center: np.ndarray
-    extent: np.ndarray
-
-
-def pyramid_geometry(
-    image_size: tuple[int, int], input_size: int, scales: Sequence[float]
-) -> PyramidGeometry:
-    """The official sizes: those of the smallest scale are rounded up, the others multiples of it.
-
-    The short side becomes ``input_size`` at scale 1, the long one what the aspect ratio gives,
-    rounded up to a multiple of 64 at the smallest scale; the border beyond the image is black.
-
-    Args:
-        image_size: (w, h) of the image in pixels.
-        input_size: Length of the short side at scale 1 in pixels.
-        scales: Scale factors.
-
-    Examples:
-        >>> pyramid_geometry((187, 250), 512, [1.0, 0.5, 2.0]).sizes
-        [(512, 768), (256, 384), (1024, 1536)]
-    """
-    w, h = image_size
-    smallest = min(scales)
-    short_side = _round_up(smallest * input_size)
-    long_side = _round_up(short_side / min(w, h) * max(w, h))
-    sizes = []
-    for scale in scales:
-        short, long = (round(side * scale / smallest) for side in (short_side, long_side))
-        sizes.append((short, long) if w < h else (long, short))
-    center = np.array([int(w / 2 + 0.5), int(h / 2 + 0.5)], dtype=np.float32)
-    short, long = sorted(sizes[0])
-    extent = np.array([w, long / short * w] if w < h else [long / short * h, h], dtype=np.float32)
-    return PyramidGeometry(sizes, center, extent)
-
-
-def _round_up(length: float) -> int:
-    """To a multiple of 64, fractions of a pixel cut off as in the official implementation."""
-    return int((length + TEST_SIZE_DIVISOR - 1) // TEST_SIZE_DIVISOR * TEST_SIZE_DIVISOR)
-
-
-def _check_aspect_ratio(image_size: tuple[int, int]) -> None:
-    if max(image_size) > _MAX_ASPECT_RATIO * min(image_size):
-        w, h = image_size
-        raise ValueError(
-            f"The picture is {w}×{h} pixels. Its sides differ by a factor of more than "
-            f"{_MAX_ASPECT_RATIO}, and the long one would become far too large when the short one "
-            "is brought to the network's size. Cut it into pieces, or pad it."
-        )
+from ...pictures import pyramid_geometry, show, to_three_channels
 
 
 def _check_steps(scales: Sequence[float]) -> None:
@@ -135,14 +67,8 @@ class BottomupPyramidResize(BaseTransform):
         """Resize the image."""
         img = to_three_channels(results["img"])
         h, w = img.shape[:2]
-        _check_aspect_ratio((w, h))
         geometry = pyramid_geometry((w, h), self.input_size, self.scales)
-        images = [
-            cv2.warpAffine(
-                img, get_warp_matrix(geometry.center, geometry.extent, 0, output_size=size), size
-            )
-            for size in geometry.sizes
-        ]
+        images = [show(img, geometry, size) for size in geometry.sizes]
         results["input_size"] = geometry.sizes[0]
         results["img_shape"] = geometry.sizes[0][::-1]
         results["input_center"] = geometry.center

@@ -9,9 +9,8 @@ import numpy as np
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
 
-from ...decoding import boxes_of_keypoints
+from ...decoding import boxes_of_keypoints, keypoint_widths
 from ..aggregation import AggregatedMaps
-from ..keypoint_widths import keypoint_widths
 
 #: Test options of MMPose's own associative-embedding head that have one right value here.
 _FIXED_TEST_OPTIONS = dict(shift_heatmap=False, align_corners=False, restore_heatmap_size=True)
@@ -55,7 +54,7 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
     preds = [_to_instances(*people) for people in zip(*decoded)]
     if maps.scales is not None:
         height, width = maps.heatmaps.shape[2:]
-        for people, scales in zip(preds, maps.scales):
+        for people, scales in zip(preds, maps.scales.detach().float().cpu().numpy()):
             people.keypoint_widths = keypoint_widths(
                 people.keypoints, scales, (height, width), codec.sigma
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor
 
 from ..layout import STRIDES
 
@@ -13,7 +12,7 @@ MIN_NARROWING = 1 / 16
 
 
 def keypoint_widths(
-    keypoints: np.ndarray, scales: Tensor, map_size: tuple[int, int], sigma: float
+    keypoints: np.ndarray, scales: np.ndarray, map_size: tuple[int, int], sigma: float
 ) -> np.ndarray:
     r"""Predicted standard deviation :math:`\sigma_0/\sqrt{1+\alpha}` at each keypoint.
 
@@ -31,6 +30,6 @@ def keypoint_widths(
         return np.zeros((0, num_keypoints), np.float32)
     x = np.clip(keypoints[..., 0] * w / map_size[1], 0, w - 1).astype(np.int64)
     y = np.clip(keypoints[..., 1] * h / map_size[0], 0, h - 1).astype(np.int64)
-    alpha = scales.detach().float().cpu().numpy()[np.arange(num_keypoints), y, x]
+    alpha = scales[np.arange(num_keypoints), y, x]
     narrowing = np.maximum(1 + alpha, MIN_NARROWING)
     return (STRIDES[-1] * sigma / np.sqrt(narrowing)).astype(np.float32)
