@@ -85,7 +85,7 @@ def test_seen_keypoints_lie_on_the_person():
             mask = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3)))
             seen = np.reshape(person["keypoints"], (17, 3))
             for x, y, _ in seen[seen[:, 2] == 2]:
-                inside += mask[int(y), int(x)]
+                inside += int(mask[int(y), int(x)])
                 total += 1
     assert total > 100
     # holes in a region are not in its outline polygons
