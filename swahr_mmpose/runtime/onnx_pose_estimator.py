@@ -1,0 +1,136 @@
+"""People in a picture, by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..decoding import boxes_of_keypoints, decode_people, keypoint_widths
+from ..pictures import fixed_geometry, pyramid_geometry, show, to_picture, to_three_channels
+from .onnx_settings import OnnxSettings
+
+
+class OnnxPoseEstimator:
+    """Finds people with a network that ``tools/export_onnx.py`` wrote.
+
+    An estimator may be used by several threads at a time.
+
+    Args:
+        path: The ONNX file.
+        providers: Names of ONNX Runtime's execution providers, the first that works is used;
+            None: ``CPUExecutionProvider``.
+        num_threads: Threads of one network pass on the CPU; None: one per core.
+
+    Attributes:
+        settings: What the file says about itself.
+
+    Raises:
+        ImportError: If ONNX Runtime is not installed.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file can't be read, was not written by this package, or a provider is
+            not there.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        providers: Sequence[str] | None = None,
+        num_threads: int | None = None,
+    ) -> None:
+        self._session = _session(Path(path), providers or ["CPUExecutionProvider"], num_threads)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.settings = OnnxSettings.from_metadata(metadata, str(path))
+        self._options = self.settings.decode_options
+        self._factor = (1 / np.array(self.settings.std, np.float32)).reshape(3, 1, 1)
+        self._offset = -np.array(self.settings.mean, np.float32).reshape(3, 1, 1) * self._factor
+
+    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Find the people in a picture.
+
+        Args:
+            image: (H, W, 3) uint8, BGR as OpenCV reads pictures; grey pictures (H, W) and such
+                with an alpha channel (H, W, 4) too.
+
+        Returns:
+            ``keypoints`` (P, K, 2), x and y in pixels of the picture; ``keypoint_scores`` (P, K);
+            ``bboxes`` (P, 4), left, top, right and bottom of the boxes around the keypoints;
+            ``bbox_scores`` (P,), the people's scores. Where the network yields α also
+            ``keypoint_widths`` (P, K), standard deviations in pixels of the picture. All float32.
+
+        Raises:
+            ValueError: If it is no such picture.
+        """
+        _check(image)
+        image = to_three_channels(image)
+        height, width = image.shape[:2]
+        fixed = self.settings.fixed_size
+        if fixed:
+            geometry = fixed_geometry((width, height), (fixed[0], fixed[1]))
+        else:
+            geometry = pyramid_geometry((width, height), self.settings.input_size, (1.0,))
+        (size,) = geometry.sizes
+        maps = self._session.run(None, {"images": self._normalise(show(image, geometry, size))})
+        heatmaps, tags = maps[0][0], maps[1][0]
+        people = decode_people(heatmaps, tags.reshape(-1, *heatmaps.shape), self._options)
+        boxes = boxes_of_keypoints(people.keypoints, people.keypoint_scores)
+        result = dict(
+            keypoints=to_picture(people.keypoints, geometry),
+            keypoint_scores=people.keypoint_scores,
+            bboxes=to_picture(boxes.reshape(-1, 2, 2), geometry).reshape(-1, 4),
+            bbox_scores=people.instance_scores,
+        )
+        if self.settings.output_scales:
+            widths = keypoint_widths(
+                people.keypoints, maps[2][0], size[::-1], self.settings.heatmap_sigma
+            )
+            result["keypoint_widths"] = widths * (geometry.extent[0] / size[0])
+        return {name: value.astype(np.float32) for name, value in result.items()}
+
+    def _normalise(self, image: np.ndarray) -> np.ndarray:
+        """A batch (1, 3, H, W), red, green, blue, of an input (H, W, 3)."""
+        planes = np.empty((1, 3, *image.shape[:2]), np.float32)
+        np.multiply(image[..., ::-1].transpose(2, 0, 1), self._factor, out=planes[0])
+        planes[0] += self._offset
+        return planes
+
+
+def _check(image: Any) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        given = f"{image.dtype}" if isinstance(image, np.ndarray) else f"{type(image).__name__}"
+        raise ValueError(
+            f"A picture must be a NumPy array of uint8, as cv2.imread gives it, but got {given}. "
+            "(cv2.imread gives None for a file that it can't read.)"
+        )
+
+
+def _session(path: Path, providers: Sequence[str], num_threads: int | None) -> Any:
+    """ONNX Runtime's session for a file."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(
+            "ONNX Runtime is not installed. Run: pip install 'swahr_mmpose[onnx]'"
+        ) from error
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file '{path}'.")
+    missing = sorted(set(providers) - set(onnxruntime.get_available_providers()))
+    if missing:
+        raise ValueError(
+            f"ONNX Runtime has no provider {missing}; there are "
+            f"{onnxruntime.get_available_providers()}. CUDA's comes with onnxruntime-gpu."
+        )
+    options = onnxruntime.SessionOptions()
+    # sizes change from picture to picture, and arenas keep the largest of each
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    if num_threads:
+        options.intra_op_num_threads = num_threads
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+    except Exception as error:  # on bytes that are no network it raises kinds of its own
+        raise ValueError(
+            f"'{path}' can't be read as an ONNX network: {str(error).splitlines()[0]}"
+        ) from error

@@ -1,0 +1,54 @@
+"""Write a network with its test-time aggregation to an ONNX file, which needs nothing else.
+
+The file takes any batch and any size in multiples of 64 pixels, unless --size is given. It is
+checked against PyTorch on random pixels and on a drawn picture. In its metadata it says the
+keypoints, the decoding options and the normalisation: `swahr_mmpose.runtime.OnnxPoseEstimator`
+reads them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from swahr_mmpose.onnx_export import ExportError, export_onnx
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="a config's path, or one of our names")
+    parser.add_argument("checkpoint", help="path or address of its weights")
+    parser.add_argument("out", type=Path, help="the file to write")
+    parser.add_argument(
+        "--no-flip", action="store_true", help="leave the mirrored pass out: twice as fast"
+    )
+    parser.add_argument(
+        "--size", type=int, nargs=2, metavar=("W", "H"), help="take inputs of this size only"
+    )
+    parser.add_argument("--fp16", action="store_true", help="compute in half precision")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Export; 1 where it can't be done, and then nothing is written."""
+    args = parse_args(argv)
+    size = tuple(args.size) if args.size else None
+    flip = False if args.no_flip else None
+    try:
+        exported = export_onnx(args.config, args.checkpoint, args.out, flip, size, args.fp16)
+    except ExportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    settings = exported.settings
+    print(f"Wrote {args.out}: opset {settings.opset}, by {settings.exporter}.")
+    print("Largest difference from PyTorch, in units of each map's largest value (at least 1):")
+    for name, differences in exported.differences.items():
+        figures = ", ".join(f"{key} {value:.1e}" for key, value in differences.items())
+        print(f"  {name}: {figures}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
