@@ -45,3 +45,18 @@ def weights_of(name: str) -> str | None:
 def names_with_weights() -> list[str]:
     """The configs that there are weights for."""
     return sorted(name for name in models() if weights_of(name))
+
+
+def weights_for(config: Path) -> str:
+    """Path or address of the weights for a config's file.
+
+    Raises:
+        ValueError: If there are none, or it is no config of this package.
+    """
+    weights = weights_of(config.stem) if config.resolve().parent == configs_dir() else None
+    if weights is None:
+        raise ValueError(
+            f"There are no weights for '{config.stem}' yet. Give the path or address of a "
+            f"checkpoint, or use a config that has some: {', '.join(names_with_weights())}."
+        )
+    return weights

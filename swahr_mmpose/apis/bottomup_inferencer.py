@@ -9,8 +9,8 @@ import mmengine
 from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer
 
-from ..model_zoo import names_with_weights, weights_of
-from ..paths import configs_dir, find_config
+from ..model_zoo import weights_for
+from ..paths import find_config
 
 # MMEngine looks for functions in MMPose's scope, which has no registry of them, and warns each time
 if "mmpose" not in FUNCTIONS.children:
@@ -40,7 +40,7 @@ class BottomupInferencer(MMPoseInferencer):
     ) -> None:
         path = find_config(config)
         super().__init__(
-            str(path), _weights_for(path) if weights is None else str(weights), **kwargs
+            str(path), weights_for(path) if weights is None else str(weights), **kwargs
         )
         self._num_arrays = 0
         model = self.inferencer.model
@@ -87,14 +87,3 @@ class BottomupInferencer(MMPoseInferencer):
         else:
             stem = Path(sample.img_path).stem
             mmengine.dump(people, str(folder / f"{stem}.json"), indent="  ")
-
-
-def _weights_for(config: Path) -> str:
-    """Path or address of the weights for a config of this package."""
-    weights = weights_of(config.stem) if config.resolve().parent == configs_dir() else None
-    if weights is None:
-        raise ValueError(
-            f"There are no weights for '{config.stem}' yet. Give `weights`, the path or address of "
-            f"a checkpoint, or use a config that has some: {', '.join(names_with_weights())}."
-        )
-    return weights

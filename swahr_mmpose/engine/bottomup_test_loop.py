@@ -29,7 +29,7 @@ class BottomupTestLoop(TestLoop):
         runner.call_hook("before_test_epoch")
         runner.model.eval()
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        beside = _on_cpu if next(model.parameters()).device.type == "cpu" else _SecondStream()
+        beside = beside_network(model)
         with ThreadPoolExecutor(max_workers=1) as decoding:
             waiting: tuple[int, Any, Future[list[Any]]] | None = None
             for index, batch in enumerate(self.dataloader):
@@ -54,6 +54,11 @@ class BottomupTestLoop(TestLoop):
 
 
 _Decode = Callable[[], "list[Any]"]
+
+
+def beside_network(model: Any) -> Callable[[_Decode], _Decode]:
+    """What makes a decoding run in another thread beside the model's network, on its device."""
+    return _on_cpu if next(model.parameters()).device.type == "cpu" else _SecondStream()
 
 
 def _on_cpu(decode: _Decode) -> _Decode:
