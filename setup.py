@@ -54,12 +54,14 @@ setup(
     license="MIT",
     python_requires=">=3.8",
     packages=find_packages(include=["swahr_mmpose", "swahr_mmpose.*"]),
-    package_data={"swahr_mmpose": ["py.typed"]},
+    package_data={"swahr_mmpose": ["py.typed", "weights/*.pth"]},
     install_requires=requirements("runtime"),
     extras_require={
         "mim": requirements("mminstall"),
         "dev": requirements("dev"),
         "docs": requirements("docs"),
+        "onnx": requirements("onnx"),
+        "export": requirements("export"),
     },
     cmdclass={"build_py": BuildWithResources},
 )

@@ -1,0 +1,308 @@
+"""Export to ONNX, and people by ONNX Runtime: the same as with PyTorch."""
+
+import json
+import runpy
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmpose.apis import inference_bottomup, init_model
+
+from swahr_mmpose.model_zoo import weights_of
+from swahr_mmpose.runtime import OnnxPoseEstimator
+from swahr_mmpose.synthetic import SyntheticOptions
+from swahr_mmpose.synthetic.dataset import generate_picture
+
+from .helpers import ROOT
+from .test_inference import TINY, picture
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+export = runpy.run_path(str(ROOT / "tools" / "export_onnx.py"))["main"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    """The network that comes with the package."""
+    return weights_of("swahr_tiny_synthetic")
+
+
+@pytest.fixture(scope="module")
+def people_pictures():
+    """Drawn pictures of several sizes."""
+    sizes = (150, 200, 320, 450)
+    options = [SyntheticOptions(num_images=1, seed=3, long_side=size) for size in sizes]
+    return [generate_picture(own, index)[0] for own in options for index in range(3)]
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint, tmp_path_factory):
+    """A network for any size."""
+    path = tmp_path_factory.mktemp("onnx") / "any.onnx"
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def fixed(checkpoint, tmp_path_factory):
+    """A network without mirrored pass, for one size."""
+    path = tmp_path_factory.mktemp("onnx") / "fixed.onnx"
+    options = ["--no-flip", "--size", "192", "128"]
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 0
+    return path
+
+
+@pytest.mark.slow
+def test_people_are_those_of_pytorch(exported, checkpoint, people_pictures):
+    """All but a few keypoints that were filled in: among places of one height, any will do."""
+    estimator = OnnxPoseEstimator(exported)
+    model = init_model(str(TINY), checkpoint, device="cpu")
+    model.test_cfg["output_scales"] = True
+    same = []
+    for image in people_pictures:
+        people, expected = estimator(image), inference_bottomup(model, image)[0].pred_instances
+        assert len(people["keypoints"]) == len(expected.keypoints)
+        np.testing.assert_allclose(people["bbox_scores"], expected.bbox_scores, atol=1e-5)
+        near = np.isclose(people["keypoints"], expected.keypoints, atol=1e-2, rtol=0).all(axis=-1)
+        for name in ("keypoint_scores", "keypoint_widths"):
+            np.testing.assert_allclose(people[name][near], expected[name][near], atol=1e-3)
+        whole = near.all(axis=1)
+        np.testing.assert_allclose(people["bboxes"][whole], expected.bboxes[whole], atol=1e-2)
+        same += near.flatten().tolist()
+    assert len(same) > 17 * len(people_pictures)
+    assert np.mean(same) > 0.99
+
+
+@pytest.mark.slow
+def test_the_file_says_all_that_is_needed(exported, fixed):
+    settings = OnnxPoseEstimator(exported).settings
+    assert settings.keypoints[:2] == ["nose", "left_eye"]
+    assert [1, 2] in settings.flip_pairs
+    assert settings.mean == pytest.approx([123.675, 116.28, 103.53])
+    assert (settings.flip_test, settings.output_scales, settings.half) == (True, True, False)
+    assert settings.opset == onnx.load(str(exported)).opset_import[0].version
+    assert settings.exporter.startswith(("torch.export, torch", "TorchScript, torch"))
+    assert settings.fixed_size is None
+    other = OnnxPoseEstimator(fixed).settings
+    assert (other.flip_test, other.fixed_size) == (False, [192, 128])
+
+
+@pytest.mark.slow
+def test_a_fixed_size_shows_the_whole_picture(fixed, people_pictures):
+    """In the middle: the widest of the pictures fills it from side to side."""
+    for image in people_pictures:
+        people = OnnxPoseEstimator(fixed)(image)
+        height, width = image.shape[:2]
+        half = np.array([192, 128]) * max(width / 192, height / 128) / 2
+        middle = np.array([width, height]) / 2
+        assert (np.abs(people["keypoints"] - middle) <= half).all()
+    (shape,) = (i.shape for i in onnx_session(fixed).get_inputs())
+    assert shape == [1, 3, 128, 192]
+
+
+def onnx_session(path):
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.slow
+def test_batches_are_taken(exported):
+    images = np.random.default_rng(0).normal(size=(3, 3, 64, 128)).astype(np.float32)
+    session = onnx_session(exported)
+    together = session.run(None, {"images": images})
+    for i in range(3):
+        for alone, all_of_them in zip(session.run(None, {"images": images[i : i + 1]}), together):
+            np.testing.assert_allclose(alone[0], all_of_them[i], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_half_precision_is_near(checkpoint, exported, tmp_path, capsys):
+    path = tmp_path / "half.onnx"
+    options = ["--fp16", "--size", "192", "128"]
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 0
+    assert "heatmaps " in capsys.readouterr().out
+    assert path.stat().st_size < 0.65 * exported.stat().st_size
+    images = np.random.default_rng(0).normal(size=(1, 3, 128, 192)).astype(np.float32)
+    half, single = (onnx_session(p).run(None, {"images": images}) for p in (path, exported))
+    for ours, expected in zip(half, single):
+        # ten bits of fraction through some thirty layers
+        np.testing.assert_allclose(ours, expected, atol=0.05 * max(1, np.abs(expected).max()))
+
+
+MEMORY = """
+import sys, numpy as np
+from swahr_mmpose.runtime import OnnxPoseEstimator
+def memory():
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+estimator = OnnxPoseEstimator(sys.argv[1], num_threads=1)
+picture = np.load(sys.argv[2])
+rng = np.random.default_rng(0)
+for i in range(2000):
+    h, w = rng.integers(40, picture.shape[:2])
+    estimator(picture[:h, :w])
+    if i == 500:
+        start = memory()
+print(memory() - start)
+"""
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_pictures_of_changing_size(checkpoint, people_pictures, tmp_path):
+    """Small inputs, so that it does not take long."""
+    config = tmp_path / "small.py"
+    config.write_text(
+        f"_base_ = [{str(TINY)!r}]\n"
+        "val_pipeline = _base_.val_pipeline\n"
+        "val_pipeline[1].update(input_size=64)\n"
+        "test_dataloader = dict(dataset=dict(pipeline=val_pipeline))\n"
+    )
+    assert export([str(config), checkpoint, str(tmp_path / "small.onnx"), "--no-flip"]) == 0
+    np.save(tmp_path / "picture.npy", people_pictures[-1])
+    command = [sys.executable, "-c", MEMORY, tmp_path / "small.onnx", tmp_path / "picture.npy"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout.split()[-1]) < 50  # MiB, in 1,500 pictures
+
+
+@pytest.mark.slow
+def test_a_wrong_export_leaves_no_file(checkpoint, tmp_path, monkeypatch, capsys):
+    """Something goes wrong between PyTorch and the file: here the weights change."""
+    module = sys.modules["swahr_mmpose.onnx_export"]
+    write = module._write
+
+    def spoilt(network, *args):
+        with torch.no_grad():
+            network.model.head.final_layers[1].bias += 0.01
+        return write(network, *args)
+
+    monkeypatch.setattr(module, "_write", spoilt)
+    path = tmp_path / "wrong.onnx"
+    options = ["--no-flip", "--size", "64", "64"]
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 1
+    assert "differs from PyTorch's by" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["swahr_tinny"], "no config 'swahr_tinny'"),
+        (["swahr_tiny_synthetic", "missing.pth"], "There is no file 'missing.pth'"),
+        (["swahr_tiny_synthetic", None, "--size", "100", "64"], "multiples of 64 pixels"),
+        (["swahr_hrnet_w32_coco_multiscale", None], "The checkpoint is of another model"),
+    ],
+)
+def test_what_can_not_be_exported_is_named(arguments, message, checkpoint, tmp_path, capsys):
+    config, weights, *options = [*arguments, None] if len(arguments) == 1 else arguments
+    path = tmp_path / "out.onnx"
+    assert export([config, weights or checkpoint, str(path), *options]) == 1
+    assert message in capsys.readouterr().err
+    assert not path.exists()
+
+
+def small_network(path, metadata):
+    """An ONNX file of an identity, with metadata."""
+    value = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1])
+    out = onnx.helper.make_tensor_value_info("heatmaps", onnx.TensorProto.FLOAT, [1])
+    node = onnx.helper.make_node("Identity", ["images"], ["heatmaps"])
+    graph = onnx.helper.make_graph([node], "small", [value], [out])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9)
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({}, "has no entry `swahr_mmpose` in its metadata"),
+        ({"swahr_mmpose": "{"}, "can't be read"),
+        ({"swahr_mmpose": json.dumps({"mean": [0]})}, "is that of another version"),
+    ],
+)
+def test_networks_of_others_are_named(tmp_path, metadata, message):
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator(small_network(tmp_path / "a.onnx", metadata))
+
+
+def test_files_that_are_no_network_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        OnnxPoseEstimator(tmp_path / "missing.onnx")
+    path = tmp_path / "text.onnx"
+    path.write_text("no network")
+    with pytest.raises(ValueError, match="can't be read as an ONNX network"):
+        OnnxPoseEstimator(path)
+    with pytest.raises(ValueError, match=r"no provider \['NoSuchProvider'\]"):
+        OnnxPoseEstimator(path, providers=["NoSuchProvider"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (None, "but got NoneType"),
+        (np.zeros((8, 8, 3)), "but got float64"),
+        (np.zeros((8, 8, 2), np.uint8), "1, 3 or 4 channels"),
+        (np.zeros((2, 100, 3), np.uint8), "factor of more than 32"),
+    ],
+)
+def test_what_is_no_picture_is_named(exported, image, message):
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator(exported)(image)
+
+
+@pytest.mark.slow
+def test_grey_and_transparent_pictures(exported):
+    estimator = OnnxPoseEstimator(exported)
+    grey = picture(64, 64, 1)
+    three = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    four = cv2.cvtColor(three, cv2.COLOR_BGR2BGRA)
+    expected = estimator(three)
+    for image in (grey, grey[..., None], four):
+        np.testing.assert_array_equal(estimator(image)["keypoints"], expected["keypoints"])
+
+
+WITHOUT_TORCH = """
+import cv2, numpy, sys
+import supervision
+import swahr_mmpose
+from swahr_mmpose.model_zoo import weights_of
+from swahr_mmpose.runtime import OnnxPoseEstimator
+from swahr_mmpose.synthetic import SyntheticOptions
+from swahr_mmpose.synthetic.dataset import generate_picture
+people = OnnxPoseEstimator(sys.argv[1])(cv2.imread(sys.argv[2]))
+keypoints = supervision.KeyPoints(people["keypoints"], confidence=people["keypoint_scores"])
+assert keypoints.xy.shape == people["keypoints"].shape
+missing = [name for name in ("torch", "mmpose", "mmengine") if name in sys.modules]
+assert not missing, missing
+numpy.save(sys.argv[3], people["keypoints"])
+"""
+
+
+@pytest.mark.slow
+def test_an_environment_without_torch(exported, people_pictures, tmp_path):
+    """Made from nothing, with what the extra says; the people are the same."""
+    environment = tmp_path / "env"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    python = environment / "bin" / "python"
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, f"{ROOT}[onnx]", "supervision"], check=True)
+    image = people_pictures[0]
+    cv2.imwrite(str(tmp_path / "image.png"), image)
+    found = tmp_path / "found.npy"
+    subprocess.run(
+        [python, "-c", WITHOUT_TORCH, exported, tmp_path / "image.png", found],
+        check=True,
+        cwd=tmp_path,
+    )
+    expected = OnnxPoseEstimator(exported)(image)
+    assert len(expected["keypoints"])
+    np.testing.assert_allclose(np.load(found), expected["keypoints"], atol=1e-2, rtol=0)
