@@ -114,8 +114,8 @@ def test_training_with_the_model_compiled(synthetic_data, tmp_path):
 
 
 def readme_config():
-    """The config of the README's section on one's own MMPose config."""
-    text = (ROOT / "README.md").read_text()
+    """The config on the page on configs."""
+    text = (ROOT / "docs" / "configs.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     (block,) = (block for block in blocks if "mmpose::body_2d_keypoint" in block)
     return block
