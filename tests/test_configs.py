@@ -170,7 +170,9 @@ def test_the_options_of_the_speed_section_are_understood():
 
 def test_a_config_can_inherit_an_installed_one(tmp_path):
     """As the page on configs shows it."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "configs.md").read_text(), flags=re.S)
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "configs.md").read_text(), flags=re.S
+    )
     (block,) = (block for block in blocks if "__import__" in block)
     (tmp_path / "mine.py").write_text(block)
     config = Config.fromfile(tmp_path / "mine.py")

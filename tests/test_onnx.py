@@ -294,6 +294,8 @@ def test_an_environment_without_torch(exported, people_pictures, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / "bin" / "python"
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # the same OpenCV as here: its versions do not interpolate alike
+    pip += ["--constraint", ROOT / "requirements" / "env.txt"]
     subprocess.run([*pip, f"{ROOT}[onnx]", "supervision"], check=True)
     image = people_pictures[0]
     cv2.imwrite(str(tmp_path / "image.png"), image)

@@ -23,9 +23,9 @@ import matplotlib.pyplot as plt
 import mmpose
 import numpy as np
 import torch
+from benchmark_row import Row
 from benchmark_rows import (
     ROWS,
-    Row,
     aggregated_maps,
     decode_rows,
     our_codec,

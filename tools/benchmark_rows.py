@@ -7,13 +7,14 @@ import io
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mmpose
 import numpy as np
 import torch
+from benchmark_deployment import onnx_rows, predict_rows
+from benchmark_row import Row
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
@@ -32,27 +33,6 @@ from swahr_mmpose.models.losses import TagGroupingLoss
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 K = 17
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison.
-
-    Attributes:
-        name: What is measured.
-        ours: Runs ours once.
-        other: Runs the counterpart once.
-        other_name: What the counterpart is.
-        count: Things that one run does: times are for one of them.
-        memory: Whether a GPU's memory is to be measured too.
-    """
-
-    name: str
-    ours: Callable[[], Any]
-    other: Callable[[], Any]
-    other_name: str
-    count: int = 1
-    memory: bool = False
 
 
 def synchronize(device: str) -> None:
@@ -329,4 +309,6 @@ ROWS = dict(
     targets=target_rows,
     inference=inference_rows,
     training=training_rows,
+    onnx=onnx_rows,
+    predict=predict_rows,
 )
