@@ -1,9 +1,16 @@
 """Export to ONNX, and people by ONNX Runtime: the same as with PyTorch."""
 
 import json
+import re
 import runpy
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -287,24 +294,76 @@ numpy.save(sys.argv[3], people["keypoints"])
 """
 
 
-@pytest.mark.slow
-def test_an_environment_without_torch(exported, people_pictures, tmp_path):
-    """Made from nothing, with what the extra says; the people are the same."""
-    environment = tmp_path / "env"
+@pytest.fixture(scope="module")
+def without_torch(tmp_path_factory):
+    """The Python of an environment that is made from nothing, with what the extra says."""
+    environment = tmp_path_factory.mktemp("without_torch") / "env"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / "bin" / "python"
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # the same OpenCV as here: its versions do not interpolate alike
     pip += ["--constraint", ROOT / "requirements" / "env.txt"]
-    subprocess.run([*pip, f"{ROOT}[onnx]", "supervision"], check=True)
+    more = ["supervision", "fastapi", "uvicorn"]
+    subprocess.run([*pip, f"{ROOT}[onnx]", *more], check=True)
+    return python
+
+
+@pytest.mark.slow
+def test_an_environment_without_torch(without_torch, exported, people_pictures, tmp_path):
     image = people_pictures[0]
     cv2.imwrite(str(tmp_path / "image.png"), image)
     found = tmp_path / "found.npy"
-    subprocess.run(
-        [python, "-c", WITHOUT_TORCH, exported, tmp_path / "image.png", found],
-        check=True,
-        cwd=tmp_path,
-    )
+    command = [without_torch, "-c", WITHOUT_TORCH, exported, tmp_path / "image.png", found]
+    subprocess.run(command, check=True, cwd=tmp_path)
     expected = OnnxPoseEstimator(exported)(image)
     assert len(expected["keypoints"])
     np.testing.assert_allclose(np.load(found), expected["keypoints"], atol=1e-2, rtol=0)
+
+
+@pytest.fixture
+def service(without_torch, exported, tmp_path):
+    """The address of the service on the page on deployment."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.S)
+    (block,) = (block for block in blocks if "FastAPI" in block)
+    (tmp_path / "service.py").write_text(block)
+    shutil.copy(exported, tmp_path / "tiny.onnx")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [without_torch, "-m", "uvicorn", "service:app", "--port", str(port)]
+    running = subprocess.Popen(command, cwd=tmp_path)
+    for _ in range(300):
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}/people"
+    running.terminate()
+    running.wait()
+
+
+def post(address, content):
+    """Status and answer of the service."""
+    try:
+        with urllib.request.urlopen(address, data=content) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+@pytest.mark.slow
+def test_the_service_of_the_page_on_deployment(service, exported, people_pictures):
+    pictures = [cv2.imencode(".png", image)[1].tobytes() for image in people_pictures[:4]]
+    with ThreadPoolExecutor(max_workers=4) as clients:
+        answers = list(clients.map(post, [service] * 8, pictures * 2))
+    estimator = OnnxPoseEstimator(exported)
+    for (status, people), image in zip(answers, people_pictures[:4] * 2):
+        assert status == 200
+        np.testing.assert_allclose(people["keypoints"], estimator(image)["keypoints"], atol=1e-2)
+    thin = cv2.imencode(".png", np.zeros((2, 200, 3), np.uint8))[1].tobytes()
+    for content in (b"no picture", pictures[0][:100], thin, b" "):
+        assert post(service, content)[0] == 400
+    status, answer = post(service, bytes(10_000_001))
+    assert status == 413
+    assert "10000000 bytes" in answer["detail"]
+    assert post(service, pictures[0])[0] == 200
