@@ -62,6 +62,7 @@ setup(
         "docs": requirements("docs"),
         "onnx": requirements("onnx"),
         "export": requirements("export"),
+        "ray": requirements("ray"),
     },
     cmdclass={"build_py": BuildWithResources},
 )

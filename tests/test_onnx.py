@@ -1,9 +1,12 @@
 """Export to ONNX, and people by ONNX Runtime: the same as with PyTorch."""
 
+import importlib.metadata
 import json
+import os
 import re
 import runpy
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,19 +14,28 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmpose.apis import inference_bottomup, init_model
+from mmpose.registry import METRICS
 
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
-from swahr_mmpose.synthetic import SyntheticOptions
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_picture
 
-from .helpers import ROOT
+from .helpers import (
+    CONFIGS,
+    ROOT,
+    dataset_meta,
+    load_config,
+    official_weights,
+    sample_of_people,
+)
 from .test_inference import TINY, picture
 
 onnx = pytest.importorskip("onnx")
@@ -277,13 +289,57 @@ def test_grey_and_transparent_pictures(exported):
         np.testing.assert_array_equal(estimator(image)["keypoints"], expected["keypoints"])
 
 
+def average_precision(ann_file, found):
+    """AP of people by image id."""
+    metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(ann_file)))
+    metric.dataset_meta = dataset_meta(load_config("swahr_tiny_synthetic"))
+    samples = [sample_of_people(*one) for one in found]
+    metric.process(None, samples)
+    return metric.evaluate(len(samples))["coco/AP"]
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "num_pictures"), [("swahr_tiny_synthetic", 300), ("swahr_hrnet_w32_coco", 4)]
+)
+def test_people_in_real_pictures_are_those_of_pytorch(name, num_pictures, real_data, tmp_path):
+    """The W32 network has random weights of the official layout, and is slow."""
+    weights = weights_of(name)
+    if weights is None:
+        weights = str(tmp_path / "official.pth")
+        torch.save(official_weights("coco_w32", 7), weights)
+    path = tmp_path / "network.onnx"
+    assert export([name, weights, str(path)]) == 0
+    estimator = OnnxPoseEstimator(path)
+    model = init_model(str(CONFIGS / f"{name}.py"), weights, device="cpu")
+    ann_file = real_data / "coco" / "person_keypoints_val.json"
+    pictures = json.loads(ann_file.read_text())["images"][:num_pictures]
+    same, ours, theirs = [], [], []
+    for info in pictures:
+        image = cv2.imread(str(real_data / "coco" / "images" / info["file_name"]))
+        people, expected = estimator(image), inference_bottomup(model, image)[0].pred_instances
+        ours.append((info["id"], people["keypoints"], people["bbox_scores"]))
+        theirs.append((info["id"], expected.keypoints, expected.bbox_scores))
+        if len(people["keypoints"]) == len(expected.keypoints):
+            near = np.isclose(people["keypoints"], expected.keypoints, atol=1e-2, rtol=0)
+            same += near.all(axis=-1).flatten().tolist()
+        else:
+            same += [False] * max(people["keypoints"].size, expected.keypoints.size)
+    # filled in among places of one height: see above
+    assert np.mean(same) > 0.99
+    assert average_precision(ann_file, ours) == pytest.approx(
+        average_precision(ann_file, theirs), abs=1e-4
+    )
+
+
 WITHOUT_TORCH = """
 import cv2, numpy, sys
 import supervision
 import swahr_mmpose
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
-from swahr_mmpose.synthetic import SyntheticOptions
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_picture
 people = OnnxPoseEstimator(sys.argv[1])(cv2.imread(sys.argv[2]))
 keypoints = supervision.KeyPoints(people["keypoints"], confidence=people["keypoint_scores"])
@@ -302,9 +358,10 @@ def without_torch(tmp_path_factory):
     python = environment / "bin" / "python"
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # the same OpenCV as here: its versions do not interpolate alike
-    pip += ["--constraint", ROOT / "requirements" / "env.txt"]
+    version = importlib.metadata.version("opencv-python")
+    opencv = [f"{name}=={version}" for name in ("opencv-python", "opencv-python-headless")]
     more = ["supervision", "fastapi", "uvicorn"]
-    subprocess.run([*pip, f"{ROOT}[onnx]", *more], check=True)
+    subprocess.run([*pip, f"{ROOT}[onnx,ray]", *more, *opencv], check=True)
     return python
 
 
@@ -320,12 +377,17 @@ def test_an_environment_without_torch(without_torch, exported, people_pictures, 
     np.testing.assert_allclose(np.load(found), expected["keypoints"], atol=1e-2, rtol=0)
 
 
+def block_of(page, word):
+    """The Python block of a page in which a word is."""
+    text = (ROOT / "docs" / page).read_text()
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", text, re.S) if word in b)
+    return block
+
+
 @pytest.fixture
 def service(without_torch, exported, tmp_path):
     """The address of the service on the page on deployment."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.S)
-    (block,) = (block for block in blocks if "FastAPI" in block)
-    (tmp_path / "service.py").write_text(block)
+    (tmp_path / "service.py").write_text(block_of("deployment.md", "FastAPI"))
     shutil.copy(exported, tmp_path / "tiny.onnx")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -367,3 +429,47 @@ def test_the_service_of_the_page_on_deployment(service, exported, people_picture
     assert status == 413
     assert "10000000 bytes" in answer["detail"]
     assert post(service, pictures[0])[0] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [False, True])
+def test_ray_of_the_page_on_scaling(without_torch, exported, tmp_path, killed):
+    """The people of `OnnxPoseEstimator`; a worker that is killed loses nothing."""
+    folder, out = tmp_path / "pictures", tmp_path / "out"
+    generate_dataset(tmp_path, "pictures", SyntheticOptions(num_images=40, seed=7, long_side=128))
+    (tmp_path / "images" / "pictures").rename(folder)
+    (folder / "broken.jpg").write_text("no picture")
+    (tmp_path / "find.py").write_text(block_of("scaling.md", "ray.data"))
+    command = [without_torch, "find.py", folder, exported, out]
+    # where Ray would look for the packages of the directory that it is started in
+    environment = dict(os.environ, RAY_USAGE_STATS_ENABLED="0", OMP_NUM_THREADS="1")
+    running = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    if killed:
+        assert kill_a_worker(running), "there was no worker"
+    assert running.wait(timeout=300) == 0
+    lines = [json.loads(line) for file in out.glob("*.json") for line in file.open()]
+    found = {Path(line["file"]).name: json.loads(line["people"]) for line in lines}
+    assert len(lines) == len(found) == 41
+    assert "error" in found.pop("broken.jpg")
+    estimator = OnnxPoseEstimator(exported, num_threads=1)
+    for name, people in found.items():
+        expected = estimator(cv2.imread(str(folder / name)))
+        np.testing.assert_allclose(
+            np.reshape(people["keypoints"], (-1, 17, 2)), expected["keypoints"], atol=1e-2
+        )
+
+
+def kill_a_worker(running):
+    """Kill one of the processes in which Ray runs `FindPeople`, once it works."""
+    while running.poll() is None:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                name = (process / "cmdline").read_text()
+            except OSError:
+                continue
+            if name.startswith("ray::") and "FindPeople" in name:
+                time.sleep(1)
+                os.kill(int(process.name), signal.SIGKILL)
+                return True
+        time.sleep(0.05)
+    return False
