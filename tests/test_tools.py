@@ -68,3 +68,24 @@ def test_benchmark_names_rows_that_there_are_not():
     result = run("benchmark.py", "nothing")
     assert result.returncode == 2
     assert "there is no row nothing" in result.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_shows_people_and_compares(tmp_path):
+    """With few pictures and iterations: the network trained now finds no one."""
+    few = ("--train-images", 16, "--val-images", 8, "--iterations", 52)
+    result = run("demo.py", *few, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = re.search(r"comes with the package found (\d+) people in 12 pictures", result.stdout)
+    assert int(found.group(1)) > 12
+    table = result.stdout[result.stdout.index("pictures that neither has seen") :]
+    packaged, trained = map(float, re.search(r"AP50 +([\d.]+) +([\d.]+)", table).groups())
+    assert packaged > 0.5 > trained
+    for name in ("packaged", "trained"):
+        assert len(list((tmp_path / "demo_output" / name).glob("*.jpg"))) == 12
+
+
+def test_the_demo_needs_more_iterations_than_its_warm_up(tmp_path):
+    result = run("demo.py", "--iterations", 50, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "must be over 50" in result.stderr
