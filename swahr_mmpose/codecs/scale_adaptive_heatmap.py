@@ -38,6 +38,8 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             the official implementation does.
         decode_fill_missing: Whether keypoints that were not found are filled in.
         decode_keypoint_order: Order in which keypoints join people. None is the official order.
+        decode_grouping: ``'official'``, or ``'score_first'``: candidates choose people in order of
+            their scores.
         num_keypoints: K, for checking annotations and head against. None checks nothing.
         tag_dim: L, for checking the head against. None checks nothing.
 
@@ -65,6 +67,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         decode_max_instances: int | None = None,
         decode_fill_missing: bool = True,
         decode_keypoint_order: Sequence[int] | None = None,
+        decode_grouping: str = "official",
         num_keypoints: int | None = None,
         tag_dim: int | None = None,
     ) -> None:
@@ -86,6 +89,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             max_instances=decode_max_instances,
             fill_missing=decode_fill_missing,
             keypoint_order=decode_keypoint_order,
+            grouping=decode_grouping,
         )
 
     def encode(

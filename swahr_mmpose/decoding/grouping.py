@@ -42,12 +42,14 @@ def group_candidates(
     keypoint_order: Sequence[int],
     tag_threshold: float,
     max_offered_people: int,
+    grouping: str = "official",
 ) -> np.ndarray:
-    """Assign candidates to people, keypoint by keypoint, by minimum-cost matching.
+    """Assign candidates to people, keypoint by keypoint.
 
-    The cost between a candidate and a person is ``round(d)·100 − score``, ``d`` the Euclidean
-    distance of the candidate's tag to the person's mean tag. A matched candidate joins its person
-    where ``d`` is under the threshold; all others start people of their own.
+    The official way is minimum-cost matching. The cost between a candidate and a person is
+    ``round(d)·100 − score``, ``d`` the Euclidean distance of the candidate's tag to the person's
+    mean tag. A matched candidate joins its person where ``d`` is under the threshold; all others
+    start people of their own.
 
     As in the official implementation a person is known by the first tag of the candidate that
     started it, so a candidate that would start a person with exactly that tag takes the known
@@ -58,20 +60,28 @@ def group_candidates(
     candidates' scores are nearest to the mean scores of the people they join (least sum of
     squares).
 
+    With ``'score_first'`` the candidates choose in order of their scores: each takes, of the people
+    that are free and within the threshold, the one of least ``round(d)``, and of those the oldest.
+    A weak candidate can't take a person from a precise one then.
+
     Args:
         candidates: Candidates of one image, scores over the detection threshold only.
         keypoint_order: The order in which keypoints are matched.
         tag_threshold: Tag distance from which on a matched candidate is rejected.
         max_offered_people: Only this many people, the oldest, are offered for matching.
+        grouping: ``'official'`` or ``'score_first'``.
 
     Returns:
         (P, K, 3) float32: x and y in map pixels and the score; zeros where a keypoint is missing.
     """
+    match = _match_by_cost if grouping == "official" else _match_by_score
     people: dict[float, _Person] = {}
     for k in keypoint_order:
         offered = list(people.values())[:max_offered_people]
-        joined = dict(_match(candidates.tags[k], candidates.scores[k], offered, tag_threshold))
-        for row, tag in enumerate(candidates.tags[k]):
+        tags, scores = candidates.tags[k], candidates.scores[k]
+        pairs = match(tags, scores, offered, tag_threshold) if offered and len(tags) else ()
+        joined = {row: offered[column] for row, column in pairs}
+        for row, tag in enumerate(tags):
             person = joined.get(row)
             if person is None:
                 person = people.setdefault(float(tag[0]), _Person())
@@ -86,21 +96,38 @@ def group_candidates(
     return grouped
 
 
-def _match(
+def _distances(tags: np.ndarray, people: Sequence[_Person]) -> np.ndarray:
+    """Distances of tags (M, L) to the people's mean tags, (M, P)."""
+    means = np.stack([person.tag_sum / person.num_tags for person in people])
+    distances: np.ndarray = np.linalg.norm(tags[:, None].astype(np.float64) - means[None], axis=2)
+    return distances
+
+
+def _match_by_cost(
     tags: np.ndarray, scores: np.ndarray, people: Sequence[_Person], tag_threshold: float
-) -> Iterator[tuple[int, _Person]]:
-    """Candidates of one keypoint, by index, and the people that they join."""
-    if not people or not len(tags):
-        return
+) -> Iterator[tuple[int, int]]:
+    """Candidates of one keypoint and the people that they join, at least cost; both by index."""
     # imported here: without anyone to group, decoding needs no SciPy, which is slow to import
     from scipy.optimize import linear_sum_assignment
 
-    means = np.stack([person.tag_sum / person.num_tags for person in people])
-    distances = np.linalg.norm(tags[:, None].astype(np.float64) - means[None], axis=2)
+    distances = _distances(tags, people)
     own = scores[:, None].astype(np.float64)
     mean_scores = np.array([np.mean(list(person.scores.values())) for person in people])
     costs = np.round(distances) * 100 - own
     rows, columns = linear_sum_assignment(costs + _TIE_WEIGHT * (own - mean_scores) ** 2)
     for row, column in zip(rows.tolist(), columns.tolist()):
         if distances[row, column] < tag_threshold:
-            yield row, people[column]
+            yield row, column
+
+
+def _match_by_score(
+    tags: np.ndarray, scores: np.ndarray, people: Sequence[_Person], tag_threshold: float
+) -> Iterator[tuple[int, int]]:
+    """Candidates of one keypoint, the highest first, and the free people that they choose."""
+    distances = _distances(tags, people)
+    costs = np.where(distances < tag_threshold, np.round(distances), np.inf)
+    for row in np.argsort(-scores, kind="stable").tolist():
+        column = int(costs[row].argmin())
+        if np.isfinite(costs[row, column]):
+            costs[:, column] = np.inf
+            yield row, column

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: Ways of grouping candidates into people: see :mod:`swahr_mmpose.decoding.grouping`.
+GROUPINGS = ("official", "score_first")
+
 #: Head and torso first, then arms and legs: the official implementation's order for COCO.
 _COCO_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 
@@ -36,6 +39,8 @@ class DecodeOptions:
         max_instances: Keep only this many people, those of highest score; None keeps all.
         fill_missing: Whether missing keypoints are filled in.
         keypoint_order: Order in which keypoints join people; None is the official order.
+        grouping: How candidates of one keypoint are shared out among people. ``'official'``: at
+            least total cost. ``'score_first'``: in order of their scores.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -48,6 +53,7 @@ class DecodeOptions:
     max_instances: int | None = None
     fill_missing: bool = True
     keypoint_order: Sequence[int] | None = None
+    grouping: str = "official"
 
     def __post_init__(self) -> None:
         most = self.max_instances
@@ -57,10 +63,11 @@ class DecodeOptions:
             ("topk", self.topk >= 1, "at least 1"),
             ("nms_kernel", self.nms_kernel >= 1 and self.nms_kernel % 2 == 1, "odd and positive"),
             ("max_instances", most is None or most >= 1, "None (all people) or at least 1"),
+            ("grouping", self.grouping in GROUPINGS, f"one of {', '.join(GROUPINGS)}"),
         ):
             if not valid:
                 raise ValueError(
-                    f"`decode_{name}` must be {expected}, but got {getattr(self, name)}."
+                    f"`decode_{name}` must be {expected}, but got {getattr(self, name)!r}."
                 )
 
     def order_for(self, num_keypoints: int) -> Sequence[int]:

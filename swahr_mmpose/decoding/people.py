@@ -66,7 +66,7 @@ def group_people(candidates: Candidates, options: DecodeOptions) -> tuple[np.nda
         over K.
     """
     order = options.order_for(len(candidates.tags))
-    people = group_candidates(candidates, order, options.tag_thr, options.topk)
+    people = group_candidates(candidates, order, options.tag_thr, options.topk, options.grouping)
     scores = people[..., 2].mean(axis=1)
     if options.max_instances is not None:
         best = np.sort(np.argsort(-scores, kind="stable")[: options.max_instances])

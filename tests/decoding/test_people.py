@@ -63,11 +63,12 @@ def repeat(maps):
     return maps.repeat(2, axis=-1).repeat(2, axis=-2)
 
 
-def test_perfect_maps_give_the_people_back():
-    """3,000 pictures with peaks of one height, so that all scores tie; none may fail."""
+@pytest.mark.parametrize(("grouping", "count"), [("official", 3000), ("score_first", 1000)])
+def test_perfect_maps_give_the_people_back(grouping, count):
+    """Pictures with peaks of one height, so that all scores tie; none may fail."""
     rng = np.random.default_rng(0)
     size = np.array([64, 64])
-    for case in range(3000):
+    for case in range(count):
         num_people, num_keypoints = rng.integers(1, 5), rng.integers(1, 7)
         keypoints, visible = random_people(rng, size, num_people, num_keypoints)
         heatmaps = render(keypoints, visible, size)
@@ -77,7 +78,8 @@ def test_perfect_maps_give_the_people_back():
             heatmaps, tags, factor = repeat(heatmaps), repeat(tags), 2
         if case % 2:
             tags = np.concatenate([tags, tags])
-        people = decode_people(heatmaps, tags.astype(np.float32), DecodeOptions())
+        options = DecodeOptions(grouping=grouping)
+        people = decode_people(heatmaps, tags.astype(np.float32), options)
         assert len(people.keypoints) == num_people, case
         # each person in turn is someone found, to the pixel and the quarter towards a neighbour
         for own, own_visible in zip(keypoints, visible):
@@ -93,14 +95,43 @@ def test_a_peak_in_the_corner_does_not_bring_its_shoulders():
     assert candidates.locations[0].tolist() == [[40, 8], [300, 300]]
 
 
-def grouped(scores, tags):
+def grouped(scores, tags, grouping="official"):
     """Group candidates of two keypoints; those of the first start the people."""
     candidates = Candidates(
-        locations=[np.array([[index, k] for index in range(2)]) for k in range(2)],
+        locations=[np.array([[index, k] for index in range(len(scores[k]))]) for k in range(2)],
         scores=[np.array(own, np.float32) for own in scores],
         tags=[np.array(own, np.float32)[:, None] for own in tags],
     )
-    return group_candidates(candidates, (0, 1), 1.0, 30)
+    return group_candidates(candidates, (0, 1), 1.0, 30, grouping)
+
+
+def test_score_first_lets_the_precise_candidate_choose():
+    """The official cost is least where the weak one takes the near person."""
+    first, second = ([0.9, 0.8], [0.0, 1.2]), ([0.7, 0.2], [0.4, -0.45])
+    scores, tags = zip(first, second)
+    official, by_score = (grouped(scores, tags, name) for name in ("official", "score_first"))
+    # by_score: the candidate of 0.7 takes the person at 0, the weak one then is too far from 1.2
+    assert by_score[0, :, 2].tolist() == pytest.approx([0.9, 0.7])
+    assert by_score[1, :, 2].tolist() == pytest.approx([0.8, 0.0])
+    # official: both join someone, at distances that round to 0 and 1
+    assert official[0, :, 2].tolist() == pytest.approx([0.9, 0.2])
+    assert official[1, :, 2].tolist() == pytest.approx([0.8, 0.7])
+
+
+def test_score_first_takes_the_oldest_of_people_at_like_distances():
+    people = grouped([[0.9, 0.8], [0.7]], [[0.3, 0.0], [0.1]], "score_first")
+    assert people[0, :, 2].tolist() == pytest.approx([0.9, 0.7])
+    assert people[1, 1, 2] == 0
+
+
+def test_a_person_is_taken_once_by_score_first():
+    people = grouped([[0.9], [0.7, 0.6]], [[0.0], [0.1, 0.2]], "score_first")
+    assert people[..., 2].tolist() == [pytest.approx([0.9, 0.7]), pytest.approx([0, 0.6])]
+
+
+def test_unknown_ways_of_grouping_are_named():
+    with pytest.raises(ValueError, match="`decode_grouping` must be one of official, score_first"):
+        DecodeOptions(grouping="greedy")
 
 
 @pytest.mark.parametrize("swap", [False, True])
