@@ -71,15 +71,18 @@ def small_config(name, folder):
     return config
 
 
-def also_slow(name):
-    """Of configs that differ in test pipeline, input size or start only, one is a fast test."""
-    alike = ("_multiscale", "_640", "_512", "_from_coco", "_finetune", "w48_wholebody")
-    if name.endswith(alike) and name != "swahr_hrnet_w32_coco_multiscale":
-        return pytest.param(name, marks=pytest.mark.slow)
-    return name
+#: Configs that differ from another in test scales, input size or start only: see below.
+ALIKE = ("_multiscale", "_640", "_512", "_from_coco")
+#: One of these stands for all.
+STANDS_FOR_ALL = ["swahr_hrnet_w32_coco_multiscale"]
+FAST = [name for name in NAMES if not name.endswith(ALIKE)] + STANDS_FOR_ALL
+SLOW = ["higherhrnet_w48_wholebody", "higherhrnet_w48_crowdpose", "swahr_hrnet_w32_coco_finetune"]
 
 
-@pytest.mark.parametrize("name", map(also_slow, NAMES))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in FAST],
+)
 def test_config_trains_a_step_and_predicts(name, small_data):
     config = small_config(name, small_data)
     model = build_model(config)
@@ -106,6 +109,46 @@ def test_config_trains_a_step_and_predicts(name, small_data):
     metric.process(None, [sample.to_dict() for sample in samples])
     prefix = config.default_hooks.checkpoint.get("save_best", "coco/AP").split("/")[0]
     assert 0 <= metric.evaluate(len(samples))[f"{prefix}/AP"] <= 1
+
+
+def differences(first, second, place=""):
+    """Where two configs differ, as dotted paths."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        keys = {*first, *second}
+        return {d for k in keys for d in differences(first.get(k), second.get(k), f"{place}.{k}")}
+    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        return {
+            d for i in range(len(first)) for d in differences(first[i], second[i], f"{place}.{i}")
+        }
+    return set() if first == second else {place.lstrip(".")}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_multiscale")])
+def test_multiscale_configs_differ_in_the_scales_only(name):
+    config, base = load_config(name), load_config(name[: -len("_multiscale")])
+    assert config.test_dataloader.dataset.pipeline[1].scales == (1.0, 0.5, 2.0)
+    for part in ("val_pipeline", "val_dataloader", "test_dataloader"):
+        pipeline = config[part] if part == "val_pipeline" else config[part].dataset.pipeline
+        del pipeline[1]["scales"]
+    assert differences(config.to_dict(), base.to_dict()) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "expected"),
+    [
+        ("higherhrnet_w32_coco_640", "higherhrnet_w32_coco", "size"),
+        ("higherhrnet_w48_coco_512", "higherhrnet_w48_coco", "size"),
+        *[
+            (f"{method}_{width}_crowdpose_from_coco", f"{method}_{width}_crowdpose", "start_from")
+            for method in ("higherhrnet", "swahr_hrnet")
+            for width in ("w32", "w48")
+        ],
+    ],
+)
+def test_configs_alike_differ_in_what_their_names_say(name, base, expected):
+    found = differences(load_config(name).to_dict(), load_config(base).to_dict())
+    assert found
+    assert all(expected in place for place in found), found
 
 
 def test_every_fixed_name_exists():
