@@ -14,6 +14,7 @@ import mmpose
 import numpy as np
 import torch
 from benchmark_deployment import onnx_rows, predict_rows
+from benchmark_models import model_rows
 from benchmark_row import Row
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
@@ -311,4 +312,5 @@ ROWS = dict(
     training=training_rows,
     onnx=onnx_rows,
     predict=predict_rows,
+    models=model_rows,
 )

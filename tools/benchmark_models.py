@@ -1,0 +1,89 @@
+"""What `tools/benchmark.py` measures of other models that a user of MMPose could take instead.
+
+All run end to end on one picture, with random weights, on which speed does not depend: what differs
+with the weights, the number of people, is set to ten where it is an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mmpose
+import numpy as np
+from benchmark_row import Row
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, init_default_scope
+from mmpose.apis import inference_bottomup, inference_topdown, init_model
+
+import swahr_mmpose
+
+NUM_PEOPLE = 10
+
+#: COCO val2017 AP as MMPose's and MMDetection's model pages report them, with their own protocols.
+PUBLISHED = {
+    "RTMO-s": 67.3,
+    "RTMO-m": 70.9,
+    "RTMO-l": 72.4,
+    "RTMPose-m with RTMDet-m": 74.6,
+}
+
+
+def model_rows(device: str) -> Iterator[Row]:
+    """Ours against other models, the picture in memory to people."""
+    picture = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    ours = swahr_w32(picture, device)
+    for name, build in (
+        ("RTMO-s", rtmo("s_8xb32")),
+        ("RTMO-m", rtmo("m_16xb16")),
+        ("RTMO-l", rtmo("l_16xb16")),
+        ("RTMPose-m with RTMDet-m", rtmpose),
+    ):
+        other = build(picture, device)
+        what = f"{name} (AP {PUBLISHED[name]} as published), {NUM_PEOPLE} people where given"
+        yield Row("SWAHR-W32, 512, flip test, a picture of 640×480", ours, other, what)
+
+
+def installed(path: str) -> Path:
+    """A file that comes with MMPose."""
+    package = Path(mmpose.__file__).parent
+    return next(p for p in (package / ".mim" / path, package.parent / path) if p.is_file())
+
+
+def swahr_w32(picture: np.ndarray, device: str) -> Callable[[], Any]:
+    """Ours; the paper reports AP 68.9."""
+    config = str(swahr_mmpose.config_path("swahr_hrnet_w32_coco"))
+    model = init_model(config, device=device)
+    return lambda: inference_bottomup(model, picture)
+
+
+def rtmo(name: str) -> Callable[[np.ndarray, str], Callable[[], Any]]:
+    """A one-stage model of MMPose."""
+
+    def build(picture: np.ndarray, device: str) -> Callable[[], Any]:
+        path = f"configs/body_2d_keypoint/rtmo/coco/rtmo-{name}-600e_coco-640x640.py"
+        model = init_model(str(installed(path)), device=device)
+        return lambda: inference_bottomup(model, picture)
+
+    return build
+
+
+def rtmpose(picture: np.ndarray, device: str) -> Callable[[], Any]:
+    """A detector, and a pose network for each of ten people."""
+    from mmdet.apis import inference_detector, init_detector
+
+    path = "configs/body_2d_keypoint/rtmpose/coco/rtmpose-m_8xb256-420e_coco-256x192.py"
+    model = init_model(str(installed(path)), device=device)
+    config = Config.fromfile(installed("demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py"))
+    config.model.backbone.init_cfg = None
+    detector = init_detector(config, device=device, palette="none")
+    init_default_scope("mmpose")  # it has set its own
+    boxes = np.array([[50 + 50 * i, 100, 150 + 50 * i, 400] for i in range(NUM_PEOPLE)], float)
+
+    def run() -> None:
+        with DefaultScope.overwrite_default_scope("mmdet"):
+            inference_detector(detector, picture)
+        inference_topdown(model, picture, boxes)
+
+    return run
