@@ -6,13 +6,15 @@ import re
 import pytest
 import torch
 import yaml
-from mmengine.runner import load_checkpoint
+from mmengine.runner import Runner, load_checkpoint
 
 from swahr_mmpose import model_zoo
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.download import DownloadError
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+from swahr_mmpose.synthetic.dataset import generate_picture
 
-from .helpers import CONFIGS, build_model, load_config, official_weights
+from .helpers import CONFIGS, build_model, evaluation_config, load_config, official_weights
 from .test_checkpoints import server  # noqa: F401  (a fixture)
 from .test_conversion import mmpose_0x, without_scales
 
@@ -139,3 +141,29 @@ def test_fine_tuning_starts_with_the_maps_of_the_baseline(tmp_path):
         assert (ours.heatmaps[level] == expected.heatmaps[level]).all()
         assert (ours.scales[level] == 0).all()
     assert (ours.tags == expected.tags).all()
+
+
+def test_the_network_of_the_package_is_small_and_needs_no_network(monkeypatch):
+    def no_network(*_):
+        raise AssertionError("it tried to connect")
+
+    monkeypatch.setattr("socket.socket.connect", no_network)
+    path = model_zoo.packaged_weights("swahr_tiny_synthetic")
+    assert path.stat().st_size <= 6_000_000
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
+    picture, _ = generate_picture(SyntheticOptions(num_images=9, seed=2), 8)
+    (result,) = inferencer(picture)
+    assert sum(person["bbox_score"] > 0.5 for person in result["predictions"][0]) == 4
+
+
+@pytest.mark.slow
+def test_the_network_of_the_package_is_as_good_as_the_docs_say(tmp_path):
+    """Less a little: other versions of OpenCV draw and scale pictures a little differently."""
+    generate_dataset(tmp_path, "val", SyntheticOptions(num_images=100, seed=1))
+    config = evaluation_config(tmp_path / "annotations" / "val.json")
+    config.test_dataloader.dataset.data_prefix = dict(img="images/val/")
+    weights = model_zoo.weights_of("swahr_tiny_synthetic")
+    config.update(work_dir=str(tmp_path / "work"), load_from=weights)
+    figures = Runner.from_cfg(config).test()
+    assert figures["coco/AP"] >= 0.69
+    assert figures["coco/AP .5"] >= 0.91
