@@ -44,7 +44,7 @@ def weights_of(name: str) -> str | None:
 
 def names_with_weights() -> list[str]:
     """The configs that there are weights for."""
-    return sorted(name for name in models() if weights_of(name))
+    return sorted(n for n, entry in models().items() if packaged_weights(n) or "Weights" in entry)
 
 
 def weights_for(config: Path) -> str:

@@ -16,9 +16,6 @@ class Journal:
 
     Args:
         path: The file; it is made if it is not there.
-
-    Raises:
-        ValueError: If the file is there, and has lines that are no JSON object with a ``file``.
     """
 
     def __init__(self, path: Path) -> None:

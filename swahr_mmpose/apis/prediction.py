@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..engine.bottomup_test_loop import beside_network
+from ..engine.bottomup_test_loop import decoded_beside
 from .journal import Journal, files_in, merge
 from .picture_stream import Picture, PictureFiles, Prepared, batches_of_one_size, load
 
@@ -42,11 +41,11 @@ class Output:
         """What the results were made with."""
         return self.results.with_suffix(".settings.json")
 
-    def part(self, path: Path, rank: int) -> Path:
-        """The file that a process writes."""
+    def part(self, path: Path) -> Path:
+        """The file that this process writes."""
         if self.world_size == 1:
             return path
-        return path.with_suffix(f".part{rank}{path.suffix}")
+        return path.with_suffix(f".part{self.rank}{path.suffix}")
 
     def parts(self, path: Path) -> list[Path]:
         """The files of all processes, also of a run with another number of them."""
@@ -108,8 +107,8 @@ def predict_pictures(
     Returns:
         How many could not be used; they are in ``output.errors``.
     """
-    results = Journal(output.part(output.results, output.rank))
-    errors = Journal(output.part(output.errors, output.rank))
+    results = Journal(output.part(output.results))
+    errors = Journal(output.part(output.errors))
     num_errors = 0
     files = PictureFiles(pictures, model.cfg.test_dataloader.dataset.pipeline, model.dataset_meta)
 
@@ -123,22 +122,13 @@ def predict_pictures(
             num_errors += 1
             progress(1)
 
-    def finish(names: list[str], decoded: Future[list[Any]]) -> None:
-        for name, sample in zip(names, decoded.result()):
-            results.append(_record(name, sample))
-        progress(len(names))
-
-    beside = beside_network(model)
-    waiting: tuple[list[str], Future[list[Any]]] | None = None
     try:
-        with torch.no_grad(), ThreadPoolExecutor(max_workers=1) as decoding:
-            for names, batch in batches_of_one_size(usable(), batch_size):
-                decode = beside(model.start_test_step(batch))
-                if waiting:
-                    finish(*waiting)
-                waiting = names, decoding.submit(decode)
-            if waiting:
-                finish(*waiting)
+        with torch.no_grad():
+            batches = batches_of_one_size(usable(), batch_size)
+            for names, people in decoded_beside(model, batches):
+                for name, sample in zip(names, people):
+                    results.append(_record(name, sample))
+                progress(len(names))
     finally:
         results.close()
         errors.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 import torch
 from mmengine.model import is_model_wrapper
@@ -29,36 +30,46 @@ class BottomupTestLoop(TestLoop):
         runner.call_hook("before_test_epoch")
         runner.model.eval()
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        beside = beside_network(model)
-        with ThreadPoolExecutor(max_workers=1) as decoding:
-            waiting: tuple[int, Any, Future[list[Any]]] | None = None
-            for index, batch in enumerate(self.dataloader):
-                runner.call_hook("before_test_iter", batch_idx=index, data_batch=batch)
-                with autocast(enabled=self.fp16):
-                    decode = beside(model.start_test_step(batch))
-                if waiting:
-                    self._finish(*waiting)
-                waiting = index, batch, decoding.submit(decode)
-            if waiting:
-                self._finish(*waiting)
+        for (index, batch), people in decoded_beside(model, self._batches(), self.fp16):
+            self.evaluator.process(data_samples=people, data_batch=batch)
+            runner.call_hook("after_test_iter", batch_idx=index, data_batch=batch, outputs=people)
         metrics: dict[str, float] = self.evaluator.evaluate(len(self.dataloader.dataset))
         runner.call_hook("after_test_epoch", metrics=metrics)
         runner.call_hook("after_test")
         return metrics
 
-    def _finish(self, index: int, batch: Any, decoded: Future[list[Any]]) -> None:
-        """Hand a batch's people to metric and hooks."""
-        people = decoded.result()
-        self.evaluator.process(data_samples=people, data_batch=batch)
-        self.runner.call_hook("after_test_iter", batch_idx=index, data_batch=batch, outputs=people)
+    def _batches(self) -> Iterator[tuple[tuple[int, Any], Any]]:
+        """Each batch with its number and itself, which come back with its people."""
+        for index, batch in enumerate(self.dataloader):
+            self.runner.call_hook("before_test_iter", batch_idx=index, data_batch=batch)
+            yield (index, batch), batch
 
 
+_Key = TypeVar("_Key")
 _Decode = Callable[[], "list[Any]"]
 
 
-def beside_network(model: Any) -> Callable[[_Decode], _Decode]:
-    """What makes a decoding run in another thread beside the model's network, on its device."""
-    return _on_cpu if next(model.parameters()).device.type == "cpu" else _SecondStream()
+def decoded_beside(
+    model: Any, batches: Iterable[tuple[_Key, Any]], fp16: bool = False
+) -> Iterator[tuple[_Key, list[Any]]]:
+    """The people of each batch; while the network runs on one, the one before is decoded.
+
+    Args:
+        model: The estimator; gradients are for the caller to switch off.
+        batches: As the data loader gives them, each with what is to come back with its people.
+        fp16: Whether the network runs in MMEngine's mixed precision.
+    """
+    beside = _on_cpu if next(model.parameters()).device.type == "cpu" else _SecondStream()
+    with ThreadPoolExecutor(max_workers=1) as decoding:
+        waiting: tuple[_Key, Future[list[Any]]] | None = None
+        for key, batch in batches:
+            with autocast(enabled=fp16):
+                decode = beside(model.start_test_step(batch))
+            if waiting:
+                yield waiting[0], waiting[1].result()
+            waiting = key, decoding.submit(decode)
+        if waiting:
+            yield waiting[0], waiting[1].result()
 
 
 def _on_cpu(decode: _Decode) -> _Decode:
