@@ -42,7 +42,7 @@ test-fast: $(STAMP)
 test: lint types test-fast
 
 test-slow: $(STAMP)
-	$(PYTEST) -m slow tests
+	$(PYTEST) -m slow --numprocesses 2 --dist loadfile --durations 30 tests
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py

@@ -62,9 +62,11 @@ def _local_maxima(
     h, w = size
     reach = range(-(kernel_size // 2), kernel_size // 2 + 1)
     offsets = [(dy, dx) for dy in reach for dx in reach if dy or dx]
+    rows, x = np.divmod(indices, w)
+    y = rows % h
     for dy, dx in sorted(offsets, key=lambda offset: max(map(abs, offset))):
-        y, x = indices // w % h + dy, indices % w + dx
-        inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-        neighbours = flat[np.where(inside, indices + dy * w + dx, indices)]
-        indices = indices[flat[indices] >= neighbours]
+        # beyond the border, the border pixel stands in: it lies in the same window
+        down, right = (y + dy).clip(0, h - 1) - y, (x + dx).clip(0, w - 1) - x
+        highest = flat[indices] >= flat[indices + down * w + right]
+        indices, y, x = indices[highest], y[highest], x[highest]
     return indices

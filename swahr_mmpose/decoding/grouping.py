@@ -112,7 +112,7 @@ def _match_by_cost(
 
     distances = _distances(tags, people)
     own = scores[:, None].astype(np.float64)
-    mean_scores = np.array([np.mean(list(person.scores.values())) for person in people])
+    mean_scores = np.array([sum(person.scores.values()) / len(person.scores) for person in people])
     costs = np.round(distances) * 100 - own
     rows, columns = linear_sum_assignment(costs + _TIE_WEIGHT * (own - mean_scores) ** 2)
     for row, column in zip(rows.tolist(), columns.tolist()):

@@ -54,7 +54,7 @@ def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions
     people, scores = group_people(find_candidates(heatmaps, tags, options), options)
     people = adjust_keypoints(people, heatmaps)
     if options.fill_missing:
-        people = fill_missing_keypoints(people, heatmaps, tags, options.keypoint_thr)
+        people = fill_missing_keypoints(people, heatmaps, tags)
     return People(people[..., :2], people[..., 2], scores)
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-#: Pixels in which all people are looked for at once.
-_TOP = 1024
+#: Missing keypoints are looked for among these shares of the pixels, the highest ones, in turn.
+_SHARES = (1 / 1024, 1 / 128, 1 / 8)
 
-#: Tags farther apart than this are at a distance that rounds to 1 at least.
-_HALF = 0.51
+#: Every so many pixels one is read to find out how high the highest are.
+_SAMPLED = 61
 
-#: Picking out more pixels than this takes longer than reading the whole map in its order.
-_MOST = 1 << 14
-
-#: From so many people on, sorting the tags once is faster than a look at all for each.
-_WORTH_SORTING = 8
+#: Pixels times people that are compared at a time: bounds the memory.
+_CHUNK = 1 << 18
 
 
 def quarter_offset(heatmaps: np.ndarray, k: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -55,19 +52,17 @@ def adjust_keypoints(people: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
 
 def fill_missing_keypoints(
-    people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray, threshold: float
+    people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray
 ) -> np.ndarray:
     """Give each missing keypoint the place where the heatmap less the tag distance is highest.
 
     The tag distance is that to the person's mean tag, rounded. A place whose heatmap value is not
-    positive is not used. The result does not depend on ``threshold``.
+    positive is not used.
 
     Args:
         people: (P, K, 3), adjusted keypoints (x, y in map pixels, score); score 0 where missing.
         heatmaps: (K, H, W).
         tags: (L, K, H, W).
-        threshold: The detection threshold: most missing keypoints are found among the pixels
-            over it.
 
     Returns:
         A new array of the same shape.
@@ -77,7 +72,8 @@ def fill_missing_keypoints(
     means = _mean_tags(people, tags)
     for k in np.flatnonzero((people[..., 2] == 0).any(axis=0)):
         missing = np.flatnonzero(people[:, k, 2] == 0)
-        pixels = _best_pixels(heatmaps[k].reshape(-1), tags[:, k], means[missing], threshold)
+        flat_tags = [tag.reshape(-1) for tag in tags[:, k]]
+        pixels = _best_pixels(heatmaps[k].reshape(-1), flat_tags, means[missing])
         y, x = pixels // width, pixels % width
         scores = heatmaps[k, y, x]
         places = np.stack([x, y], axis=-1) + 0.5
@@ -91,16 +87,17 @@ def fill_missing_keypoints(
 def _mean_tags(people: np.ndarray, tags: np.ndarray) -> np.ndarray:
     """The mean tag of each person's found keypoints, (P, L)."""
     means = np.zeros((len(people), len(tags)), tags.dtype)
-    for person, mean in zip(people, means):
-        found = np.flatnonzero(person[:, 2] > 0)
-        x, y = person[found, :2].astype(np.int64).T
-        mean[:] = np.mean(tags[:, found, y, x].T, axis=0)
+    counts = (people[..., 2] > 0).sum(axis=1)
+    for count in np.unique(counts[counts > 0]):
+        # people of as many keypoints together: the same means as one by one, to the last bit
+        own = np.flatnonzero(counts == count)
+        row, k = np.nonzero(people[own, :, 2] > 0)
+        x, y = people[own[row], k, :2].astype(np.int64).T
+        means[own] = tags[:, k, y, x].reshape(len(tags), -1, count).mean(axis=2).T
     return means
 
 
-def _best_pixels(
-    heatmap: np.ndarray, tags: np.ndarray, means: np.ndarray, threshold: float
-) -> np.ndarray:
+def _best_pixels(heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndarray) -> np.ndarray:
     """For each mean tag the first pixel where heatmap − round(tag distance) is highest.
 
     The highest pixel at a distance that rounds to 0 is looked for first, where it most likely is.
@@ -108,100 +105,67 @@ def _best_pixels(
 
     Args:
         heatmap: (H·W,).
-        tags: (L, H, W).
+        tags: L of (H·W,).
         means: (M, L).
-        threshold: The detection threshold: most are found among the pixels over it.
     """
-    flat_tags = tags.reshape(len(tags), -1)
-    pixels = np.flatnonzero(heatmap > threshold)
-    highest = _highest(heatmap, pixels)
-    best = _first_near(highest, flat_tags[:, highest], means)
-    # most are found by now, and nearly all others a little below the threshold
-    _find_near(best, heatmap, flat_tags, means, pixels)
-    if (best < 0).any():
-        _find_near(best, heatmap, flat_tags, means, np.flatnonzero(heatmap > threshold / 4))
-    if (best < 0).any():
-        _find_near(best, heatmap, flat_tags, means, None)
+    best = np.full(len(means), -1)
+    for pixels, values in _highest_first(heatmap):
+        missing = np.flatnonzero(best < 0)
+        if not len(missing):
+            break
+        own_tags = [tag.take(pixels) for tag in tags]
+        for own in np.array_split(missing, -(-len(missing) * len(pixels) // _CHUNK) or 1):
+            near = _distance(own_tags, means[own, :, None]) <= 0.5
+            first = np.where(near, values, -np.inf).argmax(axis=1)
+            best[own] = np.where(near.any(axis=1), pixels[first], -1)
+    _prefer_higher(best, heatmap, tags, means)
     for person in np.flatnonzero(best < 0):
-        best[person] = np.argmax(heatmap - np.round(_distance(flat_tags, means[person])))
-    _prefer_higher(best, heatmap, flat_tags, means)
+        best[person] = np.argmax(heatmap - np.round(_distance(tags, means[[person], :, None])[0]))
     return best
 
 
-def _find_near(
-    best: np.ndarray,
-    heatmap: np.ndarray,
-    tags: np.ndarray,
-    means: np.ndarray,
-    pixels: np.ndarray | None,
-) -> None:
-    """Where ``best`` (M,) is −1, write the highest of the pixels whose distance rounds to 0.
+def _highest_first(heatmap: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """More and more of the highest pixels, in order of place, and their values."""
+    sample = np.sort(heatmap[::_SAMPLED])[::-1]
+    bounds = [
+        (sample[int(share * len(sample))], 1 + int(share * len(heatmap))) for share in _SHARES
+    ]
+    # reading a whole map is what takes the time: once for the largest set, of which all are parts
+    pixels = _over(heatmap, *bounds[-1])
+    values = heatmap.take(pixels)
+    for bound in bounds[:-1]:
+        part = _over(values, *bound)
+        yield pixels[part], values[part]
+    yield pixels, values
 
-    They must be all pixels over some value; None is the whole map. Where too many come into
-    question, nothing is written.
-    """
-    still_open = np.flatnonzero(best < 0)
-    first = tags[0] if pixels is None else tags[0, pixels]
-    for person, near in zip(still_open, _near(first, means[still_open, 0])):
-        if len(near) > _MOST:
-            continue
-        own = near if pixels is None else pixels[near]
-        own = np.sort(own[_distance(tags[:, own], means[person]) <= 0.5])
-        if len(own):
-            best[person] = own[heatmap[own].argmax()]
+
+def _over(values: np.ndarray, bound: float, count: int) -> np.ndarray:
+    """Where values are over a bound; where a plateau leaves far too few, also its first pixels."""
+    over = np.flatnonzero(values > bound)
+    if len(over) > count // 2:
+        return over
+    equal = np.flatnonzero(values == bound)[: count - len(over)]
+    return np.sort(np.concatenate([over, equal]))
 
 
 def _prefer_higher(
-    best: np.ndarray, heatmap: np.ndarray, tags: np.ndarray, means: np.ndarray
+    best: np.ndarray, heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndarray
 ) -> None:
     """Replace places in ``best`` (M,) by pixels that are higher by more than their distance."""
-    values = heatmap[best]
-    rivals = np.flatnonzero(heatmap > values.min() + 1)
-    rivals = rivals[np.argsort(-heatmap[rivals], kind="stable")]
-    counts = np.searchsorted(-heatmap[rivals], -(values + 1))
-    for person in np.flatnonzero(counts):
-        own = rivals[: counts[person]]
-        scored = heatmap[own] - np.round(_distance(tags[:, own], means[person]))
-        top = scored.max()
-        if top > values[person]:
-            best[person] = own[scored == top].min()
+    found = np.flatnonzero(best >= 0)
+    values = heatmap[best[found]]
+    outweighed = values + 1 < heatmap.max()
+    for person, value in zip(found[outweighed], values[outweighed]):
+        rivals = np.flatnonzero(heatmap > value + 1)
+        distances = _distance([tag[rivals] for tag in tags], means[[person], :, None])[0]
+        scored = heatmap[rivals] - np.round(distances)
+        if scored.max() > value:
+            best[person] = rivals[scored.argmax()]
 
 
-def _highest(heatmap: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """The first :data:`_TOP` of the pixels in order of their values, equal ones by place."""
-    values = heatmap[pixels]
-    if len(pixels) > _TOP:
-        kept = np.argpartition(-values, _TOP)[:_TOP]
-        pixels, values = pixels[kept], values[kept]
-    return pixels[np.lexsort((pixels, -values))]
-
-
-def _first_near(pixels: np.ndarray, tags: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """For each mean (M, L) the first of the pixels whose tag (L, P) is at a distance that rounds to
-    0; −1 where there is none.
-    """
-    if not len(pixels):
-        return np.full(len(means), -1)
-    squared = sum((tag - mean[:, None]) ** 2 for tag, mean in zip(tags, means.T))
-    near = np.sqrt(squared) <= 0.5
-    return np.where(near.any(axis=1), pixels[near.argmax(axis=1)], -1)
-
-
-def _near(tags: np.ndarray, means: np.ndarray) -> Iterator[np.ndarray]:
-    """For each mean the indices of the tags at most half a tag away, and a little for rounding."""
-    if len(means) < _WORTH_SORTING:
-        for mean in means:
-            yield np.flatnonzero(np.abs(tags - mean) <= _HALF)
-        return
-    order = np.argsort(tags)
-    ordered = tags[order]
-    for first, last in zip(*(np.searchsorted(ordered, means + side) for side in (-_HALF, _HALF))):
-        yield order[first:last]
-
-
-def _distance(tags: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Euclidean distance of tags (L, M) to a mean (L,)."""
-    squared = (tags[0] - mean[0]) ** 2
-    for tag, center in zip(tags[1:], mean[1:]):
-        squared += (tag - center) ** 2
+def _distance(tags: Sequence[np.ndarray], means: np.ndarray) -> np.ndarray:
+    """Euclidean distances of tags, L of (N,), to means (M, L, 1): (M, N)."""
+    squared = (tags[0] - means[:, 0]) ** 2
+    for index in range(1, len(tags)):
+        squared += (tags[index] - means[:, index]) ** 2
     return np.sqrt(squared)

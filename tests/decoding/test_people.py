@@ -182,7 +182,7 @@ def test_missing_keypoints_are_filled_where_the_definition_says():
         people = np.zeros((num_people, 2, 3), np.float32)
         x, y = rng.integers(width, size=num_people), rng.integers(height, size=num_people)
         people[:, 0] = np.stack([x, y, np.ones(num_people)], axis=-1)
-        filled = fill_missing_keypoints(people, heatmaps, tags, threshold=0.1)
+        filled = fill_missing_keypoints(people, heatmaps, tags)
         for (px, py, score), mean in zip(filled[:, 1], tags[:, 0, y, x].T):
             squared = sum((tag - own) ** 2 for tag, own in zip(tags[:, 1], mean))
             scored = heatmaps[1] - np.round(np.sqrt(squared))
