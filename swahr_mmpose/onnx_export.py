@@ -198,7 +198,11 @@ def _settings(
         input_size=int(input_size if isinstance(input_size, int) else min(input_size)),
         fixed_size=None if size is None else list(size),
         heatmap_sigma=codec.sigma,
-        decode=dict(vars(options), keypoint_order=[int(k) for k in order]),
+        decode=dict(
+            vars(options),
+            keypoint_order=[int(k) for k in order],
+            keypoint_sigmas=[float(sigma) for sigma in meta["sigmas"]],
+        ),
         flip_test=bool(model.test_cfg.get("flip_test", False) if flip is None else flip),
         output_scales=bool(getattr(model.head, "scales_known", False)),
         half=half,

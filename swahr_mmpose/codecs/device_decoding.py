@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..decoding import Candidates, DecodeOptions, People, group_people
+from ..decoding import Candidates, DecodeOptions, People, finish_people, group_people
 
 #: Missing keypoints that are looked for at a time: bounds the memory for their distances.
 _CHUNK = 32
@@ -25,7 +25,7 @@ def decode_on_device(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> 
     for index, candidates in enumerate(find_candidates_on_device(heatmaps, tags, options)):
         people, scores = group_people(candidates, options)
         people = _refine(people, heatmaps[index], tags[index], options.fill_missing)
-        found.append(People(people[..., :2], people[..., 2], scores))
+        found.append(finish_people(people, scores, options))
     return found
 
 

@@ -12,6 +12,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
 from ..decoding import DecodeOptions, People, decode_people
+from ..decoding.options import PEAK_SPREAD
 from ..layout import STRIDES, TAG_LEVEL, map_sizes
 from .device_decoding import decode_on_device
 from .targets import keypoint_centers, keypoint_indices, render_heatmaps
@@ -40,6 +41,13 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         decode_keypoint_order: Order in which keypoints join people. None is the official order.
         decode_grouping: ``'official'``, or ``'score_first'``: candidates choose people in order of
             their scores.
+        decode_score: What ranks people: ``'mean'`` of the keypoint scores (official), or
+            ``'expected_oks'``.
+        decode_min_score: People of a lower score are left out, before their missing keypoints are
+            filled in.
+        decode_pose_nms_thr: Of people whose OKS with one another is over this, the one of highest
+            score is kept. None keeps all, as the official implementation does.
+        decode_keypoint_sigmas: The dataset's ``sigmas``, for OKS. None: COCO's, for 17 keypoints.
         num_keypoints: K, for checking annotations and head against. None checks nothing.
         tag_dim: L, for checking the head against. None checks nothing.
 
@@ -68,6 +76,10 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         decode_fill_missing: bool = True,
         decode_keypoint_order: Sequence[int] | None = None,
         decode_grouping: str = "official",
+        decode_score: str = "mean",
+        decode_min_score: float = 0.0,
+        decode_pose_nms_thr: float | None = None,
+        decode_keypoint_sigmas: Sequence[float] | None = None,
         num_keypoints: int | None = None,
         tag_dim: int | None = None,
     ) -> None:
@@ -90,6 +102,11 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             fill_missing=decode_fill_missing,
             keypoint_order=decode_keypoint_order,
             grouping=decode_grouping,
+            score=decode_score,
+            min_score=decode_min_score,
+            pose_nms_thr=decode_pose_nms_thr,
+            keypoint_sigmas=decode_keypoint_sigmas,
+            peak_sigma=self.sigma * PEAK_SPREAD,
         )
 
     def encode(
@@ -154,7 +171,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
 
         Returns:
             Per image keypoints (P, K, 2), in the maps' own pixels or those of ``input_size``;
-            keypoint scores (P, K); instance scores (P,), the mean over K before filling.
+            keypoint scores (P, K); instance scores (P,), from keypoint scores before filling.
 
         Raises:
             ValueError: If the shapes do not fit together, or ``decode_keypoint_order`` is not an

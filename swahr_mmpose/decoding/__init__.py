@@ -2,12 +2,14 @@
 
 from .candidates import Candidates, find_candidates
 from .grouping import group_candidates
+from .matching import GROUPINGS
 from .options import DecodeOptions, default_keypoint_order
-from .people import People, boxes_of_keypoints, decode_people, group_people
+from .people import People, boxes_of_keypoints, decode_people, finish_people, group_people
 from .refinement import adjust_keypoints, fill_missing_keypoints
 from .widths import keypoint_widths
 
 __all__ = [
+    "GROUPINGS",
     "Candidates",
     "DecodeOptions",
     "People",
@@ -17,6 +19,7 @@ __all__ = [
     "default_keypoint_order",
     "fill_missing_keypoints",
     "find_candidates",
+    "finish_people",
     "group_candidates",
     "group_people",
     "keypoint_widths",

@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Ways of grouping candidates into people: see :mod:`swahr_mmpose.decoding.grouping`.
-GROUPINGS = ("official", "score_first")
+import numpy as np
+
+from ..layout import STRIDES
+from .matching import GROUPINGS
+
+#: The width of a peak in the mean of both resolutions' heatmaps, at the size of the input, for
+#: targets of width 1 in each.
+PEAK_SPREAD = float(np.sqrt(np.mean(np.square(STRIDES))))
+
+#: Ways of scoring people: see :func:`swahr_mmpose.decoding.scores.instance_scores`.
+SCORES = ("mean", "expected_oks")
+
+#: COCO's standard deviations of labels, relative to the size of people.
+_COCO_SIGMAS = (
+    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072,
+    0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
+)  # fmt: skip
 
 #: Head and torso first, then arms and legs: the official implementation's order for COCO.
 _COCO_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
@@ -41,6 +56,14 @@ class DecodeOptions:
         keypoint_order: Order in which keypoints join people; None is the official order.
         grouping: How candidates of one keypoint are shared out among people. ``'official'``: at
             least total cost. ``'score_first'``: in order of their scores.
+        score: What ranks people: ``'mean'`` of the keypoint scores, or ``'expected_oks'``.
+        min_score: People of a lower score are left out, before missing keypoints are filled in.
+        pose_nms_thr: Of people whose OKS with one another is over this, the one of highest score
+            is kept; None keeps all.
+        keypoint_sigmas: The dataset's standard deviations of labels (``sigmas`` of its
+            description), for OKS; None: COCO's, for 17 keypoints.
+        peak_sigma: Width of the network's peaks in pixels of the maps, for ``'expected_oks'``: by
+            default that of both resolutions' targets together, at the size of the input.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -54,9 +77,14 @@ class DecodeOptions:
     fill_missing: bool = True
     keypoint_order: Sequence[int] | None = None
     grouping: str = "official"
+    score: str = "mean"
+    min_score: float = 0.0
+    pose_nms_thr: float | None = None
+    keypoint_sigmas: Sequence[float] | None = None
+    peak_sigma: float = 2 * PEAK_SPREAD
 
     def __post_init__(self) -> None:
-        most = self.max_instances
+        most, nms_thr, sigmas = self.max_instances, self.pose_nms_thr, self.keypoint_sigmas
         for name, valid, expected in (
             ("keypoint_thr", 0 <= self.keypoint_thr < 1, "in [0, 1)"),
             ("tag_thr", self.tag_thr > 0, "positive"),
@@ -64,6 +92,11 @@ class DecodeOptions:
             ("nms_kernel", self.nms_kernel >= 1 and self.nms_kernel % 2 == 1, "odd and positive"),
             ("max_instances", most is None or most >= 1, "None (all people) or at least 1"),
             ("grouping", self.grouping in GROUPINGS, f"one of {', '.join(GROUPINGS)}"),
+            ("score", self.score in SCORES, f"one of {', '.join(SCORES)}"),
+            ("min_score", 0 <= self.min_score < 1, "in [0, 1)"),
+            ("pose_nms_thr", nms_thr is None or 0 < nms_thr < 1, "None (off) or in (0, 1)"),
+            ("keypoint_sigmas", sigmas is None or min(sigmas, default=0) > 0, "positive numbers"),
+            ("peak_sigma", self.peak_sigma > 0, "positive map pixels"),
         ):
             if not valid:
                 raise ValueError(
@@ -83,3 +116,21 @@ class DecodeOptions:
                 f"but got {list(order)}."
             )
         return order
+
+    def sigmas_for(self, num_keypoints: int) -> np.ndarray:
+        """The dataset's standard deviations of labels, (K,).
+
+        Raises:
+            ValueError: If they are not known for so many keypoints.
+        """
+        sigmas = self.keypoint_sigmas
+        if sigmas is None and num_keypoints == len(_COCO_SIGMAS):
+            sigmas = _COCO_SIGMAS
+        if sigmas is None or len(sigmas) != num_keypoints:
+            given = "none were given" if sigmas is None else f"{len(sigmas)} were given"
+            raise ValueError(
+                f"`decode_keypoint_sigmas` must be the dataset's {num_keypoints} `sigmas`, but "
+                f"{given}. OKS needs them: `decode_score='expected_oks'` and "
+                "`decode_pose_nms_thr` do."
+            )
+        return np.array(sigmas, np.float64)

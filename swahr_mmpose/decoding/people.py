@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .candidates import Candidates, find_candidates
+from .duplicates import without_duplicates
 from .grouping import group_candidates
+from .matching import GROUPINGS
 from .options import DecodeOptions
 from .refinement import adjust_keypoints, fill_missing_keypoints
+from .scores import instance_scores
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class People:
     Attributes:
         keypoints: (P, K, 2) float32, x and y in map pixels.
         keypoint_scores: (P, K) float32.
-        instance_scores: (P,) float32, the mean of the keypoint scores before filling.
+        instance_scores: (P,) float32, from the keypoint scores before filling.
     """
 
     keypoints: np.ndarray
@@ -36,8 +39,8 @@ def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions
         options: How to read them.
 
     Raises:
-        ValueError: If the shapes do not fit together, or ``keypoint_order`` is not an order of
-            the K keypoints.
+        ValueError: If the shapes do not fit together, ``keypoint_order`` is not an order of the K
+            keypoints, or sigmas are needed for them and not known.
 
     Examples:
         >>> heatmaps, tags = np.zeros((2, 8, 8), np.float32), np.zeros((1, 2, 8, 8), np.float32)
@@ -55,6 +58,15 @@ def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions
     people = adjust_keypoints(people, heatmaps)
     if options.fill_missing:
         people = fill_missing_keypoints(people, heatmaps, tags)
+    return finish_people(people, scores, options)
+
+
+def finish_people(people: np.ndarray, scores: np.ndarray, options: DecodeOptions) -> People:
+    """People (P, K, 3) and their scores (P,) as a result, without duplicates where asked for."""
+    if options.pose_nms_thr is not None:
+        sigmas = options.sigmas_for(people.shape[1])
+        kept = without_duplicates(people, scores, sigmas, options.pose_nms_thr)
+        people, scores = people[kept], scores[kept]
     return People(people[..., :2], people[..., 2], scores)
 
 
@@ -62,12 +74,14 @@ def group_people(candidates: Candidates, options: DecodeOptions) -> tuple[np.nda
     """Group candidates, and keep the best people.
 
     Returns:
-        People (P, K, 3) as :func:`group_candidates` gives them, and their scores (P,), the mean
-        over K.
+        People (P, K, 3) as :func:`group_candidates` gives them, and their scores (P,).
     """
     order = options.order_for(len(candidates.tags))
-    people = group_candidates(candidates, order, options.tag_thr, options.topk, options.grouping)
-    scores = people[..., 2].mean(axis=1)
+    match = GROUPINGS[options.grouping]
+    people = group_candidates(candidates, order, options.tag_thr, options.topk, match)
+    scores = instance_scores(people, options)
+    sure = scores >= options.min_score
+    people, scores = people[sure], scores[sure]
     if options.max_instances is not None:
         best = np.sort(np.argsort(-scores, kind="stable")[: options.max_instances])
         people, scores = people[best], scores[best]

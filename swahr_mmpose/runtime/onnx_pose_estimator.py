@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..decoding import boxes_of_keypoints, decode_people, keypoint_widths
+from ..decoding.rescoring import Rescorer
 from ..pictures import fixed_geometry, pyramid_geometry, show, to_picture, to_three_channels
 from .onnx_settings import OnnxSettings
 
@@ -23,6 +25,10 @@ class OnnxPoseEstimator:
         providers: Names of ONNX Runtime's execution providers, the first that works is used;
             None: ``CPUExecutionProvider``.
         num_threads: Threads of one network pass on the CPU; None: one per core.
+        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ from
+            those in the file, which are the config's.
+        rescorer: A file of ``tools/fit_rescorer.py``: scores are multiplied by the OKS that it
+            predicts.
 
     Attributes:
         settings: What the file says about itself.
@@ -30,8 +36,9 @@ class OnnxPoseEstimator:
     Raises:
         ImportError: If ONNX Runtime is not installed.
         FileNotFoundError: If there is no such file.
-        ValueError: If the file can't be read, was not written by this package, or a provider is
-            not there.
+        TypeError: If ``decode`` names an option that there is not.
+        ValueError: If a file can't be read or was not written by this package, a provider is not
+            there, or an option of ``decode`` is out of its range.
     """
 
     def __init__(
@@ -39,11 +46,14 @@ class OnnxPoseEstimator:
         path: str | Path,
         providers: Sequence[str] | None = None,
         num_threads: int | None = None,
+        decode: Mapping[str, Any] | None = None,
+        rescorer: str | Path | None = None,
     ) -> None:
         self._session = _session(Path(path), providers or ["CPUExecutionProvider"], num_threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.settings = OnnxSettings.from_metadata(metadata, str(path))
-        self._options = self.settings.decode_options
+        self._options = replace(self.settings.decode_options, **(decode or {}))
+        self._rescorer = None if rescorer is None else Rescorer.load(rescorer)
         self._factor = (1 / np.array(self.settings.std, np.float32)).reshape(3, 1, 1)
         self._offset = -np.array(self.settings.mean, np.float32).reshape(3, 1, 1) * self._factor
 
@@ -75,12 +85,15 @@ class OnnxPoseEstimator:
         maps = self._session.run(None, {"images": self._normalise(show(image, geometry, size))})
         heatmaps, tags = maps[0][0], maps[1][0]
         people = decode_people(heatmaps, tags.reshape(-1, *heatmaps.shape), self._options)
+        scores = people.instance_scores
+        if self._rescorer is not None:
+            scores = scores * self._rescorer(people.keypoints, people.keypoint_scores)
         boxes = boxes_of_keypoints(people.keypoints, people.keypoint_scores)
         result = dict(
             keypoints=to_picture(people.keypoints, geometry),
             keypoint_scores=people.keypoint_scores,
             bboxes=to_picture(boxes.reshape(-1, 2, 2), geometry).reshape(-1, 4),
-            bbox_scores=people.instance_scores,
+            bbox_scores=scores,
         )
         if self.settings.output_scales:
             widths = keypoint_widths(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from swahr_mmpose.decoding import (
+    GROUPINGS,
     Candidates,
     DecodeOptions,
     decode_people,
@@ -102,7 +103,7 @@ def grouped(scores, tags, grouping="official"):
         scores=[np.array(own, np.float32) for own in scores],
         tags=[np.array(own, np.float32)[:, None] for own in tags],
     )
-    return group_candidates(candidates, (0, 1), 1.0, 30, grouping)
+    return group_candidates(candidates, (0, 1), 1.0, 30, GROUPINGS[grouping])
 
 
 def test_score_first_lets_the_precise_candidate_choose():
@@ -118,10 +119,23 @@ def test_score_first_lets_the_precise_candidate_choose():
     assert official[1, :, 2].tolist() == pytest.approx([0.8, 0.7])
 
 
-def test_score_first_takes_the_oldest_of_people_at_like_distances():
-    people = grouped([[0.9, 0.8], [0.7]], [[0.3, 0.0], [0.1]], "score_first")
+def test_score_first_prefers_the_person_with_more_keypoints():
+    """Both are near enough; the stray candidate's tag is nearer by chance."""
+    people = grouped([[0.9, 0.2], [0.7]], [[0.3, 0.0], [0.1]], "score_first")
     assert people[0, :, 2].tolist() == pytest.approx([0.9, 0.7])
     assert people[1, 1, 2] == 0
+
+
+def test_score_first_prefers_the_person_that_is_near():
+    """Two people alike but for their places, of three keypoints each; then a fourth."""
+    places = np.array([[10, 10], [60, 60]])
+    candidates = Candidates(
+        locations=[places + 8 * k for k in range(3)] + [places[1:] + 30],
+        scores=[np.float32([0.9, 0.9])] * 3 + [np.float32([0.8])],
+        tags=[np.float32([[0.0], [0.4]])] * 3 + [np.float32([[0.2]])],
+    )
+    people = group_candidates(candidates, range(4), 1.0, 30, GROUPINGS["score_first"])
+    assert people[:, 3, 2].tolist() == pytest.approx([0, 0.8])
 
 
 def test_a_person_is_taken_once_by_score_first():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
 
 from ...decoding import boxes_of_keypoints, keypoint_widths
+from ...decoding.rescoring import Rescorer
 from ..aggregation import AggregatedMaps
 
 #: Test options of MMPose's own associative-embedding head that have one right value here.
@@ -45,13 +47,19 @@ def _warn_once(message: str) -> None:
 def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -> Any:
     """People of each image from aggregated maps.
 
+    With ``test_cfg.rescorer``, a file of ``tools/fit_rescorer.py``, scores are multiplied by the
+    OKS that it predicts.
+
     Returns:
         One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``, ``bboxes`` and
         ``bbox_scores``, and where the maps have ``scales`` also ``keypoint_widths`` (P, K), all
         in input pixels; with ``test_cfg.output_heatmaps`` also one ``PixelData`` each.
     """
-    decoded = codec.batch_decode(maps.heatmaps, maps.tags)
-    preds = [_to_instances(*people) for people in zip(*decoded)]
+    decoded: Iterable[Any] = zip(*codec.batch_decode(maps.heatmaps, maps.tags))
+    if test_cfg.get("rescorer"):
+        rescorer = _rescorer(str(test_cfg["rescorer"]))
+        decoded = ((*pose, scores * rescorer(*pose)) for *pose, scores in decoded)
+    preds = [_to_instances(*people) for people in decoded]
     if maps.scales is not None:
         height, width = maps.heatmaps.shape[2:]
         for people, scales in zip(preds, maps.scales.detach().float().cpu().numpy()):
@@ -65,6 +73,12 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
         for heatmap, tag in zip(maps.heatmaps.detach(), maps.tags.detach())
     ]
     return preds, fields
+
+
+@functools.lru_cache(maxsize=None)
+def _rescorer(path: str) -> Rescorer:
+    """The rescorer in a file, read once."""
+    return Rescorer.load(path)
 
 
 def _to_instances(

@@ -1,0 +1,158 @@
+"""COCO's matching of found and labelled people, picture by picture.
+
+The average precision of any selection of pictures follows from it, so that it can be resampled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from xtcocotools.coco import COCO
+from xtcocotools.cocoeval import COCOeval
+
+#: Recall levels at which COCO reads precision.
+_RECALLS = np.linspace(0, 1, 101)
+
+
+@dataclass(frozen=True)
+class FoundPeople:
+    """People found in one picture.
+
+    Attributes:
+        keypoints: (P, K, 2), x and y in pixels of the picture.
+        scores: (P,), the people's scores.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What COCO's evaluation made of one picture.
+
+    Attributes:
+        scores: (D,), those of at most 20 people, highest first.
+        matched: (T, D) bool, whether each was matched at each of the OKS thresholds.
+        ignored: (T, D) bool, whether it counts neither way.
+        num_people: Labelled people that count.
+    """
+
+    scores: np.ndarray
+    matched: np.ndarray
+    ignored: np.ndarray
+    num_people: int
+
+
+def evaluate_pictures(
+    annotations: COCO, found: Mapping[int, FoundPeople], sigmas: Sequence[float]
+) -> list[PictureResult]:
+    """Match the people of each picture with labelled ones, as COCO does.
+
+    Args:
+        annotations: The labelled people.
+        found: Those that were found, by image id; pictures that are not named are left out.
+        sigmas: The dataset's, (K,).
+
+    Raises:
+        ValueError: If an image id is unknown.
+    """
+    unknown = sorted(set(found) - set(annotations.getImgIds()))
+    if unknown:
+        raise ValueError(f"People were found in pictures that have no labels: image ids {unknown}.")
+    evaluation = COCOeval(
+        annotations, _as_results(annotations, found), "keypoints", np.array(sigmas)
+    )
+    evaluation.params.imgIds = list(found)
+    (category,) = annotations.getCatIds(catNms=["person"]) or annotations.getCatIds()[:1]
+    evaluation.params.catIds = [category]
+    evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+    # in the order of sorted ids
+    by_image = dict(zip(sorted(found), evaluation.evalImgs))
+    return [_result_of(by_image[image], len(evaluation.params.iouThrs)) for image in found]
+
+
+def _as_results(annotations: COCO, found: Mapping[int, FoundPeople]) -> COCO:
+    """What was found, as pycocotools holds results."""
+    category = (annotations.getCatIds(catNms=["person"]) or annotations.getCatIds())[0]
+    records: list[dict[str, Any]] = []
+    for image, people in found.items():
+        for keypoints, score in zip(people.keypoints, people.scores):
+            flat = np.concatenate([keypoints, np.ones((len(keypoints), 1))], axis=1).ravel()
+            left, top = keypoints.min(axis=0)
+            width, height = np.ptp(keypoints, axis=0)
+            records.append(
+                dict(
+                    id=len(records) + 1,
+                    image_id=image,
+                    category_id=category,
+                    score=float(score),
+                    keypoints=flat.tolist(),
+                    num_keypoints=len(keypoints),
+                    iscrowd=0,
+                    area=float(width * height),
+                    bbox=[left, top, width, height],
+                )
+            )
+    results = COCO()
+    results.dataset = dict(
+        images=annotations.dataset["images"],
+        categories=annotations.dataset["categories"],
+        annotations=records,
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        results.createIndex()
+    return results
+
+
+def _result_of(evaluated: Any, num_thresholds: int) -> PictureResult:
+    if evaluated is None:  # neither anyone found nor anyone labelled
+        none = np.zeros((num_thresholds, 0), bool)
+        return PictureResult(np.zeros(0), none, none, 0)
+    return PictureResult(
+        np.array(evaluated["dtScores"], float),
+        np.asarray(evaluated["dtMatches"]) > 0,
+        np.asarray(evaluated["dtIgnore"]) > 0,
+        int((np.asarray(evaluated["gtIgnore"]) == 0).sum()),
+    )
+
+
+def average_precision(
+    results: Sequence[PictureResult], picked: np.ndarray | None = None
+) -> np.ndarray:
+    """COCO's AP at each OKS threshold, (T,); NaN where no one is labelled.
+
+    Args:
+        results: Those of all pictures.
+        picked: Indices of the pictures that count, with repetitions; None: all once.
+    """
+    times = np.ones(len(results), int)
+    if picked is not None:
+        times = np.bincount(picked, minlength=len(results))
+    num_people = int(sum(result.num_people * count for result, count in zip(results, times)))
+    scores = np.concatenate([result.scores for result in results])
+    weights = np.repeat(times, [len(result.scores) for result in results])
+    order = np.argsort(-scores, kind="mergesort")
+    matched = np.concatenate([result.matched for result in results], axis=1)[:, order]
+    counted = ~np.concatenate([result.ignored for result in results], axis=1)[:, order]
+    if not num_people:
+        return np.full(len(matched), np.nan)
+    weights = weights[order]
+    true = np.cumsum(matched * counted * weights, axis=1)
+    false = np.cumsum(~matched * counted * weights, axis=1)
+    return np.array([_area(t, f, num_people) for t, f in zip(true, false)])
+
+
+def _area(true: np.ndarray, false: np.ndarray, num_people: int) -> float:
+    """Mean over recall levels of the highest precision at this recall or a higher one."""
+    precision = true / np.maximum(true + false, np.spacing(1))
+    highest = np.maximum.accumulate(precision[::-1])[::-1]
+    reached = np.searchsorted(true / num_people, _RECALLS, side="left")
+    return float(np.where(reached < len(highest), np.append(highest, 0)[reached], 0).mean())

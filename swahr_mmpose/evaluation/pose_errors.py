@@ -1,0 +1,151 @@
+"""What is wrong with the people that were found, in the classes of Ronchi and Perona.
+
+"Benchmarking and error diagnosis in multi-instance pose estimation", ICCV 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+#: Keypoints with a similarity over the first are good, down to the second they are jittered.
+GOOD, JITTERED = 0.85, 0.5
+
+#: People with less OKS than this are not taken for one another.
+SAME_PERSON = 0.1
+
+#: Of keypoints of people that were found.
+KEYPOINT_CLASSES = ("good", "jitter", "inversion", "swap", "miss")
+
+#: Of people.
+PERSON_CLASSES = ("found", "missed", "background", "duplicate")
+
+
+def similarities(
+    keypoints: np.ndarray, labels: np.ndarray, areas: np.ndarray, sigmas: Sequence[float]
+) -> np.ndarray:
+    """The similarity exp(−d²/(2·(2σ_k)²·area)) of each keypoint to each label of its kind.
+
+    Args:
+        keypoints: (P, K, 2), x and y in pixels of the picture.
+        labels: (N, K, 3), x, y and the visibility, 0 where not labelled.
+        areas: (N,), of the labelled people.
+        sigmas: (K,).
+
+    Returns:
+        (P, N, K).
+    """
+    squared = ((keypoints[:, None] - labels[None, ..., :2]) ** 2).sum(axis=-1)
+    reach = (2 * np.asarray(sigmas)) ** 2 * (np.asarray(areas)[:, None] + np.spacing(1))
+    similarity: np.ndarray = np.exp(-squared / (2 * reach))
+    return similarity
+
+
+def match_people(similarity: np.ndarray, labelled: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The labelled person that each found one is: from the highest score on, of greatest OKS.
+
+    Args:
+        similarity: (P, N, K).
+        labelled: (N, K) bool.
+        scores: (P,).
+
+    Returns:
+        (P,) int; −1 where there is none with an OKS of :data:`SAME_PERSON` that is still free.
+    """
+    oks = _oks(similarity, labelled)
+    person = np.full(len(scores), -1)
+    for row in np.argsort(-scores, kind="stable"):
+        if oks.shape[1] and oks[row].max() >= SAME_PERSON:
+            person[row] = oks[row].argmax()
+            oks[:, person[row]] = -1
+    return person
+
+
+def _oks(similarity: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """OKS of each found person with each labelled one, (P, N)."""
+    counts = np.maximum(labelled.sum(axis=1), 1)
+    oks: np.ndarray = (similarity * labelled).sum(axis=2) / counts
+    return oks
+
+
+def matched_oks(
+    keypoints: np.ndarray, labels: np.ndarray, areas: np.ndarray, sigmas: Sequence[float]
+) -> np.ndarray:
+    """The OKS of each found person with the labelled one that it is, (P,); 0 for all others.
+
+    Whoever has the greatest OKS with a labelled person is that person. Ranked by these scores, the
+    same people have the highest AP that any scores could give them.
+
+    Args:
+        keypoints: (P, K, 2), x and y in pixels of the picture.
+        labels: (N, K, 3), x, y and the visibility, 0 where not labelled.
+        areas: (N,), of the labelled people.
+        sigmas: (K,), the dataset's.
+    """
+    similarity = similarities(keypoints, labels, areas, sigmas)
+    labelled = labels[..., 2] > 0
+    oks = _oks(similarity, labelled)
+    person = match_people(similarity, labelled, oks.max(axis=1, initial=0))
+    matched = np.zeros(len(keypoints))
+    found = np.flatnonzero(person >= 0)
+    matched[found] = oks[found, person[found]]
+    return matched
+
+
+def classify(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    areas: np.ndarray,
+    sigmas: Sequence[float],
+    flip_indices: Sequence[int],
+) -> dict[str, int]:
+    """Count what is right and wrong in one picture.
+
+    A keypoint of a person that was found is *good* (similarity over 0.85), or has *jitter* (over
+    0.5). Else it is an *inversion* if its like on the other side of the same person is there, a
+    *swap* if one of this kind, or its like on the other side, of another person is there, and a
+    *miss* if neither. A found person that is no labelled one is a *duplicate* if it has an OKS of
+    0.5 with one that was found, else *background*.
+
+    Args:
+        keypoints: (P, K, 2), x and y in pixels of the picture.
+        scores: (P,).
+        labels: (N, K, 3), x, y and the visibility, 0 where not labelled; people with at least
+            one label.
+        areas: (N,), of the labelled people.
+        sigmas: (K,), the dataset's.
+        flip_indices: (K,), for each keypoint its like on the other side.
+
+    Returns:
+        Counts by :data:`KEYPOINT_CLASSES` and :data:`PERSON_CLASSES`.
+    """
+    labelled = labels[..., 2] > 0
+    own = similarities(keypoints, labels, areas, sigmas)
+    mirrored = similarities(keypoints, labels[:, flip_indices], areas, sigmas)
+    mirrored_labelled = labelled[:, flip_indices]
+    person = match_people(own, labelled, scores)
+    counts = dict.fromkeys((*KEYPOINT_CLASSES, *PERSON_CLASSES), 0)
+    for row, column in enumerate(person):
+        if column < 0:
+            continue
+        there = (own[row] > JITTERED) & labelled
+        there_mirrored = (mirrored[row] > JITTERED) & mirrored_labelled
+        others = np.arange(len(labels)) != column
+        swapped = (there | there_mirrored)[others].any(axis=0)
+        similarity = own[row, column]
+        kinds = np.select(
+            [similarity > GOOD, similarity > JITTERED, there_mirrored[column], swapped],
+            KEYPOINT_CLASSES[:-1],
+            KEYPOINT_CLASSES[-1],
+        )
+        for kind in kinds[labelled[column]]:
+            counts[kind] += 1
+    stray = person < 0
+    again = (_oks(own, labelled)[stray] > JITTERED).any(axis=1)
+    counts["found"] = int((~stray).sum())
+    counts["missed"] = len(labels) - counts["found"]
+    counts["duplicate"] = int(again.sum())
+    counts["background"] = int(stray.sum()) - counts["duplicate"]
+    return counts

@@ -1,0 +1,172 @@
+"""Scores of people, people that are left out, and what never depends on order or side."""
+
+import numpy as np
+import pytest
+
+from swahr_mmpose.decoding import (
+    GROUPINGS,
+    Candidates,
+    DecodeOptions,
+    decode_people,
+    find_candidates,
+    group_candidates,
+)
+from swahr_mmpose.decoding.scores import expected_similarity, instance_scores
+
+from ..helpers import as_set, codec_for
+
+SIGMAS = (0.05, 0.1, 0.1)
+
+
+def people_of(*scores):
+    """One person of three keypoints in a box of 100 by 40 map pixels."""
+    places = np.array([[10.0, 10], [110, 50], [60, 30]])
+    return np.concatenate([places, np.array(scores)[:, None]], axis=1)[None]
+
+
+def noisy_maps(seed=0, size=(48, 64), num_keypoints=5, tag_dim=2):
+    """Maps of blurred noise: many candidates, near in tags, and no two values equal."""
+    import cv2
+
+    rng = np.random.default_rng(seed)
+    noise = rng.random((num_keypoints, *size)).astype(np.float32)
+    heatmaps = np.stack([cv2.GaussianBlur(own, (0, 0), 2) for own in noise])
+    heatmaps = (heatmaps - heatmaps.min()) / np.ptp(heatmaps) * 0.9
+    return heatmaps, rng.normal(0, 2, (tag_dim, num_keypoints, *size)).astype(np.float32)
+
+
+def test_a_sure_peak_is_expected_to_be_right():
+    similarity = expected_similarity(people_of(1.0, 1.0, 1.0), np.array(SIGMAS), 6.0)
+    np.testing.assert_allclose(similarity, 1)
+
+
+def test_the_expected_similarity_is_that_of_noisy_places():
+    """By sampling: the peak of a mean of Gaussians, and the similarity of places so spread."""
+    rng, peak_sigma, spread = np.random.default_rng(0), 6.0, 5.0
+    offsets = rng.normal(0, spread, (200_000, 2))
+    squared = (offsets**2).sum(axis=1)
+    peak = np.exp(-squared / (2 * peak_sigma**2)).mean()
+    reach = (2 * SIGMAS[0]) ** 2 * 100 * 40
+    expected = np.exp(-squared / (2 * reach)).mean()
+    similarity = expected_similarity(people_of(peak, 0.5, 0.5), np.array(SIGMAS), peak_sigma)
+    # the formulas are exact for Gaussians: what differs is the sample
+    assert similarity[0, 0] == pytest.approx(expected, abs=0.01)
+
+
+def test_expected_oks_ranks_large_people_higher():
+    """Of two with the same peaks the larger one's places matter less."""
+    small = people_of(0.6, 0.6, 0.6)
+    large = small * [3, 3, 1]
+    options = DecodeOptions(score="expected_oks", keypoint_sigmas=SIGMAS)
+    scores = instance_scores(np.concatenate([small, large]), options)
+    assert 0 < scores[0] < scores[1] < 0.6
+    official = instance_scores(np.concatenate([small, large]), DecodeOptions())
+    assert official.tolist() == pytest.approx([0.6, 0.6])
+
+
+@pytest.mark.parametrize("options", [dict(score="expected_oks"), dict(pose_nms_thr=0.5)])
+def test_sigmas_are_asked_for_where_they_are_not_known(options):
+    with pytest.raises(ValueError, match="`decode_keypoint_sigmas` must be the dataset's 5 `sigm"):
+        decode_people(*noisy_maps(), DecodeOptions(**options))
+    with pytest.raises(ValueError, match="but 3 were given"):
+        decode_people(*noisy_maps(), DecodeOptions(**options, keypoint_sigmas=SIGMAS))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(score="best"), "`decode_score` must be one of mean, expected_oks"),
+        (dict(min_score=1.0), r"`decode_min_score` must be in \[0, 1\)"),
+        (dict(pose_nms_thr=0.0), "`decode_pose_nms_thr` must be None"),
+        (dict(keypoint_sigmas=(0.1, -1)), "`decode_keypoint_sigmas` must be positive"),
+    ],
+)
+def test_options_out_of_range_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        DecodeOptions(**options)
+
+
+@pytest.mark.parametrize("grouping", GROUPINGS)
+def test_people_of_low_score_are_left_out_and_others_stay(grouping):
+    maps = noisy_maps()
+    everyone = decode_people(*maps, DecodeOptions(grouping=grouping))
+    threshold = float(np.median(everyone.instance_scores))
+    some = decode_people(*maps, DecodeOptions(grouping=grouping, min_score=threshold))
+    kept = everyone.instance_scores >= threshold
+    assert 0 < kept.sum() < len(kept)
+    np.testing.assert_array_equal(some.keypoints, everyone.keypoints[kept])
+    np.testing.assert_array_equal(some.keypoint_scores, everyone.keypoint_scores[kept])
+
+
+def oks_of(people):
+    """OKS between all people of a result, from the definition."""
+    sizes = np.ptp(people.keypoints, axis=1).prod(axis=1)
+    squared = ((people.keypoints[:, None] - people.keypoints[None]) ** 2).sum(axis=-1)
+    area = (sizes[:, None] + sizes[None]) / 2
+    return np.exp(-squared / (2 * 0.2**2 * area[..., None])).mean(axis=-1)
+
+
+def test_duplicates_are_left_out():
+    maps, sigmas = noisy_maps(), (0.1,) * 5
+    everyone = decode_people(*maps, DecodeOptions())
+    assert (everyone.keypoint_scores > 0).all()
+    some = decode_people(*maps, DecodeOptions(pose_nms_thr=0.3, keypoint_sigmas=sigmas))
+    assert 1 < len(some.keypoints) < len(everyone.keypoints)
+    oks = oks_of(some)
+    assert (oks[~np.eye(len(oks), dtype=bool)] <= 0.3 + 1e-6).all()
+    # whoever is left out is a duplicate of someone with a higher score who stays
+    kept = np.array([any((own == p).all() for p in some.keypoints) for own in everyone.keypoints])
+    for row in np.flatnonzero(~kept):
+        higher = kept & (everyone.instance_scores >= everyone.instance_scores[row])
+        assert oks_of(everyone)[row][higher].max() > 0.3
+
+
+@pytest.mark.parametrize("grouping", GROUPINGS)
+def test_the_order_of_candidates_does_not_matter(grouping):
+    for seed in range(20):
+        candidates = find_candidates(*noisy_maps(seed), DecodeOptions())
+        rng = np.random.default_rng(seed)
+        orders = [rng.permutation(len(own)) for own in candidates.scores]
+        shuffled = Candidates(
+            *(
+                [own[order] for own, order in zip(values, orders)]
+                for values in (candidates.locations, candidates.scores, candidates.tags)
+            )
+        )
+        # so many people may be offered that the order in which they came does not matter
+        people, same = (
+            group_candidates(own, range(5), 1.0, 1000, GROUPINGS[grouping])
+            for own in (candidates, shuffled)
+        )
+        np.testing.assert_allclose(as_set(same), as_set(people), atol=1e-6)
+
+
+@pytest.mark.parametrize("grouping", GROUPINGS)
+def test_mirrored_maps_give_mirrored_people(grouping):
+    for seed in range(10):
+        heatmaps, tags = noisy_maps(seed)
+        options = DecodeOptions(grouping=grouping)
+        people = decode_people(heatmaps, tags, options)
+        mirrored = decode_people(heatmaps[..., ::-1].copy(), tags[..., ::-1].copy(), options)
+        back = mirrored.keypoints * [-1, 1] + [heatmaps.shape[2], 0]
+        assert len(people.keypoints) == len(back)
+        # at the border the pixel itself stands for its neighbour, and ties go to the left
+        inside = (np.abs(back[..., 0] - 32) < 31).all(axis=1)
+        assert inside.sum() > 2
+        for own in back[inside]:
+            assert np.abs(people.keypoints - own).max(axis=(1, 2)).min() < 1e-4
+
+
+def test_people_do_not_depend_on_the_rest_of_the_batch():
+    import torch
+
+    options = dict(decode_grouping="score_first", decode_pose_nms_thr=0.5, decode_min_score=0.1)
+    codec = codec_for((64, 64), **options, decode_keypoint_sigmas=(0.1,) * 5)
+    maps = [noisy_maps(seed, size=(64, 64)) for seed in range(3)]
+    heatmaps = torch.from_numpy(np.stack([own for own, _ in maps]))
+    tags = torch.from_numpy(np.stack([own.reshape(10, 64, 64) for _, own in maps]))
+    together = codec.batch_decode(heatmaps, tags)
+    for index in range(3):
+        alone = codec.batch_decode(heatmaps[index : index + 1], tags[index : index + 1])
+        for ours, expected in zip(alone, together):
+            np.testing.assert_array_equal(ours[0], expected[index])

@@ -1,0 +1,71 @@
+"""Ways of reading people from the same maps: the package's, and those that were tried beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from swahr_mmpose.decoding import GROUPINGS
+from swahr_mmpose.decoding.matching import (
+    GrowingPeople,
+    Match,
+    Offer,
+    choose_in_order,
+    tag_distances,
+)
+
+
+def _least_cost_by_distance(
+    offer: Offer, people: GrowingPeople, tag_threshold: float
+) -> Iterable[tuple[int, int]]:
+    """The official cost, ties by the true tag distance."""
+    from scipy.optimize import linear_sum_assignment
+
+    distances = tag_distances(offer.tags, people)
+    costs = np.round(distances) * 100 - offer.scores[:, None].astype(np.float64)
+    rows, columns = linear_sum_assignment(costs + 1e-6 * distances)
+    kept = distances[rows, columns] < tag_threshold
+    return list(zip(rows[kept].tolist(), columns[kept].tolist()))
+
+
+def _by_score(rounded: bool, likeness: float = 0.0, strength: float = 0.0) -> Match:
+    """In order of score: the free person of least distance, with or without other terms."""
+
+    def match(
+        offer: Offer, people: GrowingPeople, tag_threshold: float
+    ) -> Iterable[tuple[int, int]]:
+        distances = tag_distances(offer.tags, people)
+        totals = people.scores.sum(axis=1)
+        means = totals / (people.members >= 0).sum(axis=1)
+        costs = np.round(distances) if rounded else distances
+        costs = costs + likeness * np.abs(offer.scores[:, None] - means)
+        costs = costs - strength * np.log(totals)
+        return choose_in_order(np.where(distances < tag_threshold, costs, np.inf), offer.scores)
+
+    return match
+
+
+#: Groupings that the package does not have, by what they do.
+TRIED: dict[str, Match] = {
+    "official cost, ties by true distance": _least_cost_by_distance,
+    "by score, rounded distance, the oldest first": _by_score(rounded=True),
+    "by score, rounded distance + ½·score difference": _by_score(rounded=True, likeness=0.5),
+    "by score, true distance": _by_score(rounded=False),
+    "by score, true distance − ½·ln S": _by_score(rounded=False, strength=0.5),
+}
+GROUPINGS.update(TRIED)
+
+#: Options of decoding that differ from the official ones, by the name in the table.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "official": {},
+    **{name: dict(grouping=name) for name in TRIED},
+    '`grouping="score_first"`': dict(grouping="score_first"),
+    'official, `score="expected_oks"`': dict(score="expected_oks"),
+    "score_first, expected_oks": dict(grouping="score_first", score="expected_oks"),
+    "score_first, `pose_nms_thr=0.7`": dict(grouping="score_first", pose_nms_thr=0.7),
+    "score_first, `pose_nms_thr=0.7`, `min_score=0.05`": dict(
+        grouping="score_first", pose_nms_thr=0.7, min_score=0.05
+    ),
+}
