@@ -10,6 +10,7 @@ from mmpose.apis import MMPoseInferencer, inference_bottomup, init_model
 from mmpose.apis.inferencers.base_mmpose_inferencer import split_instances
 
 from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.loading import read_checkpoint
 from swahr_mmpose.visualization.bottomup_visualizer import warp_to_picture
 
@@ -195,3 +196,87 @@ def test_arrays_have_numbers_for_names(checkpoint, tmp_path):
     for folder, suffix in (("predictions", "json"), ("visualizations", "jpg")):
         names = sorted(path.name for path in (tmp_path / folder).iterdir())
         assert names == [f"{index:06d}.{suffix}" for index in range(3)]
+
+
+def people_found(inferencer, image, **arguments):
+    (result,) = inferencer(image, **arguments)
+    return result["predictions"][0]
+
+
+def test_no_one_is_found_where_no_one_is():
+    """With the network that comes with the package, which is sure of none."""
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
+    for value in (0, 128, 255):
+        image = np.full((200, 300, 3), value, np.uint8)
+        assert people_found(inferencer, image) == []
+    every = people_found(inferencer, np.zeros((200, 300, 3), np.uint8), bbox_thr=0, nms_thr=None)
+    assert len(every) > 10
+
+
+def test_thresholds_of_the_inferencer_are_honoured(checkpoint):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    image = picture(100, 80)
+    every = people_found(inferencer, image, bbox_thr=0, nms_thr=None)
+    scores = np.array([person["bbox_score"] for person in every])
+    threshold = float(np.median(scores))
+    some = people_found(inferencer, image, bbox_thr=threshold)
+    assert len(some) == (scores >= threshold).sum() < len(every)
+    # kept until another is given, also for the official figures: without NMS
+    assert len(people_found(inferencer, image)) == len(some)
+    fewer = people_found(inferencer, image, bbox_thr=0, nms_thr=0.2)
+    assert 0 < len(fewer) < len(every)
+
+
+def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
+    official = dict(grouping="official", min_score=0, pose_nms_thr=None)
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=official)
+    image = picture(100, 80)
+    (sample,) = inference_bottomup(model, image)
+    found = np.array([person["keypoints"] for person in people_found(inferencer, image)])
+    np.testing.assert_allclose(found, sample.pred_instances.keypoints, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(bboxes=[[0, 0, 1, 1]]), "`bboxes` has no effect on people found bottom-up"),
+        (dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
+        (dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
+        (dict(bbox_thr=1.5), r"`decode_min_score` must be in \[0, 1\)"),
+        (dict(nms_thr=0), "`decode_pose_nms_thr` must be None"),
+    ],
+)
+def test_arguments_without_effect_are_refused(checkpoint, arguments, message):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    with pytest.raises((TypeError, ValueError), match=message):
+        inferencer(picture(100, 80), **arguments)
+
+
+def test_options_of_the_inferencer_are_checked(checkpoint):
+    with pytest.raises(TypeError, match="groupings"):
+        BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(groupings="official"))
+    with pytest.raises(ValueError, match="`decode_grouping` must be one of"):
+        BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(grouping="greedy"))
+
+
+def test_a_rescorer_changes_scores_only(model, checkpoint, tmp_path):
+    rng = np.random.default_rng(0)
+    limbs = np.array([[5, 7], [7, 9]])
+    layers = [(rng.normal(0, 0.5, (1, 3 * 2 + 17)).astype(np.float32), np.full(1, 0.5, np.float32))]
+    rescorer = Rescorer(limbs, 17, layers)
+    rescorer.save(tmp_path / "rescorer.npz")
+    config = load_config("swahr_tiny_synthetic")
+    config.model.test_cfg.rescorer = str(tmp_path / "rescorer.npz")
+    rescoring = init_model(config, checkpoint, device="cpu")
+    image = picture(100, 80)
+    (before,), (after,) = (inference_bottomup(own, image) for own in (model, rescoring))
+    before, after = before.pred_instances, after.pred_instances
+    np.testing.assert_array_equal(after.keypoints, before.keypoints)
+    np.testing.assert_array_equal(after.keypoint_scores, before.keypoint_scores)
+    predicted = rescorer(before.keypoints, before.keypoint_scores)
+    assert np.ptp(predicted) > 0.1
+    np.testing.assert_allclose(after.bbox_scores, before.bbox_scores * predicted, rtol=1e-3)
+    config.model.test_cfg.rescorer = str(tmp_path / "missing.npz")
+    missing = init_model(config, checkpoint, device="cpu")
+    with pytest.raises(FileNotFoundError, match=r"no file '.*missing.npz' with a rescorer"):
+        inference_bottomup(missing, image)

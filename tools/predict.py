@@ -14,12 +14,14 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from mmpose.apis import init_model
 from tqdm import tqdm
 
+from swahr_mmpose.apis.application import reads_for_applications
 from swahr_mmpose.apis.picture_stream import find_pictures
 from swahr_mmpose.apis.prediction import (
     Output,
@@ -29,6 +31,7 @@ from swahr_mmpose.apis.prediction import (
     predict_pictures,
     still_to_do,
 )
+from swahr_mmpose.decoding import APPLICATION_OPTIONS
 from swahr_mmpose.model_zoo import weights_for
 from swahr_mmpose.paths import find_config
 
@@ -52,6 +55,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--widths", action="store_true", help="write the predicted widths of keypoints too"
     )
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=APPLICATION_OPTIONS["min_score"],
+        help="leave out people of a lower score (%(default)s)",
+    )
+    parser.add_argument(
+        "--as-config",
+        action="store_true",
+        help="all people as the config's test finds them, for evaluation: official grouping, no "
+        "least score, and people found twice stay",
+    )
     return parser.parse_args(argv)
 
 
@@ -64,6 +79,23 @@ def device_of(args: argparse.Namespace) -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
 
 
+def check(args: argparse.Namespace) -> None:
+    """Raise an error for arguments that can't be used."""
+    if args.batch_size < 1 or args.workers < 0:
+        raise ValueError("--batch-size must be at least 1, and --workers at least 0.")
+    if not args.out.parent.is_dir():
+        raise FileNotFoundError(f"The folder '{args.out.parent}' is not there. Make it.")
+
+
+def make_model(args: argparse.Namespace, config: Path, checkpoint: str) -> Any:
+    """The network, with the options that were asked for."""
+    model = init_model(str(config), checkpoint, device=device_of(args))
+    model.test_cfg["output_scales"] = args.widths
+    if not args.as_config:
+        reads_for_applications(model, dict(min_score=args.min_score))
+    return model
+
+
 def main(argv: list[str] | None = None) -> int:
     """Predict; 0 if there is a result for each picture, 1 if some could not be used, else 2."""
     args = parse_args(argv)
@@ -72,20 +104,17 @@ def main(argv: list[str] | None = None) -> int:
     )
     output = Output(args.out, rank, world_size)
     try:
-        if args.batch_size < 1 or args.workers < 0:
-            raise ValueError("--batch-size must be at least 1, and --workers at least 0.")
-        if not args.out.parent.is_dir():
-            raise FileNotFoundError(f"The folder '{args.out.parent}' is not there. Make it.")
+        check(args)
         config = find_config(args.config)
         checkpoint = args.checkpoint or weights_for(config)
         pictures = find_pictures(args.pictures)
-        model = init_model(str(config), checkpoint, device=device_of(args))
-        model.test_cfg["output_scales"] = args.widths
+        model = make_model(args, config, checkpoint)
         names = model.dataset_meta["keypoint_id2name"]
         settings = dict(
             config=str(args.config),
             checkpoint=checkpoint,
             widths=args.widths,
+            min_score=None if args.as_config else args.min_score,
             keypoints=[names[k] for k in sorted(names)],
         )
         if world_size > 1:

@@ -1,42 +1,88 @@
-"""MMPose's inferencer, with the predicted keypoint widths in its results."""
+"""MMPose's inferencer for applications, with the predicted keypoint widths in its results."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mmengine
 from mmengine.registry import FUNCTIONS, Registry
-from mmpose.apis import MMPoseInferencer
+from mmpose.apis import MMPoseInferencer, Pose2DInferencer
 
 from ..model_zoo import weights_for
 from ..paths import find_config
+from ..suggestions import nearest
+from .application import reads_for_applications
 
 # MMEngine looks for functions in MMPose's scope, which has no registry of them, and warns each time
 if "mmpose" not in FUNCTIONS.children:
     Registry("function", parent=FUNCTIONS, scope="mmpose")
 
+#: Stands for an argument that was not given, where None means something.
+_AS_BEFORE: Any = object()
+
+#: Arguments of ``MMPoseInferencer`` that concern detectors, tracking and lifting to 3D only.
+_WITHOUT_EFFECT = {
+    "bboxes",
+    "use_oks_tracking",
+    "tracking_thr",
+    "disable_norm_pose_2d",
+    "disable_rebase_keypoint",
+    "merge_results",
+    "num_instances",
+}
+
+
+def _check_arguments(given: Mapping[str, Any]) -> None:
+    """Raise a TypeError for arguments that MMPose would drop in silence."""
+    known = set().union(
+        Pose2DInferencer.forward_kwargs,
+        Pose2DInferencer.visualize_kwargs,
+        Pose2DInferencer.postprocess_kwargs,
+        {"return_datasamples", "batch_size", "out_dir"},
+    )
+    for name in given:
+        if name in _WITHOUT_EFFECT:
+            raise TypeError(f"`{name}` has no effect on people found bottom-up. Leave it out.")
+        if name not in known:
+            raise TypeError(
+                f"The inferencer has no argument `{name}`.{nearest(name, sorted(known))}"
+            )
+
 
 class BottomupInferencer(MMPoseInferencer):
-    """``MMPoseInferencer`` for this package's configs, with ``keypoint_widths`` in its results.
+    """``MMPoseInferencer`` for this package's configs, as applications want it.
+
+    People are read with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`: those of a low score,
+    and people found twice, are left out. Results have ``keypoint_widths``.
 
     Widths are standard deviations in pixels of the picture. They are there, also in the JSON
     files, where the checkpoint has a scale branch.
 
     Args:
-        config: Name of one of this package's configs, or path of any config.
+        config: Name of one of this package's configs, or path of any with its codec.
         weights: Path or address of a checkpoint. None: those that come with the package for this
             config, or published ones, which are downloaded once into torch hub's cache.
+        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ, such
+            as ``dict(grouping="official")``.
         **kwargs: As for ``MMPoseInferencer``.
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: If no weights are given, and there are none for this config.
+        TypeError: If ``decode`` names an option that there is not.
+        ValueError: If no weights are given, and there are none for this config; an option of
+            ``decode`` is out of its range; or the config has another codec.
         DownloadError: If the weights can't be fetched.
     """
 
     def __init__(
-        self, config: str | Path, weights: str | Path | None = None, **kwargs: Any
+        self,
+        config: str | Path,
+        weights: str | Path | None = None,
+        decode: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         path = find_config(config)
         super().__init__(
@@ -46,6 +92,41 @@ class BottomupInferencer(MMPoseInferencer):
         model = self.inferencer.model
         if getattr(model.head, "scales_known", False):
             model.test_cfg["output_scales"] = True
+        reads_for_applications(model, decode)
+
+    def __call__(
+        self,
+        inputs: Any,
+        *args: Any,
+        bbox_thr: float | None = None,
+        nms_thr: float | None = _AS_BEFORE,
+        **kwargs: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """Find people, picture by picture: a generator, as in MMPose.
+
+        Args:
+            inputs: A path, address, folder, video, array (BGR) or list of these, or ``'webcam'``.
+            *args: As for ``MMPoseInferencer``.
+            bbox_thr: People of a lower score are left out, from this call on. By default 0.2.
+            nms_thr: Of people whose OKS with one another is over this, the one of highest score is
+                kept, from this call on; None keeps all. By default 0.7.
+            **kwargs: As for ``MMPoseInferencer``, without those that only concern detectors and
+                tracking.
+
+        Raises:
+            TypeError: If an argument is unknown or has no effect here.
+            ValueError: If a threshold is out of its range.
+        """
+        _check_arguments(kwargs)
+        codec = self.inferencer.model.head.decoder
+        changed: dict[str, Any] = {}
+        if bbox_thr is not None:
+            changed["min_score"] = bbox_thr
+        if nms_thr is not _AS_BEFORE:
+            changed["pose_nms_thr"] = nms_thr
+        codec.decode_options = replace(codec.decode_options, **changed)
+        results: Iterator[dict[str, Any]] = super().__call__(inputs, *args, **kwargs)
+        return results
 
     def forward(self, inputs: Any, **forward_kwargs: Any) -> list[Any]:
         """As in MMPose; pictures that have no file get numbers for names, over all calls."""

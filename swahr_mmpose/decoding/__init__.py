@@ -3,12 +3,13 @@
 from .candidates import Candidates, find_candidates
 from .grouping import group_candidates
 from .matching import GROUPINGS
-from .options import DecodeOptions, default_keypoint_order
+from .options import APPLICATION_OPTIONS, DecodeOptions, default_keypoint_order
 from .people import People, boxes_of_keypoints, decode_people, finish_people, group_people
 from .refinement import adjust_keypoints, fill_missing_keypoints
 from .widths import keypoint_widths
 
 __all__ = [
+    "APPLICATION_OPTIONS",
     "GROUPINGS",
     "Candidates",
     "DecodeOptions",

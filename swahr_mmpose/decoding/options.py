@@ -134,3 +134,7 @@ class DecodeOptions:
                 "`decode_pose_nms_thr` do."
             )
         return np.array(sigmas, np.float64)
+
+
+#: What differs in applications: people who are there, each once.
+APPLICATION_OPTIONS = dict(grouping="score_first", min_score=0.2, pose_nms_thr=0.7)

@@ -57,8 +57,7 @@ def test_ap_is_that_of_the_metric(labels, noise):
     metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(path)))
     metric.dataset_meta = META
     samples = [
-        sample_of_people(image, people.keypoints, people.scores)
-        for image, people in found.items()
+        sample_of_people(image, people.keypoints, people.scores) for image, people in found.items()
     ]
     metric.process(None, samples)
     expected = metric.evaluate(len(samples))

@@ -65,7 +65,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     'official, `score="expected_oks"`': dict(score="expected_oks"),
     "score_first, expected_oks": dict(grouping="score_first", score="expected_oks"),
     "score_first, `pose_nms_thr=0.7`": dict(grouping="score_first", pose_nms_thr=0.7),
-    "score_first, `pose_nms_thr=0.7`, `min_score=0.05`": dict(
-        grouping="score_first", pose_nms_thr=0.7, min_score=0.05
+    "score_first, `pose_nms_thr=0.7`, `min_score=0.2`": dict(
+        grouping="score_first", pose_nms_thr=0.7, min_score=0.2
     ),
 }

@@ -1,0 +1,36 @@
+"""How applications read people from maps: one skeleton for each person, and none for no one.
+
+Configs read them as the official implementation does, for figures that can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..codecs import ScaleAdaptiveHeatmap
+from ..decoding import APPLICATION_OPTIONS
+
+
+def reads_for_applications(model: Any, decode: Mapping[str, Any] | None = None) -> None:
+    """Have a model read people with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`.
+
+    Args:
+        model: As ``init_model`` gives it, with :class:`ScaleAdaptiveHeatmap` as its codec.
+        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ.
+
+    Raises:
+        TypeError: If ``decode`` names an option that there is not.
+        ValueError: If one is out of its range, or the model has another codec.
+    """
+    codec = model.head.decoder
+    if not isinstance(codec, ScaleAdaptiveHeatmap):
+        raise ValueError(
+            f"The model's codec is `{type(codec).__name__}`, and not `ScaleAdaptiveHeatmap`. Use "
+            "MMPose's own `MMPoseInferencer`, or a config of this package."
+        )
+    sigmas = model.dataset_meta.get("sigmas")
+    known = {} if sigmas is None else dict(keypoint_sigmas=[float(sigma) for sigma in sigmas])
+    options = {**known, **APPLICATION_OPTIONS, **(decode or {})}
+    codec.decode_options = replace(codec.decode_options, **options)
