@@ -1,6 +1,7 @@
 """Pictures of all kinds through the inference API."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -280,3 +281,42 @@ def test_a_rescorer_changes_scores_only(model, checkpoint, tmp_path):
     missing = init_model(config, checkpoint, device="cpu")
     with pytest.raises(FileNotFoundError, match=r"no file '.*missing.npz' with a rescorer"):
         inference_bottomup(missing, image)
+
+
+def test_a_folder_goes_on_where_a_picture_can_not_be_read(checkpoint, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a.png", "c.jpg"):
+        cv2.imwrite(str(folder / name), picture(100, 80))
+    (folder / "b.jpg").write_bytes(b"no picture")
+    (folder / "d.png").touch()
+    (folder / "README").write_text("no picture, and not to be one")
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    results = list(inferencer(folder, out_dir=str(tmp_path / "out")))
+    assert [Path(result["files"][0]).name for result in results] == ["a.png", "c.jpg"]
+    assert sorted(Path(path).name for path in inferencer.unreadable) == ["b.jpg", "d.png"]
+    assert all(inferencer.unreadable.values())
+    written = sorted(path.name for path in (tmp_path / "out/predictions").iterdir())
+    assert written == ["a.json", "c.json"]
+    # a picture that is named itself is wanted: that it can't be read is an error
+    with pytest.raises(Exception, match=r"b\.jpg|NoneType|imread|decode"):
+        list(inferencer(str(folder / "b.jpg")))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="no pictures in the folder"):
+        inferencer(tmp_path / "empty")
+
+
+def test_a_video_has_numbers_for_its_frames(checkpoint, tmp_path):
+    path = tmp_path / "short.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (100, 80))
+    for _ in range(3):
+        video.write(picture(100, 80))
+    video.release()
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    results = list(inferencer(str(path), pred_out_dir=str(tmp_path / "out")))
+    assert len(results) == 3
+    frames = json.loads((tmp_path / "out/short.json").read_text())
+    assert [frame["frame_id"] for frame in frames] == [0, 1, 2]
+    people = results[1]["predictions"][0]
+    assert [p["keypoints"] for p in frames[1]["instances"]] == [p["keypoints"] for p in people]
+    assert "keypoint_widths" in frames[1]["instances"][0]

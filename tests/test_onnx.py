@@ -23,6 +23,9 @@ import torch
 from mmpose.apis import inference_bottomup, init_model
 from mmpose.registry import METRICS
 
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.decoding import APPLICATION_OPTIONS
+from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
@@ -108,6 +111,37 @@ def test_people_are_those_of_pytorch(exported, checkpoint, people_pictures):
     assert len(same) > 17 * len(people_pictures)
     assert np.mean(same) > 0.99
     assert np.mean(scores) > 0.98
+
+
+@pytest.mark.slow
+def test_people_can_be_read_as_applications_want_it(exported, people_pictures):
+    estimator = OnnxPoseEstimator(exported, decode=APPLICATION_OPTIONS)
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
+    num_people = 0
+    for image in people_pictures:
+        people = estimator(image)
+        (result,) = inferencer(image)
+        expected = {"keypoints": [person["keypoints"] for person in result["predictions"][0]]}
+        expected["keypoints"] = np.reshape(expected["keypoints"], (-1, 17, 2))
+        assert len(people["keypoints"]) == len(expected["keypoints"])
+        if len(expected["keypoints"]):
+            assert np.mean(same_keypoints(people, expected)) > 0.95
+        num_people += len(people["keypoints"])
+    assert num_people > 10
+    with pytest.raises(ValueError, match="`decode_grouping` must be one of"):
+        OnnxPoseEstimator(exported, decode=dict(grouping="greedy"))
+
+
+@pytest.mark.slow
+def test_scores_can_be_those_of_a_rescorer(exported, people_pictures, tmp_path):
+    layers = [(np.zeros((1, 3 + 17), np.float32), np.full(1, 0.5, np.float32))]
+    rescorer = Rescorer(np.array([[5, 7]]), 17, layers)
+    rescorer.save(tmp_path / "half.npz")
+    image = people_pictures[-1]
+    before = OnnxPoseEstimator(exported)(image)
+    after = OnnxPoseEstimator(exported, rescorer=tmp_path / "half.npz")(image)
+    np.testing.assert_array_equal(after["keypoints"], before["keypoints"])
+    np.testing.assert_allclose(after["bbox_scores"], before["bbox_scores"] / 2)
 
 
 @pytest.mark.slow
@@ -346,6 +380,9 @@ WITHOUT_TORCH = """
 import cv2, numpy, sys
 import supervision
 import swahr_mmpose
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.decoding import APPLICATION_OPTIONS
+from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
+from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer, Pose2DInferencer
 
@@ -15,6 +16,7 @@ from ..model_zoo import weights_for
 from ..paths import find_config
 from ..suggestions import nearest
 from .application import reads_for_applications
+from .picture_stream import SUFFIXES
 
 # MMEngine looks for functions in MMPose's scope, which has no registry of them, and warns each time
 if "mmpose" not in FUNCTIONS.children:
@@ -52,6 +54,20 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
             )
 
 
+def _pictures_in(folder: Path) -> list[str]:
+    """The pictures of a folder, in order of their names.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    found = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise FileNotFoundError(
+            f"There are no pictures in the folder '{folder}' ({', '.join(sorted(SUFFIXES))})."
+        )
+    return found
+
+
 class BottomupInferencer(MMPoseInferencer):
     """``MMPoseInferencer`` for this package's configs, as applications want it.
 
@@ -60,6 +76,9 @@ class BottomupInferencer(MMPoseInferencer):
 
     Widths are standard deviations in pixels of the picture. They are there, also in the JSON
     files, where the checkpoint has a scale branch.
+
+    Attributes:
+        unreadable: Pictures of the folder given last that could not be used, and why not.
 
     Args:
         config: Name of one of this package's configs, or path of any with its codec.
@@ -89,6 +108,8 @@ class BottomupInferencer(MMPoseInferencer):
             str(path), weights_for(path) if weights is None else str(weights), **kwargs
         )
         self._num_arrays = 0
+        self._folder_input = False
+        self.unreadable: dict[str, str] = {}
         model = self.inferencer.model
         if getattr(model.head, "scales_known", False):
             model.test_cfg["output_scales"] = True
@@ -104,8 +125,12 @@ class BottomupInferencer(MMPoseInferencer):
     ) -> Iterator[dict[str, Any]]:
         """Find people, picture by picture: a generator, as in MMPose.
 
+        Each result is a dict of ``predictions`` and ``visualization``, as in MMPose, and ``files``,
+        the names of its pictures.
+
         Args:
             inputs: A path, address, folder, video, array (BGR) or list of these, or ``'webcam'``.
+                Pictures of a folder that can't be used are left out, with a warning.
             *args: As for ``MMPoseInferencer``.
             bbox_thr: People of a lower score are left out, from this call on. By default 0.2.
             nms_thr: Of people whose OKS with one another is over this, the one of highest score is
@@ -125,8 +150,30 @@ class BottomupInferencer(MMPoseInferencer):
         if nms_thr is not _AS_BEFORE:
             changed["pose_nms_thr"] = nms_thr
         codec.decode_options = replace(codec.decode_options, **changed)
+        if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
+            inputs = _pictures_in(Path(inputs))
+            self._folder_input = True
+        else:
+            inputs = str(inputs) if isinstance(inputs, Path) else inputs
+            self._folder_input = False
+        self.unreadable.clear()
         results: Iterator[dict[str, Any]] = super().__call__(inputs, *args, **kwargs)
         return results
+
+    def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
+        """As in MMPose; pictures of a folder that can't be read are left out and named."""
+        if not self._folder_input:
+            yield from super().preprocess(inputs, batch_size, **kwargs)
+            return
+        for path in inputs:
+            try:
+                prepared = list(super().preprocess([path], batch_size, **kwargs))
+            except Exception as error:  # readers of pictures raise errors of many kinds
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                self.unreadable[path] = reason
+                print_log(f"'{path}' is left out: {reason}", logger="current", level=30)
+                continue
+            yield from prepared
 
     def forward(self, inputs: Any, **forward_kwargs: Any) -> list[Any]:
         """As in MMPose; pictures that have no file get numbers for names, over all calls."""
@@ -147,6 +194,7 @@ class BottomupInferencer(MMPoseInferencer):
     ) -> dict[str, Any]:
         """As in MMPose, with ``keypoint_widths`` (K,) for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
+        result["files"] = [sample.img_path for sample in preds]
         if return_datasample or return_datasamples:
             if not pred_out_dir:
                 return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -111,8 +112,8 @@ def to_picture(keypoints: np.ndarray, meta: Any) -> np.ndarray:
     return moved
 
 
-def run(args: argparse.Namespace) -> dict[str, Outcome]:
-    """Find the people of all pictures in every way."""
+def run(args: argparse.Namespace) -> None:
+    """Find the people of all pictures in every way, and report."""
     config = find_config(args.config)
     model = init_model(str(config), args.checkpoint or weights_for(config), device="cpu")
     model.test_cfg["output_heatmaps"] = True
@@ -144,7 +145,6 @@ def run(args: argparse.Namespace) -> dict[str, Outcome]:
             matched_oks(official.keypoints, labels.keypoints, labels.areas, meta["sigmas"]),
         )
     report(outcomes, annotations, meta["sigmas"], args.resamples)
-    return outcomes
 
 
 def report(
@@ -190,5 +190,18 @@ def error_table(outcomes: dict[str, Outcome]) -> Iterator[str]:
         yield f"| {name} | " + " | ".join((*shares, *numbers)) + " |"
 
 
+def main() -> int:
+    """Compare."""
+    args = parse_args()
+    try:
+        if not args.data.is_file():
+            raise FileNotFoundError(f"There are no annotations '{args.data}'.")
+        run(args)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    run(parse_args())
+    raise SystemExit(main())
