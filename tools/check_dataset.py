@@ -1,0 +1,61 @@
+"""Check a file of COCO keypoint annotations: all problems at once, each with what mends it.
+
+Exits with 0 if there are none, 1 if there are, 2 if the file can't be read at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from swahr_mmpose.datasets.annotation_problems import find_problems, read_annotations
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("annotations", type=Path, help="the file, .json")
+    parser.add_argument("--images", type=Path, help="folder of the pictures, which are read too")
+    parser.add_argument("--fix", type=Path, metavar="OUT", help="write a mended file")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check."""
+    args = parse_args(argv)
+    try:
+        if args.images is not None and not args.images.is_dir():
+            raise FileNotFoundError(f"There is no folder '{args.images}'.")
+        if args.fix and args.fix.resolve() == args.annotations.resolve():
+            raise ValueError("--fix must name another file than the one that is checked.")
+        content = read_annotations(args.annotations)
+        problems, mended = find_problems(content, args.images)
+        if args.fix:
+            temporary = args.fix.with_name(args.fix.name + ".partial")
+            temporary.write_text(json.dumps(mended), encoding="utf-8")
+            os.replace(temporary, args.fix)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for problem in problems:
+        print(problem)
+    print(
+        f"{len(content['images'])} pictures, {len(content['annotations'])} annotations, "
+        f"{len(problems)} problems"
+    )
+    if args.fix:
+        remaining = sum(not problem.mended for problem in problems)
+        print(
+            f"Wrote {args.fix} with {len(mended['annotations'])} annotations; {remaining} problems "
+            "remain in it."
+        )
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
