@@ -74,3 +74,28 @@ def test_what_can_not_be_fitted_is_named(data, tmp_path):
     assert "There are no annotations" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_results_are_analyzed(data, tmp_path):
+    annotations, images = data[1], data[3]
+    config = ["--config", "swahr_tiny_synthetic", "--workers", 0, "--as-config"]
+    result = run("tools/predict.py", images, *config, "--out", tmp_path / "results.jsonl")
+    assert result.returncode == 0, result.stderr
+    out = tmp_path / "analysis.html"
+    command = ["tools/analyze_results.py", annotations, tmp_path / "results.jsonl"]
+    result = run(*command, "--images", images, "--out", out, "--worst", 3)
+    assert result.returncode == 0, result.stderr
+    text = out.read_text()
+    ap = float(re.search(r"<h1>results.jsonl: AP ([\d.]+)</h1>", text).group(1))
+    assert 0.3 < ap < 1
+    assert text.count("<figure>") == 3
+    assert text.count('src="data:image/jpeg') == 6
+    assert "left_shoulder" in text
+    broken = tmp_path / "broken.json"
+    broken.write_text('[{"image_id": 1}]')
+    result = run(command[0], annotations, broken, "--images", images, "--out", out)
+    assert result.returncode == 1
+    assert "can't be read as results" in result.stderr
+    broken.write_text('[{"image_id": 1, "keypoints": [1, 2, 3], "score": 1}]')
+    result = run(command[0], annotations, broken, "--images", images, "--out", out)
+    assert "3 numbers, which are not the 17 keypoints" in result.stderr

@@ -50,7 +50,10 @@ class PictureResult:
 
 
 def evaluate_pictures(
-    annotations: COCO, found: Mapping[int, FoundPeople], sigmas: Sequence[float]
+    annotations: COCO,
+    found: Mapping[int, FoundPeople],
+    sigmas: Sequence[float],
+    areas: tuple[float, float] = (0, 1e10),
 ) -> list[PictureResult]:
     """Match the people of each picture with labelled ones, as COCO does.
 
@@ -58,6 +61,7 @@ def evaluate_pictures(
         annotations: The labelled people.
         found: Those that were found, by image id; pictures that are not named are left out.
         sigmas: The dataset's, (K,).
+        areas: Only people with an area from the first to the second count, in pixels.
 
     Raises:
         ValueError: If an image id is unknown.
@@ -71,7 +75,7 @@ def evaluate_pictures(
     evaluation.params.imgIds = list(found)
     (category,) = annotations.getCatIds(catNms=["person"]) or annotations.getCatIds()[:1]
     evaluation.params.catIds = [category]
-    evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+    evaluation.params.areaRng, evaluation.params.areaRngLbl = [list(areas)], ["all"]
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
     # in the order of sorted ids

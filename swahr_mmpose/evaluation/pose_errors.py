@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -93,15 +94,44 @@ def matched_oks(
     return matched
 
 
-def classify(
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is right and wrong in one picture.
+
+    Attributes:
+        person: (P,) int, the labelled person that each found one is; −1 where it is none.
+        kinds: (P, K) str, one of :data:`KEYPOINT_CLASSES`; empty where there is no label.
+        duplicates: (P,) bool, whether someone who is no labelled person is one found before.
+        num_labelled: People with labels.
+    """
+
+    person: np.ndarray
+    kinds: np.ndarray
+    duplicates: np.ndarray
+    num_labelled: int
+
+    def counts(self) -> dict[str, int]:
+        """Counts by :data:`KEYPOINT_CLASSES` and :data:`PERSON_CLASSES`."""
+        found = int((self.person >= 0).sum())
+        duplicates = int(self.duplicates.sum())
+        return dict(
+            {kind: int((self.kinds == kind).sum()) for kind in KEYPOINT_CLASSES},
+            found=found,
+            missed=self.num_labelled - found,
+            background=len(self.person) - found - duplicates,
+            duplicate=duplicates,
+        )
+
+
+def diagnose(
     keypoints: np.ndarray,
     scores: np.ndarray,
     labels: np.ndarray,
     areas: np.ndarray,
     sigmas: Sequence[float],
     flip_indices: Sequence[int],
-) -> dict[str, int]:
-    """Count what is right and wrong in one picture.
+) -> Diagnosis:
+    """Say what is right and wrong in one picture.
 
     A keypoint of a person that was found is *good* (similarity over 0.85), or has *jitter* (over
     0.5). Else it is an *inversion* if its like on the other side of the same person is there, a
@@ -117,35 +147,25 @@ def classify(
         areas: (N,), of the labelled people.
         sigmas: (K,), the dataset's.
         flip_indices: (K,), for each keypoint its like on the other side.
-
-    Returns:
-        Counts by :data:`KEYPOINT_CLASSES` and :data:`PERSON_CLASSES`.
     """
     labelled = labels[..., 2] > 0
     own = similarities(keypoints, labels, areas, sigmas)
     mirrored = similarities(keypoints, labels[:, flip_indices], areas, sigmas)
     mirrored_labelled = labelled[:, flip_indices]
     person = match_people(own, labelled, scores)
-    counts = dict.fromkeys((*KEYPOINT_CLASSES, *PERSON_CLASSES), 0)
-    for row, column in enumerate(person):
-        if column < 0:
-            continue
+    kinds = np.full(keypoints.shape[:2], "", dtype="<U9")
+    for row in np.flatnonzero(person >= 0):
+        column = person[row]
         there = (own[row] > JITTERED) & labelled
         there_mirrored = (mirrored[row] > JITTERED) & mirrored_labelled
         others = np.arange(len(labels)) != column
         swapped = (there | there_mirrored)[others].any(axis=0)
         similarity = own[row, column]
-        kinds = np.select(
+        own_kinds = np.select(
             [similarity > GOOD, similarity > JITTERED, there_mirrored[column], swapped],
             KEYPOINT_CLASSES[:-1],
             KEYPOINT_CLASSES[-1],
         )
-        for kind in kinds[labelled[column]]:
-            counts[kind] += 1
-    stray = person < 0
-    again = (_oks(own, labelled)[stray] > JITTERED).any(axis=1)
-    counts["found"] = int((~stray).sum())
-    counts["missed"] = len(labels) - counts["found"]
-    counts["duplicate"] = int(again.sum())
-    counts["background"] = int(stray.sum()) - counts["duplicate"]
-    return counts
+        kinds[row] = np.where(labelled[column], own_kinds, "")
+    again = (_oks(own, labelled) > JITTERED).any(axis=1) & (person < 0)
+    return Diagnosis(person, kinds, again, len(labels))

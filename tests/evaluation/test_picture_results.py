@@ -9,13 +9,21 @@ import pytest
 from mmpose.registry import METRICS
 from xtcocotools.coco import COCO
 
+from swahr_mmpose.evaluation.analysis import (
+    Description,
+    ap_by_kind,
+    ap_without,
+    error_counts,
+    errors_by_keypoint,
+    picture_people,
+)
 from swahr_mmpose.evaluation.comparison import compare
 from swahr_mmpose.evaluation.picture_results import (
     FoundPeople,
     average_precision,
     evaluate_pictures,
 )
-from swahr_mmpose.evaluation.pose_errors import classify, matched_oks
+from swahr_mmpose.evaluation.pose_errors import KEYPOINT_CLASSES, diagnose, matched_oks
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 from ..helpers import dataset_meta, load_config, sample_of_people
@@ -120,6 +128,28 @@ def test_no_scores_rank_better_than_the_oks_itself(labels):
     assert ceiling > before + 0.05
 
 
+def test_what_errors_cost(labels):
+    """Each kind put right alone: what is worse than the labels gets better, nothing gets worse."""
+    annotations, _ = labels
+    description = Description(META["sigmas"], META["flip_indices"])
+    pictures = picture_people(annotations, noisy_people(annotations, 1.0), description)
+    by_kind = ap_by_kind(annotations, pictures, META["sigmas"])
+    without = ap_without(annotations, pictures, META["sigmas"])
+    assert by_kind["medium"] > 0.05
+    for kind, ap in without.items():
+        assert ap >= by_kind["all"] - 1e-9, kind
+    for kind in ("jitter", "people who are none", "order of scores"):
+        assert without[kind] > by_kind["all"] + 0.005, kind
+    counts = error_counts(pictures)
+    by_keypoint = errors_by_keypoint(pictures)
+    assert by_keypoint.sum() == sum(counts[kind] for kind in KEYPOINT_CLASSES)
+    assert counts["found"] + counts["missed"] == sum(len(own.labels) for own in pictures.values())
+    perfect = noisy_people(annotations, 0.0)
+    perfect = {image: FoundPeople(own.keypoints, own.scores) for image, own in perfect.items()}
+    some = picture_people(annotations, perfect, description)
+    assert errors_by_keypoint(some)[:, 1:].sum() == 0
+
+
 FLIP = [0, 2, 1]
 
 
@@ -130,8 +160,8 @@ def errors(*people, scores=None, labelled=((1, 1, 1), (1, 1, 1))):
     labels = np.concatenate([places, np.array(labelled)[..., None]], axis=2)
     scores = np.ones(len(people)) if scores is None else np.array(scores)
     found = np.array(people, float).reshape(-1, 3, 2)
-    counts = classify(found, scores, labels, np.array([2500.0, 2500]), [0.05] * 3, FLIP)
-    return {kind: count for kind, count in counts.items() if count}
+    diagnosis = diagnose(found, scores, labels, np.array([2500.0, 2500]), [0.05] * 3, FLIP)
+    return {kind: count for kind, count in diagnosis.counts().items() if count}
 
 
 FIRST = [[50, 10], [40, 60], [60, 60]]

@@ -35,7 +35,7 @@ from swahr_mmpose.evaluation.picture_results import (
 from swahr_mmpose.evaluation.pose_errors import (
     KEYPOINT_CLASSES,
     PERSON_CLASSES,
-    classify,
+    diagnose,
     matched_oks,
 )
 from swahr_mmpose.model_zoo import weights_for
@@ -136,8 +136,8 @@ def run(args: argparse.Namespace) -> None:
             keypoints = to_picture(people.keypoints, sample_meta)
             outcomes[name].found[image["id"]] = FoundPeople(keypoints, scores)
             outcomes[name].errors.update(
-                classify(keypoints, scores, labels.keypoints, labels.areas, meta["sigmas"],
-                         meta["flip_indices"])
+                diagnose(keypoints, scores, labels.keypoints, labels.areas, meta["sigmas"],
+                         meta["flip_indices"]).counts()
             )  # fmt: skip
         official = outcomes["official"].found[image["id"]]
         outcomes["official, oracle scores"].found[image["id"]] = FoundPeople(

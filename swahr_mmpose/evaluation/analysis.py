@@ -1,0 +1,162 @@
+"""Where people are found and where they are not: AP by kind of person, and what errors cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from xtcocotools.coco import COCO
+
+from .picture_results import FoundPeople, average_precision, evaluate_pictures
+from .pose_errors import KEYPOINT_CLASSES, Diagnosis, diagnose, matched_oks
+
+#: COCO's areas of people, in pixels.
+SIZES = {"medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+
+#: Numbers of labelled people in a picture.
+CROWDING = {"1": (1, 1), "2 to 4": (2, 4), "5 to 9": (5, 9), "10 and more": (10, 10**9)}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is to be known of a dataset.
+
+    Attributes:
+        sigmas: (K,), the standard deviations of labels.
+        flip_indices: (K,), for each keypoint its like on the other side.
+    """
+
+    sigmas: Sequence[float]
+    flip_indices: Sequence[int]
+
+
+@dataclass(frozen=True)
+class PicturePeople:
+    """Found and labelled people of one picture, and what is wrong.
+
+    Attributes:
+        found: Those that were found.
+        labels: (N, K, 3), x, y and visibility of labelled people.
+        areas: (N,).
+        diagnosis: Of :func:`diagnose`.
+        oks: (P,), of :func:`matched_oks`.
+    """
+
+    found: FoundPeople
+    labels: np.ndarray
+    areas: np.ndarray
+    diagnosis: Diagnosis
+    oks: np.ndarray
+
+    @property
+    def lost(self) -> float:
+        """What is missing to an OKS of 1 for each labelled person, and the scores of strangers."""
+        strangers = float(self.found.scores[self.diagnosis.person < 0].sum())
+        return len(self.labels) - float(self.oks.sum()) + strangers
+
+
+def picture_people(
+    annotations: COCO, found: Mapping[int, FoundPeople], description: Description
+) -> dict[int, PicturePeople]:
+    """What was found, beside what is labelled, by image id."""
+    pictures = {}
+    num_keypoints = len(description.sigmas)
+    for image, people in found.items():
+        own = [
+            person
+            for person in annotations.loadAnns(annotations.getAnnIds(imgIds=[image]))
+            if not person.get("iscrowd") and person.get("num_keypoints")
+        ]
+        labels = np.array([person["keypoints"] for person in own], float)
+        labels = labels.reshape(len(own), num_keypoints, 3)
+        areas = np.array([person["area"] for person in own], float)
+        known = (labels, areas, description.sigmas)
+        pictures[image] = PicturePeople(
+            people,
+            labels,
+            areas,
+            diagnose(people.keypoints, people.scores, *known, description.flip_indices),
+            matched_oks(people.keypoints, *known),
+        )
+    return pictures
+
+
+def ap_by_kind(
+    annotations: COCO, pictures: Mapping[int, PicturePeople], sigmas: Sequence[float]
+) -> dict[str, float]:
+    """AP of all people, by their size, and by how many are in the picture; NaN where none is."""
+    found = {image: picture.found for image, picture in pictures.items()}
+    figures = {"all": _ap(annotations, found, sigmas)}
+    for name, areas in SIZES.items():
+        figures[name] = _ap(annotations, found, sigmas, areas)
+    for name, (fewest, most) in CROWDING.items():
+        some = {
+            image: people
+            for image, people in found.items()
+            if fewest <= len(pictures[image].labels) <= most
+        }
+        figures[f"{name} in the picture"] = _ap(annotations, some, sigmas) if some else np.nan
+    return figures
+
+
+def _ap(annotations: COCO, found: Mapping[int, FoundPeople], sigmas: Any, *areas: Any) -> float:
+    return float(average_precision(evaluate_pictures(annotations, found, sigmas, *areas)).mean())
+
+
+def ap_without(
+    annotations: COCO, pictures: Mapping[int, PicturePeople], sigmas: Sequence[float]
+) -> dict[str, float]:
+    """AP if one kind of error were not there, each kind alone."""
+    figures = {}
+    for kind in KEYPOINT_CLASSES[1:]:
+        mended = {image: _put_right(picture, kind) for image, picture in pictures.items()}
+        figures[kind] = _ap(annotations, mended, sigmas)
+    known = {
+        image: _only(own, (own.diagnosis.person >= 0) | (own.oks > 0))
+        for image, own in pictures.items()
+    }
+    figures["people who are none"] = _ap(annotations, known, sigmas)
+    complete = {image: _with_missed(picture) for image, picture in pictures.items()}
+    figures["people who are missed"] = _ap(annotations, complete, sigmas)
+    ranked = {image: replace(own.found, scores=own.oks) for image, own in pictures.items()}
+    figures["order of scores"] = _ap(annotations, ranked, sigmas)
+    return figures
+
+
+def _put_right(picture: PicturePeople, kind: str) -> FoundPeople:
+    """People with the keypoints of one class of errors where they are labelled."""
+    keypoints = picture.found.keypoints.astype(float)
+    person, k = np.nonzero(picture.diagnosis.kinds == kind)
+    keypoints[person, k] = picture.labels[picture.diagnosis.person[person], k, :2]
+    return replace(picture.found, keypoints=keypoints)
+
+
+def _only(picture: PicturePeople, kept: np.ndarray) -> FoundPeople:
+    return FoundPeople(picture.found.keypoints[kept], picture.found.scores[kept])
+
+
+def _with_missed(picture: PicturePeople) -> FoundPeople:
+    """People and, surest of all, those who were missed."""
+    missed = np.setdiff1d(np.arange(len(picture.labels)), picture.diagnosis.person)
+    keypoints = np.concatenate([picture.found.keypoints, picture.labels[missed, :, :2]])
+    highest = picture.found.scores.max(initial=1.0)
+    return FoundPeople(
+        keypoints, np.concatenate([picture.found.scores, np.full(len(missed), highest)])
+    )
+
+
+def error_counts(pictures: Mapping[int, PicturePeople]) -> Counter[str]:
+    """Errors of all pictures, by class."""
+    counts: Counter[str] = Counter()
+    for picture in pictures.values():
+        counts.update(picture.diagnosis.counts())
+    return counts
+
+
+def errors_by_keypoint(pictures: Mapping[int, PicturePeople]) -> np.ndarray:
+    """How often each keypoint is of each of :data:`KEYPOINT_CLASSES`, (K, 5)."""
+    kinds = np.concatenate([picture.diagnosis.kinds for picture in pictures.values()])
+    return np.stack([(kinds == kind).sum(axis=0) for kind in KEYPOINT_CLASSES], axis=1)
