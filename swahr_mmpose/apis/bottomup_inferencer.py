@@ -15,6 +15,7 @@ from mmpose.apis import MMPoseInferencer, Pose2DInferencer
 from ..model_zoo import weights_for
 from ..paths import find_config
 from ..suggestions import nearest
+from ..visualization.bottomup_visualizer import BottomupVisualizer
 from .application import reads_for_applications
 from .picture_stream import SUFFIXES
 
@@ -150,6 +151,9 @@ class BottomupInferencer(MMPoseInferencer):
         if nms_thr is not _AS_BEFORE:
             changed["pose_nms_thr"] = nms_thr
         codec.decode_options = replace(codec.decode_options, **changed)
+        # whoever is a result is drawn
+        if isinstance(self.inferencer.visualizer, BottomupVisualizer):
+            self.inferencer.visualizer.person_thr = codec.decode_options.min_score
         if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
             inputs = _pictures_in(Path(inputs))
             self._folder_input = True

@@ -40,6 +40,8 @@ def draw_people(
     person_thr: float = 0.3,
     keypoint_thr: float = 0.2,
     zoom: int = 1,
+    line_scale: float = 1.0,
+    point_scale: float = 1.0,
 ) -> np.ndarray:
     """The picture with people in it, the most certain on top.
 
@@ -55,6 +57,8 @@ def draw_people(
         person_thr: People of lower score are left out.
         keypoint_thr: Keypoints of lower score are left out.
         zoom: The result is so many times as large, which makes small pictures legible.
+        line_scale: Lines are so many times as wide.
+        point_scale: Keypoints are so many times as large.
 
     Returns:
         (zoom·H, zoom·W, 3) uint8.
@@ -72,14 +76,15 @@ def draw_people(
         if not seen.any():
             continue
         extent = np.ptp(places[person][seen], axis=0).max()
-        line = max(_THINNEST, _LINE_WIDTH * extent)
+        fitting = max(_THINNEST, _LINE_WIDTH * extent)
+        line = line_scale * fitting
         for a, b in skeleton:
             if seen[a] and seen[b]:
                 sure = min(scores[a], scores[b])
                 _limb(drawn, places[person, [a, b]], color, line * (0.5 + sure / 2), sure)
         for k in np.flatnonzero(seen):
             if widths is None:
-                _disc(drawn, places[person, k], 0.9 * line, color, scores[k])
+                _disc(drawn, places[person, k], 0.9 * fitting * point_scale, color, scores[k])
             else:
                 _ring(drawn, places[person, k], widths[person, k] * zoom, color, scores[k])
     return drawn
