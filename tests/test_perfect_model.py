@@ -17,8 +17,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.realdata]
 
 
 @torch.no_grad()
-def average_precision(name, ann_file, images, prefix, **test_cfg):
+def average_precision(name, ann_file, images, prefix, decode=(), **test_cfg):
     config = load_config(name)
+    config.model.head.decoder.update(dict(decode))
     dataset_config = config.test_dataloader.dataset
     dataset_config.update(data_root="", ann_file=str(ann_file), data_prefix=dict(img=f"{images}/"))
     dataset = DATASETS.build(dataset_config)
@@ -43,6 +44,27 @@ def test_perfect_model_on_coco(name, flip_test, multiscale, real_data):
         flip_test=flip_test,
     )
     print(f"{name}{multiscale}, flip {flip_test}: AP {ap:.4f}")
+    assert ap >= 0.98
+
+
+@pytest.mark.parametrize(
+    "decode",
+    [
+        dict(decode_grouping="score_first"),
+        dict(decode_score="expected_oks"),
+        dict(decode_grouping="score_first", decode_pose_nms_thr=0.9),
+    ],
+)
+def test_perfect_model_with_other_ways_of_reading_people(decode, real_data):
+    ap = average_precision(
+        "swahr_hrnet_w32_coco",
+        real_data / "coco" / "person_keypoints_val.json",
+        real_data / "coco" / "images",
+        "coco",
+        decode,
+        flip_test=False,
+    )
+    print(f"{decode}: AP {ap:.4f}")
     assert ap >= 0.98
 
 

@@ -134,8 +134,8 @@ class BottomupInferencer(MMPoseInferencer):
                 Pictures of a folder that can't be used are left out, with a warning.
             *args: As for ``MMPoseInferencer``.
             bbox_thr: People of a lower score are left out, from this call on. By default 0.2.
-            nms_thr: Of people whose OKS with one another is over this, the one of highest score is
-                kept, from this call on; None keeps all. By default 0.7.
+            nms_thr: Whoever has a higher OKS than this with someone of higher score is left out,
+                from this call on; None keeps all. By default 0.9.
             **kwargs: As for ``MMPoseInferencer``, without those that only concern detectors and
                 tracking.
 

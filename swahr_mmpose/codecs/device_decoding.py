@@ -21,12 +21,13 @@ def decode_on_device(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> 
         tags: (B, L, K, H, W) float32, on the same.
         options: How to read them.
     """
-    found = []
+    results = []
     for index, candidates in enumerate(find_candidates_on_device(heatmaps, tags, options)):
         people, scores = group_people(candidates, options)
+        found = people[..., 2] > 0
         people = _refine(people, heatmaps[index], tags[index], options.fill_missing)
-        found.append(finish_people(people, scores, options))
-    return found
+        results.append(finish_people(people, scores, found, options))
+    return results
 
 
 def find_candidates_on_device(

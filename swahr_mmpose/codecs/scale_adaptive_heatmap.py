@@ -45,8 +45,8 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             ``'expected_oks'``.
         decode_min_score: People of a lower score are left out, before their missing keypoints are
             filled in.
-        decode_pose_nms_thr: Of people whose OKS with one another is over this, the one of highest
-            score is kept. None keeps all, as the official implementation does.
+        decode_pose_nms_thr: Whoever has a higher OKS than this with someone of higher score is left
+            out. None keeps all, as the official implementation does.
         decode_keypoint_sigmas: The dataset's ``sigmas``, for OKS. None: COCO's, for 17 keypoints.
         num_keypoints: K, for checking annotations and head against. None checks nothing.
         tag_dim: L, for checking the head against. None checks nothing.

@@ -58,8 +58,8 @@ class DecodeOptions:
             least total cost. ``'score_first'``: in order of their scores.
         score: What ranks people: ``'mean'`` of the keypoint scores, or ``'expected_oks'``.
         min_score: People of a lower score are left out, before missing keypoints are filled in.
-        pose_nms_thr: Of people whose OKS with one another is over this, the one of highest score
-            is kept; None keeps all.
+        pose_nms_thr: Whoever has a higher OKS than this with someone of higher score, over the
+            keypoints that were found, is left out; None keeps all.
         keypoint_sigmas: The dataset's standard deviations of labels (``sigmas`` of its
             description), for OKS; None: COCO's, for 17 keypoints.
         peak_sigma: Width of the network's peaks in pixels of the maps, for ``'expected_oks'``: by
@@ -137,4 +137,4 @@ class DecodeOptions:
 
 
 #: What differs in applications: people who are there, each once.
-APPLICATION_OPTIONS = dict(grouping="score_first", min_score=0.2, pose_nms_thr=0.7)
+APPLICATION_OPTIONS = dict(grouping="score_first", min_score=0.2, pose_nms_thr=0.9)

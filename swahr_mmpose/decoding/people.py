@@ -55,17 +55,23 @@ def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions
             "must be (K, H, W), and tags (L, K, H, W)."
         )
     people, scores = group_people(find_candidates(heatmaps, tags, options), options)
+    found = people[..., 2] > 0
     people = adjust_keypoints(people, heatmaps)
     if options.fill_missing:
         people = fill_missing_keypoints(people, heatmaps, tags)
-    return finish_people(people, scores, options)
+    return finish_people(people, scores, found, options)
 
 
-def finish_people(people: np.ndarray, scores: np.ndarray, options: DecodeOptions) -> People:
-    """People (P, K, 3) and their scores (P,) as a result, without duplicates where asked for."""
+def finish_people(
+    people: np.ndarray, scores: np.ndarray, found: np.ndarray, options: DecodeOptions
+) -> People:
+    """People (P, K, 3) and their scores (P,) as a result, without duplicates where asked for.
+
+    ``found`` (P, K) says which keypoints were not filled in.
+    """
     if options.pose_nms_thr is not None:
         sigmas = options.sigmas_for(people.shape[1])
-        kept = without_duplicates(people, scores, sigmas, options.pose_nms_thr)
+        kept = without_duplicates(people, scores, found, sigmas, options.pose_nms_thr)
         people, scores = people[kept], scores[kept]
     return People(people[..., :2], people[..., 2], scores)
 

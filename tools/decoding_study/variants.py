@@ -64,8 +64,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     '`grouping="score_first"`': dict(grouping="score_first"),
     'official, `score="expected_oks"`': dict(score="expected_oks"),
     "score_first, expected_oks": dict(grouping="score_first", score="expected_oks"),
-    "score_first, `pose_nms_thr=0.7`": dict(grouping="score_first", pose_nms_thr=0.7),
-    "score_first, `pose_nms_thr=0.7`, `min_score=0.2`": dict(
-        grouping="score_first", pose_nms_thr=0.7, min_score=0.2
+    "score_first, `pose_nms_thr=0.9`": dict(grouping="score_first", pose_nms_thr=0.9),
+    "score_first, `pose_nms_thr=0.9`, `min_score=0.2`": dict(
+        grouping="score_first", pose_nms_thr=0.9, min_score=0.2
     ),
 }
