@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .picture_results import PictureResult, average_precision
+from .picture_results import PictureResult, Ranking
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,11 @@ def compare(
             f"{len(first)} and {len(second)}."
         )
 
+    before, after = Ranking(first), Ranking(second)
+
     def difference(picked: np.ndarray) -> float:
         return float(
-            average_precision(second, picked).mean() - average_precision(first, picked).mean()
+            after.average_precision(picked).mean() - before.average_precision(picked).mean()
         )
 
     everything = np.arange(len(first))

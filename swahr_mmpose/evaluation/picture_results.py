@@ -128,30 +128,44 @@ def _result_of(evaluated: Any, num_thresholds: int) -> PictureResult:
     )
 
 
-def average_precision(
-    results: Sequence[PictureResult], picked: np.ndarray | None = None
-) -> np.ndarray:
-    """COCO's AP at each OKS threshold, (T,); NaN where no one is labelled.
+class Ranking:
+    """The people of all pictures in order of their scores, for AP of any selection of pictures.
 
     Args:
         results: Those of all pictures.
-        picked: Indices of the pictures that count, with repetitions; None: all once.
     """
-    times = np.ones(len(results), int)
-    if picked is not None:
-        times = np.bincount(picked, minlength=len(results))
-    num_people = int(sum(result.num_people * count for result, count in zip(results, times)))
-    scores = np.concatenate([result.scores for result in results])
-    weights = np.repeat(times, [len(result.scores) for result in results])
-    order = np.argsort(-scores, kind="mergesort")
-    matched = np.concatenate([result.matched for result in results], axis=1)[:, order]
-    counted = ~np.concatenate([result.ignored for result in results], axis=1)[:, order]
-    if not num_people:
-        return np.full(len(matched), np.nan)
-    weights = weights[order]
-    true = np.cumsum(matched * counted * weights, axis=1)
-    false = np.cumsum(~matched * counted * weights, axis=1)
-    return np.array([_area(t, f, num_people) for t, f in zip(true, false)])
+
+    def __init__(self, results: Sequence[PictureResult]) -> None:
+        scores = np.concatenate([result.scores for result in results])
+        order = np.argsort(-scores, kind="mergesort")
+        counted = ~np.concatenate([result.ignored for result in results], axis=1)[:, order]
+        matched = np.concatenate([result.matched for result in results], axis=1)[:, order]
+        lengths = [len(result.scores) for result in results]
+        self._picture = np.repeat(np.arange(len(results)), lengths)[order]
+        self._true, self._false = matched & counted, ~matched & counted
+        self._num_people = np.array([result.num_people for result in results])
+
+    def average_precision(self, picked: np.ndarray | None = None) -> np.ndarray:
+        """COCO's AP at each OKS threshold, (T,); NaN where no one is labelled.
+
+        Args:
+            picked: Indices of the pictures that count, with repetitions; None: all once.
+        """
+        times = np.ones(len(self._num_people), int)
+        if picked is not None:
+            times = np.bincount(picked, minlength=len(times))
+        num_people = int(self._num_people @ times)
+        if not num_people:
+            return np.full(len(self._true), np.nan)
+        weights = times[self._picture]
+        true = np.cumsum(self._true * weights, axis=1)
+        false = np.cumsum(self._false * weights, axis=1)
+        return np.array([_area(t, f, num_people) for t, f in zip(true, false)])
+
+
+def average_precision(results: Sequence[PictureResult]) -> np.ndarray:
+    """COCO's AP of all pictures at each OKS threshold, (T,); NaN where no one is labelled."""
+    return Ranking(results).average_precision()
 
 
 def _area(true: np.ndarray, false: np.ndarray, num_people: int) -> float:

@@ -20,6 +20,7 @@ from swahr_mmpose.evaluation.analysis import (
 from swahr_mmpose.evaluation.comparison import compare
 from swahr_mmpose.evaluation.picture_results import (
     FoundPeople,
+    Ranking,
     average_precision,
     evaluate_pictures,
 )
@@ -80,7 +81,8 @@ def test_a_picture_counts_as_often_as_it_is_picked(labels):
     results = evaluate_pictures(annotations, noisy_people(annotations, 1.0), META["sigmas"])
     picked = np.random.default_rng(0).integers(len(results), size=60)
     np.testing.assert_allclose(
-        average_precision(results, picked), average_precision([results[i] for i in picked])
+        Ranking(results).average_precision(picked),
+        average_precision([results[i] for i in picked]),
     )
 
 
