@@ -105,7 +105,7 @@ def test_train_resume_test(trained, synthetic_data):
 
 def test_training_with_the_model_compiled(synthetic_data, tmp_path):
     """MMEngine's option; traced, and run without a compiler's code."""
-    options = {**short_run(2), "compile.backend": "aot_eager"}
+    options = {**short_run(2), "compile.backend": "eager"}
     options = data_options(synthetic_data, parts=("train",), **options)
     mim("train", "mmpose", TINY, "--no-validate", *options, cwd=tmp_path)
     losses = losses_of(tmp_path / "work_dirs" / TINY.stem)
