@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 #: Missing keypoints are looked for among these shares of the pixels, the highest ones, in turn.
-_SHARES = (1 / 1024, 1 / 128, 1 / 8)
+_SHARES = (1 / 1024, 1 / 64, 1 / 8)
 
 #: Every so many pixels one is read to find out how high the highest are.
 _SAMPLED = 61
@@ -127,16 +127,17 @@ def _best_pixels(heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndar
 def _highest_first(heatmap: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """More and more of the highest pixels, in order of place, and their values."""
     sample = np.sort(heatmap[::_SAMPLED])[::-1]
-    bounds = [
+    fewest, few, many = (
         (sample[int(share * len(sample))], 1 + int(share * len(heatmap))) for share in _SHARES
-    ]
-    # reading a whole map is what takes the time: once for the largest set, of which all are parts
-    pixels = _over(heatmap, *bounds[-1])
+    )
+    # reading a whole map is what takes the time: the first set is a part of the second
+    pixels = _over(heatmap, *few)
     values = heatmap.take(pixels)
-    for bound in bounds[:-1]:
-        part = _over(values, *bound)
-        yield pixels[part], values[part]
+    part = _over(values, *fewest)
+    yield pixels[part], values[part]
     yield pixels, values
+    pixels = _over(heatmap, *many)
+    yield pixels, heatmap.take(pixels)
 
 
 def _over(values: np.ndarray, bound: float, count: int) -> np.ndarray:

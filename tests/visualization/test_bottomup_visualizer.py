@@ -11,13 +11,14 @@ from mmpose.structures import PoseDataSample
 from ..helpers import dataset_meta, load_config
 
 
+COUNT = itertools.count()
+
+
 @pytest.fixture
 def visualizer():
-    count = itertools.count()
-
     def make(**arguments):
         # MMEngine keeps one for each name
-        name = f"test_visualizer_{next(count)}_{id(count)}"
+        name = f"test_visualizer_{next(COUNT)}"
         made = VISUALIZERS.build(dict(type="BottomupVisualizer", name=name, **arguments))
         made.set_dataset_meta(dataset_meta(load_config("swahr_tiny_synthetic")))
         return made
