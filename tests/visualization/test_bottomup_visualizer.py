@@ -10,7 +10,6 @@ from mmpose.structures import PoseDataSample
 
 from ..helpers import dataset_meta, load_config
 
-
 COUNT = itertools.count()
 
 
