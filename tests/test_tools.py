@@ -20,7 +20,7 @@ def run(tool, *args, cwd=None):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tool", [*TOOLS, "ablation"])
+@pytest.mark.parametrize("tool", [*TOOLS, "ablation", "decoding_study"])
 def test_every_tool_explains_itself(tool):
     result = run(tool, "--help")
     assert result.returncode == 0, result.stderr
