@@ -380,9 +380,6 @@ WITHOUT_TORCH = """
 import cv2, numpy, sys
 import supervision
 import swahr_mmpose
-from swahr_mmpose.apis import BottomupInferencer
-from swahr_mmpose.decoding import APPLICATION_OPTIONS
-from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
