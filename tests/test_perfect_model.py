@@ -71,7 +71,8 @@ def test_perfect_model_with_other_ways_of_reading_people(decode, real_data):
         flip_test=False,
     )
     print(f"{decode}: AP {ap:.4f}")
-    assert ap >= 0.98
+    # pose NMS also takes people for one whose few labelled keypoints coincide
+    assert ap >= (0.97 if "decode_pose_nms_thr" in decode else 0.98)
 
 
 @W32_AND_W48
