@@ -29,6 +29,7 @@ from swahr_mmpose.evaluation.picture_results import (
     FoundPeople,
     average_precision,
     evaluate_pictures,
+    labelled_people,
 )
 from swahr_mmpose.evaluation.pose_errors import matched_oks
 from swahr_mmpose.paths import find_config
@@ -75,25 +76,13 @@ def find_people(args: argparse.Namespace, annotations: COCO) -> tuple[dict[int, 
                 f"'{args.images / info['file_name']}' is missing or can't be read as a picture."
             )
         people = inference_bottomup(model, image)[0].pred_instances
-        labels = [
-            person
-            for person in annotations.loadAnns(annotations.getAnnIds(imgIds=[info["id"]]))
-            if not person.get("iscrowd") and person.get("num_keypoints")
-        ]
+        labels, areas = labelled_people(annotations, info["id"], meta["num_keypoints"])
         poses[info["id"]] = Poses(
             FoundPeople(people.keypoints, people.bbox_scores),
             people.keypoint_scores,
-            labelled_oks(people.keypoints, labels, meta["sigmas"]),
+            matched_oks(people.keypoints, labels, areas, meta["sigmas"]),
         )
     return poses, meta
-
-
-def labelled_oks(keypoints: np.ndarray, labels: list[dict[str, Any]], sigmas: Any) -> np.ndarray:
-    """The OKS of each person with the labelled one that it is, (P,)."""
-    known = np.array([person["keypoints"] for person in labels], float)
-    known = known.reshape(len(labels), keypoints.shape[1], 3)
-    areas = np.array([person["area"] for person in labels], float)
-    return matched_oks(keypoints, known, areas, sigmas)
 
 
 def fit(features: np.ndarray, oks: np.ndarray, epochs: int) -> nn.Sequential:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from xtcocotools.coco import COCO
 
-from .picture_results import FoundPeople, average_precision, evaluate_pictures
+from .picture_results import FoundPeople, average_precision, evaluate_pictures, labelled_people
 from .pose_errors import KEYPOINT_CLASSES, Diagnosis, diagnose, matched_oks
 
 #: COCO's areas of people, in pixels.
@@ -65,14 +65,7 @@ def picture_people(
     pictures = {}
     num_keypoints = len(description.sigmas)
     for image, people in found.items():
-        own = [
-            person
-            for person in annotations.loadAnns(annotations.getAnnIds(imgIds=[image]))
-            if not person.get("iscrowd") and person.get("num_keypoints")
-        ]
-        labels = np.array([person["keypoints"] for person in own], float)
-        labels = labels.reshape(len(own), num_keypoints, 3)
-        areas = np.array([person["area"] for person in own], float)
+        labels, areas = labelled_people(annotations, image, num_keypoints)
         known = (labels, areas, description.sigmas)
         pictures[image] = PicturePeople(
             people,

@@ -49,6 +49,20 @@ class PictureResult:
     num_people: int
 
 
+def labelled_people(
+    annotations: COCO, image: int, num_keypoints: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (N, K, 3) and areas (N,) of a picture's people with a label, crowds left out."""
+    people = [
+        person
+        for person in annotations.loadAnns(annotations.getAnnIds(imgIds=[image]))
+        if not person.get("iscrowd") and person.get("num_keypoints")
+    ]
+    keypoints = np.array([person["keypoints"] for person in people], float)
+    areas = np.array([person["area"] for person in people], float)
+    return keypoints.reshape(len(people), num_keypoints, 3), areas
+
+
 def evaluate_pictures(
     annotations: COCO,
     found: Mapping[int, FoundPeople],

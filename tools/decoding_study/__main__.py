@@ -31,6 +31,7 @@ from swahr_mmpose.evaluation.picture_results import (
     FoundPeople,
     average_precision,
     evaluate_pictures,
+    labelled_people,
 )
 from swahr_mmpose.evaluation.pose_errors import (
     KEYPOINT_CLASSES,
@@ -51,14 +52,6 @@ class Outcome:
     errors: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The labelled people of one picture."""
-
-    keypoints: np.ndarray
-    areas: np.ndarray
-
-
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="tools/decoding_study", description=__doc__)
@@ -70,18 +63,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--rescorer", type=Path, help="a file of tools/fit_rescorer.py")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
     return parser.parse_args()
-
-
-def labels_of(annotations: COCO, image: int, num_keypoints: int) -> Labels:
-    """People with a label at least, crowds left out."""
-    people = [
-        person
-        for person in annotations.loadAnns(annotations.getAnnIds(imgIds=[image]))
-        if not person.get("iscrowd") and person.get("num_keypoints")
-    ]
-    keypoints = np.array([person["keypoints"] for person in people], float)
-    areas = np.array([person["area"] for person in people], float)
-    return Labels(keypoints.reshape(-1, num_keypoints, 3), areas)
 
 
 def ways(options: DecodeOptions, rescorer: Path | None) -> dict[str, tuple[DecodeOptions, Any]]:
@@ -125,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
     images = annotations.dataset["images"][: args.num_images]
     for image in tqdm(images, unit="picture"):
         heatmaps, tags, sample_meta = maps_of(model, args.images / image["file_name"])
-        labels = labels_of(annotations, image["id"], meta["num_keypoints"])
+        labels, areas = labelled_people(annotations, image["id"], meta["num_keypoints"])
         for name, (options, rescorer) in rows.items():
             start = time.perf_counter()
             people = decode_people(heatmaps, tags, options)
@@ -136,13 +117,13 @@ def run(args: argparse.Namespace) -> None:
             keypoints = to_picture(people.keypoints, sample_meta)
             outcomes[name].found[image["id"]] = FoundPeople(keypoints, scores)
             outcomes[name].errors.update(
-                diagnose(keypoints, scores, labels.keypoints, labels.areas, meta["sigmas"],
+                diagnose(keypoints, scores, labels, areas, meta["sigmas"],
                          meta["flip_indices"]).counts()
             )  # fmt: skip
         official = outcomes["official"].found[image["id"]]
         outcomes["official, oracle scores"].found[image["id"]] = FoundPeople(
             official.keypoints,
-            matched_oks(official.keypoints, labels.keypoints, labels.areas, meta["sigmas"]),
+            matched_oks(official.keypoints, labels, areas, meta["sigmas"]),
         )
     report(outcomes, annotations, meta["sigmas"], args.resamples)
 
