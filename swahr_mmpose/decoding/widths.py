@@ -11,6 +11,16 @@ from ..layout import STRIDES
 MIN_NARROWING = 1 / 16
 
 
+def relative_widths(scales: np.ndarray) -> np.ndarray:
+    r"""Predicted standard deviations in multiples of the base width, :math:`1/\sqrt{1+\alpha}`.
+
+    Args:
+        scales: α, of any shape.
+    """
+    widths: np.ndarray = 1 / np.sqrt(np.maximum(1 + scales, MIN_NARROWING))
+    return widths
+
+
 def keypoint_widths(
     keypoints: np.ndarray, scales: np.ndarray, map_size: tuple[int, int], sigma: float
 ) -> np.ndarray:
@@ -31,5 +41,4 @@ def keypoint_widths(
     x = np.clip(keypoints[..., 0] * w / map_size[1], 0, w - 1).astype(np.int64)
     y = np.clip(keypoints[..., 1] * h / map_size[0], 0, h - 1).astype(np.int64)
     alpha = scales[np.arange(num_keypoints), y, x]
-    narrowing = np.maximum(1 + alpha, MIN_NARROWING)
-    return (STRIDES[-1] * sigma / np.sqrt(narrowing)).astype(np.float32)
+    return (STRIDES[-1] * sigma * relative_widths(alpha)).astype(np.float32)

@@ -1,6 +1,14 @@
-"""Drawing of people, heatmaps, and the keypoint widths that the scale branch predicts."""
+"""Drawing of people, and of the maps that the network predicts."""
 
 from .bottomup_visualizer import BottomupVisualizer
+from .overlays import draw_heatmap, draw_scale_map, draw_tag_map, picture_to_map
 from .people_drawing import draw_people
 
-__all__ = ["BottomupVisualizer", "draw_people"]
+__all__ = [
+    "BottomupVisualizer",
+    "draw_heatmap",
+    "draw_people",
+    "draw_scale_map",
+    "draw_tag_map",
+    "picture_to_map",
+]

@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData, PixelData
 
 from ...decoding import boxes_of_keypoints, keypoint_widths
 from ...decoding.rescoring import Rescorer
-from ..aggregation import AggregatedMaps
+from ..aggregation import AggregatedMaps, resize_maps
 
 #: Test options of MMPose's own associative-embedding head that have one right value here.
 _FIXED_TEST_OPTIONS = dict(shift_heatmap=False, align_corners=False, restore_heatmap_size=True)
@@ -53,7 +53,8 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
     Returns:
         One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``, ``bboxes`` and
         ``bbox_scores``, and where the maps have ``scales`` also ``keypoint_widths`` (P, K), all
-        in input pixels; with ``test_cfg.output_heatmaps`` also one ``PixelData`` each.
+        in input pixels; with ``test_cfg.output_heatmaps`` also one ``PixelData`` each, with
+        ``heatmaps``, ``tags`` and, where there are any, ``scales``, all of the input's size.
     """
     decoded: Iterable[Any] = zip(*codec.batch_decode(maps.heatmaps, maps.tags))
     if test_cfg.get("rescorer"):
@@ -68,9 +69,12 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
             )
     if not test_cfg.get("output_heatmaps", False):
         return preds
+    named = dict(heatmaps=maps.heatmaps, tags=maps.tags)
+    if maps.scales is not None:
+        named["scales"] = resize_maps(maps.scales.float(), maps.heatmaps.shape[2:])
     fields = [
-        PixelData(heatmaps=heatmap, tags=tag)
-        for heatmap, tag in zip(maps.heatmaps.detach(), maps.tags.detach())
+        PixelData(**dict(zip(named, own)))
+        for own in zip(*(values.detach() for values in named.values()))
     ]
     return preds, fields
 

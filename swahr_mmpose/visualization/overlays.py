@@ -1,0 +1,253 @@
+"""What the network predicts for each pixel, laid over the picture (pure functions).
+
+All take pictures as red, green and blue, and show them grey and dark below the colours. Maps are
+the aggregated ones (``test_cfg.output_heatmaps``); ``to_map`` says where they lie in the picture.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..decoding.widths import relative_widths
+from .people_drawing import PERSON_COLORS
+
+#: How bright the picture below is.
+_DIMMED = 0.45
+
+#: Heatmaps are opaque from this value on.
+_OPAQUE_FROM = 0.4
+
+#: Narrower, as wide as the base width, and wider: ends that people who are blind to some colours
+#: tell apart (Okabe and Ito, 2008).
+_NARROW, _SAME, _WIDE = (86, 180, 233), (245, 245, 245), (230, 120, 0)
+
+#: The least factor that the ends of these colours stand for, so that noise stays pale.
+_LEAST_SPREAD = 1.01
+
+#: The colour of pixels that are no one's.
+_NO_ONE = (255, 255, 255)
+
+
+def picture_to_map(
+    map_size: tuple[int, int], input_center: np.ndarray, input_scale: np.ndarray
+) -> np.ndarray:
+    """The affine map from pixels of a picture to those of the network input, and of its maps.
+
+    The input may show a border beyond the picture, which has no place in it.
+
+    Args:
+        map_size: (h, w) of the maps.
+        input_center: x and y of the input's middle, in pixels of the picture; in data samples.
+        input_scale: Width and height that the input shows, in pixels of the picture; likewise.
+
+    Returns:
+        (2, 3).
+    """
+    zoom = np.array(map_size[::-1]) / input_scale
+    corner = np.asarray(input_center) - np.asarray(input_scale) / 2
+    # a map's value is that of its pixel's centre, half a pixel from the corner
+    return np.column_stack([np.diag(zoom), -corner * zoom - 0.5])
+
+
+def draw_heatmap(
+    image: np.ndarray, heatmaps: np.ndarray, to_map: np.ndarray | None = None
+) -> np.ndarray:
+    """Where keypoints are likely: the highest of all heatmaps, from purple (little) to yellow (1).
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        heatmaps: (K, h, w).
+        to_map: (2, 3), of :func:`picture_to_map`. None: the maps show the picture and no more.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        ValueError: If the picture or the maps are of another shape or type.
+    """
+    _check(image, heatmaps=heatmaps)
+    strength = np.clip(heatmaps.max(axis=0), 0, 1)
+    levels = (255 * strength).astype(np.uint8)
+    colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
+    return _laid_over(image, colors, np.minimum(strength / _OPAQUE_FROM, 1), to_map)
+
+
+def draw_tag_map(
+    image: np.ndarray,
+    tags: np.ndarray,
+    heatmaps: np.ndarray,
+    keypoints: np.ndarray,
+    keypoint_scores: np.ndarray,
+    person_scores: np.ndarray,
+    to_map: np.ndarray | None = None,
+    person_thr: float = 0.3,
+    keypoint_thr: float = 0.2,
+    heatmap_thr: float = 0.1,
+    tag_thr: float = 1.0,
+) -> np.ndarray:
+    """Whose each likely pixel is: the person's colour in ``draw_people`` whose tag is nearest.
+
+    A pixel's tag is that of the keypoint whose heatmap is highest there, a person's the mean over
+    keypoints. Pixels that are near to no one's are white.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        tags: (L·K, h, w), channel ``l * K + k``.
+        heatmaps: (K, h, w).
+        keypoints: (P, K, 2), x and y in pixels of the picture.
+        keypoint_scores: (P, K).
+        person_scores: (P,).
+        to_map: As for :func:`draw_heatmap`.
+        person_thr: People of lower score own no pixels.
+        keypoint_thr: Keypoints of lower score don't count for their person's tag.
+        heatmap_thr: Pixels are coloured where some heatmap is higher.
+        tag_thr: A tag that is farther than this from a person's is not theirs.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        ValueError: If the picture or the maps are of another shape or type.
+    """
+    _check(image, tags=tags, heatmaps=heatmaps)
+    num_keypoints, height, width = heatmaps.shape
+    if len(tags) % num_keypoints:
+        raise ValueError(
+            f"`tags` has {len(tags)} channels, which is no multiple of the {num_keypoints} "
+            "channels of `heatmaps`."
+        )
+    by_keypoint = tags.reshape(-1, num_keypoints, height, width)
+    strength = heatmaps.max(axis=0)
+    y, x = np.nonzero(strength > heatmap_thr)
+    pixel_tags = by_keypoint[:, heatmaps[:, y, x].argmax(axis=0), y, x]
+
+    in_map = _to_map_or_stretched(image, heatmaps, to_map)
+    nearest = np.full(len(x), tag_thr, np.float64)
+    colors = np.full((height, width, 3), _NO_ONE, np.uint8)
+    pixel_colors = np.full((len(x), 3), _NO_ONE, np.uint8)
+    for person in np.flatnonzero(np.asarray(person_scores) >= person_thr):
+        seen = np.asarray(keypoint_scores[person]) >= keypoint_thr
+        if not seen.any():
+            continue
+        places = keypoints[person][seen] @ in_map[:, :2].T + in_map[:, 2]
+        column, row = np.clip(np.rint(places).astype(int), 0, [width - 1, height - 1]).T
+        own = by_keypoint[:, np.flatnonzero(seen), row, column].mean(axis=1)
+        distance = np.linalg.norm(pixel_tags - own[:, None], axis=0)
+        closer = distance < nearest
+        nearest[closer] = distance[closer]
+        pixel_colors[closer] = PERSON_COLORS[int(person) % len(PERSON_COLORS)][::-1]
+    colors[y, x] = pixel_colors
+    opacity = np.where(strength > heatmap_thr, 0.5 + np.clip(strength, 0, 1) / 2, 0)
+    return _laid_over(image, colors, opacity, to_map)
+
+
+def draw_scale_map(
+    image: np.ndarray,
+    scales: np.ndarray,
+    heatmaps: np.ndarray,
+    to_map: np.ndarray | None = None,
+    heatmap_thr: float = 0.1,
+) -> np.ndarray:
+    """How wide the scale branch takes keypoints to be: 1/√(1+α), in multiples of the base width.
+
+    Blue is narrower than the base width, orange wider, white the same. The bar in the corner says
+    what its ends stand for; they fit the picture.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        scales: (K, h, w), α.
+        heatmaps: (K, h, w). Of the keypoints, α is that of the highest.
+        to_map: As for :func:`draw_heatmap`.
+        heatmap_thr: Pixels are coloured where some heatmap is higher.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        ValueError: If the picture or the maps are of another shape or type.
+    """
+    _check(image, scales=scales, heatmaps=heatmaps)
+    if scales.shape != heatmaps.shape:
+        raise ValueError(
+            f"`scales` is of shape {scales.shape}, but `heatmaps` of {heatmaps.shape}: bring both "
+            "to one size."
+        )
+    strength = heatmaps.max(axis=0)
+    alpha = np.take_along_axis(scales, heatmaps.argmax(axis=0)[None], axis=0)[0]
+    steps = np.log(relative_widths(alpha))
+    shown = strength > heatmap_thr
+    largest = float(np.abs(steps[shown]).max()) if shown.any() else 0.0
+    spread = max(largest, float(np.log(_LEAST_SPREAD)))
+    opacity = np.where(shown, 0.5 + np.clip(strength, 0, 1) / 2, 0)
+    drawn = _laid_over(image, _diverging(steps / spread), opacity, to_map)
+    return _with_bar(drawn, float(np.exp(spread)))
+
+
+def _check(image: np.ndarray, **maps: np.ndarray) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(
+            f"`image` must be (H, W, 3) uint8, but is {image.shape} of type {image.dtype}."
+        )
+    sizes = {name: own.shape[1:] for name, own in maps.items() if own.ndim == 3 and len(own)}
+    if len(sizes) < len(maps) or len(set(sizes.values())) > 1:
+        shapes = ", ".join(f"`{name}` {own.shape}" for name, own in maps.items())
+        raise ValueError(f"Maps must be (channels, h, w), all of one size, but are {shapes}.")
+
+
+def _to_map_or_stretched(
+    image: np.ndarray, maps: np.ndarray, to_map: np.ndarray | None
+) -> np.ndarray:
+    """``to_map``, or the affine map that stretches the maps over the picture."""
+    if to_map is not None:
+        return np.asarray(to_map, np.float64)
+    height, width = image.shape[:2]
+    zoom = np.array([maps.shape[-1] / width, maps.shape[-2] / height])
+    # pixel centres are at half integers
+    return np.column_stack([np.diag(zoom), zoom / 2 - 0.5])
+
+
+def _laid_over(
+    image: np.ndarray, colors: np.ndarray, opacity: np.ndarray, to_map: np.ndarray | None
+) -> np.ndarray:
+    """Colours (h, w, 3) of an opacity (h, w) over the picture, grey and dark."""
+    veil = np.concatenate([colors * opacity[..., None], opacity[..., None]], axis=-1)
+    in_map = _to_map_or_stretched(image, veil[..., 0], to_map)
+    veil = cv2.warpAffine(
+        veil.astype(np.float32),
+        in_map,
+        image.shape[1::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
+    below = _DIMMED * cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+    drawn: np.ndarray = np.rint(below * (1 - veil[..., 3:]) + veil[..., :3])
+    return np.clip(drawn, 0, 255).astype(np.uint8)
+
+
+def _diverging(values: np.ndarray) -> np.ndarray:
+    """Colours (…, 3) of values from −1 to 1."""
+    share = np.abs(np.clip(values, -1, 1))[..., None]
+    ends = np.where(values[..., None] < 0, _NARROW, _WIDE)
+    return (1 - share) * np.array(_SAME) + share * ends
+
+
+def _with_bar(image: np.ndarray, spread: float) -> np.ndarray:
+    """The picture with a bar of the colours, and the factors at its ends, in its lower corner."""
+    height, width = image.shape[:2]
+    unit = max(6, round(0.02 * min(height, width)))
+    font, size, line = cv2.FONT_HERSHEY_SIMPLEX, unit / 20, max(1, unit // 12)
+    ends = [f"x{1 / spread:.2f}", f"x{spread:.2f}"]
+    (text_width, text_height), _ = cv2.getTextSize(ends[0], font, size, line)
+    bar = np.linspace(-1, 1, 6 * unit)
+    total = (2 * text_width + len(bar) + 4 * unit, text_height + unit)
+    if total[0] > width or total[1] > height:
+        return image
+    plate = np.zeros((total[1], total[0], 3), np.uint8)
+    left = text_width + 2 * unit
+    plate[unit // 2 : -(unit // 2), left : left + len(bar)] = _diverging(bar)
+    baseline = unit // 2 + text_height
+    for text, x in zip(ends, (unit, left + len(bar) + unit)):
+        cv2.putText(plate, text, (x, baseline), font, size, (255, 255, 255), line, cv2.LINE_AA)
+    drawn = image.copy()
+    drawn[height - total[1] :, : total[0]] = plate
+    return drawn
