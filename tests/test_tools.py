@@ -56,8 +56,10 @@ def test_benchmark_prints_and_writes_a_table(tmp_path):
     begin = ("decode", "tag loss", "heatmap and scale losses", "targets", "training step W32")
     assert all(any(name.startswith(start) for name in measured) for start in begin)
     for ours, other, ratio in measured.values():
-        # both times are rounded to a hundredth of a millisecond
-        assert ratio == pytest.approx(other / ours, rel=0.01 + 0.005 / ours)
+        # the times are rounded to a hundredth of a millisecond, ratios to three digits, or to two
+        # after the point
+        rounding = 0.005 / ours + 0.005 / other + 0.005
+        assert ratio == pytest.approx(other / ours, rel=rounding)
     assert "GPU: not measured" in table
     small, large = re.search(r"targets: ([\d,]+) instead of ([\d,]+)\.", table).groups()
     assert int(small.replace(",", "")) * 100 < int(large.replace(",", ""))

@@ -23,12 +23,11 @@ import matplotlib.pyplot as plt
 import mmpose
 import numpy as np
 import torch
+from benchmark_maps import aggregated_maps, our_codec
 from benchmark_row import Row
 from benchmark_rows import (
     ROWS,
-    aggregated_maps,
     decode_rows,
-    our_codec,
     synchronize,
     target_bytes,
 )
@@ -82,6 +81,12 @@ def measure(row: Row, repeats: int, device: str) -> tuple[float, float]:
                 own.append(time.perf_counter() - start)
     ours, other = (float(np.median(own)) / row.count for own in times)
     return ours, other
+
+
+def ratio(ours: float, other: float) -> str:
+    """How many times as long the counterpart takes, with two digits after the first at least."""
+    times = other / ours
+    return f"{times:.2f}" if times >= 1 else f"{times:.3g}"
 
 
 def peak_memory(run: Callable[[], Any]) -> float:
@@ -228,7 +233,7 @@ def main(argv: list[str] | None = None) -> None:
         for row in ROWS[name](args.device) if name in ROWS else ():
             ours, other = measure(row, args.repeats, args.device)
             lines.append(
-                f"| {row.name} | {1e3 * ours:.2f} | {1e3 * other:.2f} | {other / ours:.2f}× | "
+                f"| {row.name} | {1e3 * ours:.2f} | {1e3 * other:.2f} | {ratio(ours, other)}× | "
                 f"{row.other_name} |"
             )
             print(lines[-1], flush=True)

@@ -14,6 +14,7 @@ import mmpose
 import numpy as np
 import torch
 from benchmark_deployment import onnx_rows, predict_rows
+from benchmark_maps import K, aggregated_maps, our_codec, people_in, sees_people
 from benchmark_models import model_rows
 from benchmark_row import Row
 from mmengine.config import Config
@@ -26,14 +27,11 @@ from mmpose.registry import MODELS
 from mmpose.structures import MultilevelPixelData, PoseDataSample
 
 import swahr_mmpose
-from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
 from swahr_mmpose.decoding import default_keypoint_order
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
 from swahr_mmpose.models.heads import Level
 from swahr_mmpose.models.losses import TagGroupingLoss
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
-
-K = 17
 
 
 def synchronize(device: str) -> None:
@@ -53,49 +51,6 @@ def stock_codec(size: int) -> AssociativeEmbedding:
         decode_keypoint_order=list(default_keypoint_order(K)),
         decode_max_instances=30,
     )
-
-
-def our_codec(size: int, **kwargs: Any) -> ScaleAdaptiveHeatmap:
-    """Ours for a square input."""
-    sizes = [(size // 4, size // 4), (size // 2, size // 2)]
-    return ScaleAdaptiveHeatmap(input_size=(size, size), heatmap_sizes=sizes, **kwargs)
-
-
-def people_in(size: int, num_people: int, rng: np.random.Generator) -> np.ndarray:
-    """Keypoints (N, K, 2) of people spread over a square picture, in pixels."""
-    centers = rng.uniform(0.1 * size, 0.9 * size, (num_people, 1, 2))
-    spread = size / (4 * np.sqrt(num_people))
-    keypoints = centers + rng.uniform(-spread, spread, (num_people, K, 2))
-    return keypoints.clip(0, size - 1)
-
-
-def aggregated_maps(size: int, num_people: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Maps as a network gives them: peaks of different height, noise, one keypoint in ten weak."""
-    rng = np.random.default_rng(num_people)
-    codec = our_codec(size)
-    keypoints = people_in(size, num_people, rng)
-    encoded = codec.encode(keypoints)
-    stride2 = torch.from_numpy(encoded["heatmaps"][1])[None]
-    heights = torch.from_numpy(rng.uniform(0.3, 0.95, (1, K, size // 2, size // 2))).float()
-    heights = torch.nn.functional.avg_pool2d(heights, 31, 1, 15)
-    weak = torch.from_numpy(rng.random((1, K, 1, 1)) < 0.1)
-    heatmaps = stride2 * heights * torch.where(weak, 0.1, 1.0)
-    heatmaps = heatmaps + torch.rand_like(heatmaps) * 0.02
-    tags = nearest_person(keypoints / 4, size // 4) * 2.0
-    tags = torch.from_numpy(np.concatenate([tags, tags])[None]).float()
-    resize = dict(size=(size, size), mode="bilinear", align_corners=False)
-    tags = tags + torch.randn_like(tags) * 0.05
-    return (
-        torch.nn.functional.interpolate(heatmaps, **resize),
-        torch.nn.functional.interpolate(tags, **resize),
-    )
-
-
-def nearest_person(keypoints: np.ndarray, size: int) -> np.ndarray:
-    """For each keypoint the number of the person that is nearest, (K, H, W)."""
-    y, x = np.mgrid[:size, :size]
-    distance = (x - keypoints[..., :1, None]) ** 2 + (y - keypoints[..., 1:, None]) ** 2
-    return distance.argmin(axis=0)
 
 
 def decode_rows(device: str) -> Iterator[Row]:
@@ -214,10 +169,7 @@ def test_loop(config: Config, loop: str, folder: Path, device: str) -> Callable[
     config.default_hooks.logger = None  # it wants a run begun by the runner
     runner = Runner.from_cfg(config)
     runner.model.to(device)
-    maps = [part.to(device) for part in aggregated_maps(512, 10)]
-    decoder = runner.model.head.decoder
-    decode = decoder.batch_decode
-    decoder.batch_decode = lambda *_, **__: decode(*maps)
+    sees_people(runner.model, 10, device)
     return lambda: quietly(runner.test_loop.run)
 
 
