@@ -75,7 +75,7 @@ def test_learned_weight_starts_as_the_papers():
         (
             SWAHRHead,
             {"loss_heatmap_s4", "loss_heatmap_s2", "loss_scale_s4", "loss_scale_s2"}
-            | {"loss_pull", "loss_push"},
+            | {"loss_pull", "loss_push", "mean_width_s4", "mean_width_s2"},
         ),
     ],
 )
@@ -188,6 +188,20 @@ def test_images_without_labelled_keypoints_train(num_people):
     assert losses["loss_pull"] == losses["loss_push"] == 0
     sum(losses.values()).backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())
+
+
+def test_the_mean_width_is_that_of_pixels_with_people():
+    head, sample = head_of(), two_people()
+    feats = (torch.randn(FEATS),)
+    losses = head.loss(feats, [sample, sample])
+    assert losses["mean_width_s4"] == losses["mean_width_s2"] == 1  # the branches start at zero
+    assert not losses["mean_width_s4"].requires_grad
+    for layers in head.scale_layers:
+        layers[-1].bias.data.fill_(3.0)
+    narrow = head.loss(feats, [sample, sample])
+    assert narrow["mean_width_s4"] == pytest.approx(0.5)  # 1/√(1+3)
+    sample.gt_fields.heatmap_mask = [torch.zeros_like(m) for m in sample.gt_fields.heatmap_mask]
+    assert head.loss(feats, [sample, sample])["mean_width_s4"] == 1
 
 
 def test_masked_pixels_do_not_count():

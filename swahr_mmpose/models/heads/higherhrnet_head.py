@@ -132,7 +132,7 @@ class HigherHRNetHead(BaseHead):
         batch_data_samples: list[Any],
         train_cfg: dict[str, Any] | None = None,
     ) -> dict[str, Tensor]:
-        """Losses by name, one heatmap loss per stride, pull and push.
+        """Losses by name, one heatmap loss per stride, pull and push, and figures for the log.
 
         Args:
             feats: The first entry is the stride-4 feature (B, C, H, W).
@@ -147,13 +147,15 @@ class HigherHRNetHead(BaseHead):
         sigma = getattr(self.decoder, "sigma", None)
         targets = heatmap_targets(batch_data_samples, output.heatmaps, sigma)
         nothing = (None,) * len(STRIDES)
-        levels = map(
-            Level,
-            output.heatmaps,
-            targets,
-            heatmap_masks(batch_data_samples),
-            output.scales or nothing,
-            output.weight_shifts or nothing,
+        levels = list(
+            map(
+                Level,
+                output.heatmaps,
+                targets,
+                heatmap_masks(batch_data_samples),
+                output.scales or nothing,
+                output.weight_shifts or nothing,
+            )
         )
         compiled = self.compile_losses and output.tags.device.type != "cpu"
         compute = self._compiled_level_losses if compiled else self.level_losses
@@ -164,11 +166,20 @@ class HigherHRNetHead(BaseHead):
         }
         indices = [sample.gt_instance_labels.keypoint_indices for sample in batch_data_samples]
         pull, push = self.tag_loss(output.tags, indices)
-        return dict(losses, loss_pull=pull, loss_push=push)
+        figures = {
+            f"{name}_s{stride}": figure
+            for stride, level in zip(STRIDES, levels)
+            for name, figure in self.level_figures(level).items()
+        }
+        return dict(losses, loss_pull=pull, loss_push=push, **figures)
 
     def level_losses(self, level: Level) -> dict[str, Tensor]:
         """Losses of one resolution by name."""
         return dict(heatmap=self.heatmap_loss(level.heatmaps, level.target, mask=level.mask))
+
+    def level_figures(self, level: Level) -> dict[str, Tensor]:
+        """What the log is to have of one resolution besides losses, by name; here nothing."""
+        return {}
 
     @functools.cached_property
     def _compiled_level_losses(self) -> Callable[[Level], dict[str, Tensor]]:

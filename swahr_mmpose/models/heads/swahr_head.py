@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .higherhrnet_head import HigherHRNetHead
 from .network import HeadOutput, Level, TrainingBranch
+from .widths import mean_relative_width
 
 
 @MODELS.register_module()
@@ -113,6 +114,11 @@ class SWAHRHead(HigherHRNetHead):
         if shift is not None:
             losses["weight"] = self.weight_shift_loss(shift, target, mask)
         return losses
+
+    def level_figures(self, level: Level) -> dict[str, Tensor]:
+        """The mean predicted width where people are, in multiples of the base width."""
+        assert level.scales is not None
+        return dict(mean_width=mean_relative_width(level.scales, level.target, level.mask))
 
     def predict_maps(self, feats: Sequence[Tensor], with_scales: bool = False) -> HeadOutput:
         """As for :class:`HigherHRNetHead`."""
