@@ -10,7 +10,7 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="CheckpointHook", interval=10, max_keep_ckpts=3),
     sampler_seed=dict(type="DistSamplerSeedHook"),
-    visualization=dict(type="PoseVisualizationHook", enable=False),
+    visualization=dict(type="BottomupVisualizationHook", enable=False),
 )
 
 env_cfg = dict(

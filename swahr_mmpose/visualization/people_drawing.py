@@ -90,6 +90,42 @@ def draw_people(
     return drawn
 
 
+def draw_boxes(
+    image: np.ndarray,
+    boxes: np.ndarray,
+    person_scores: np.ndarray,
+    person_thr: float = 0.3,
+    line_scale: float = 1.0,
+) -> np.ndarray:
+    """The picture with boxes around people, in the colours of :func:`draw_people`.
+
+    Args:
+        image: (H, W, 3) uint8, BGR.
+        boxes: (P, 4), the left, upper, right and lower side in pixels of the picture.
+        person_scores: (P,).
+        person_thr: People of lower score are left out.
+        line_scale: Lines are so many times as wide.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    drawn = image.copy()
+    for person in np.flatnonzero(np.asarray(person_scores) >= person_thr):
+        left, upper, right, lower = np.asarray(boxes[person], np.float64).tolist()
+        fitting = max(_THINNEST, _LINE_WIDTH * max(right - left, lower - upper)) / 2
+        corners = np.array([(left, upper), (right, upper), (right, lower), (left, lower)])
+        cv2.polylines(
+            drawn,
+            [np.round(corners * 2**_BITS).astype(np.int32)],
+            isClosed=True,
+            color=PERSON_COLORS[int(person) % len(PERSON_COLORS)],
+            thickness=max(1, round(line_scale * fitting)),
+            lineType=cv2.LINE_AA,
+            shift=_BITS,
+        )
+    return drawn
+
+
 def _opacity(score: float) -> float:
     return _FAINTEST + (1 - _FAINTEST) * float(np.clip(score, 0, 1))
 

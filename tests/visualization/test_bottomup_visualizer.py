@@ -2,9 +2,11 @@
 
 import itertools
 
+import cv2
 import numpy as np
 import pytest
-from mmengine.structures import InstanceData
+import torch
+from mmengine.structures import InstanceData, PixelData
 from mmpose.registry import VISUALIZERS
 from mmpose.structures import PoseDataSample
 
@@ -91,3 +93,102 @@ def test_widths_are_drawn_where_they_are_asked_for(visualizer):
         for draw in (False, True)
     )
     assert with_widths > 1.5 * plain
+
+
+def with_maps(data_sample, *, scales=True):
+    """Maps of a network input that shows the picture of 120×80 and 120×40 of border below."""
+    heatmaps = torch.zeros(17, 60, 60)
+    heatmaps[:, 5:35, 2:13] = 0.8  # where the first person is
+    fields = dict(heatmaps=heatmaps, tags=torch.zeros(17, 60, 60))
+    if scales:
+        fields["scales"] = torch.full((17, 60, 60), 0.5)
+    data_sample.pred_fields = PixelData(**fields)
+    data_sample.set_metainfo(
+        dict(input_center=np.array([60.0, 60.0]), input_scale=np.array([120.0, 120.0]))
+    )
+    return data_sample
+
+
+def rows_of(drawn):
+    assert drawn.shape[0] % 80 == 0
+    return np.split(drawn, drawn.shape[0] // 80)
+
+
+@pytest.mark.parametrize("maps", [["heatmaps"], ["tags"], ["scales"], ["tags", "heatmaps"]])
+def test_maps_follow_below_the_people(visualizer, maps):
+    one = with_maps(sample([0.9]))
+    made = visualizer(maps=maps)
+    people, *rows = rows_of(made.add_datasample("", IMAGE, one, draw_gt=False, draw_heatmap=True))
+    assert (people == made.add_datasample("", IMAGE, one, draw_gt=False)).all()
+    assert len(rows) == len(maps)
+    for row in rows:
+        # maps of 60 pixels lie where the person is, at most 26 by 70 of 120 by 80
+        coloured = row.max(axis=-1) > 60
+        assert coloured[20:60, 8:22].mean() > 0.95
+        assert not coloured[:60, 40:].any()
+    # each has its own colours
+    assert len({row.tobytes() for row in rows}) == len(rows)
+
+
+def test_tags_have_the_colours_of_people(visualizer):
+    made = visualizer(maps=["tags"])
+    arguments = dict(draw_gt=False, draw_heatmap=True)
+    _, row = rows_of(made.add_datasample("", IMAGE, with_maps(sample([0.9])), **arguments))
+    assert np.ptp(row[40, 15].astype(int)) > 100
+    # who is not drawn owns no pixels
+    _, row = rows_of(made.add_datasample("", IMAGE, with_maps(sample([0.1])), **arguments))
+    assert np.ptp(row[40, 15].astype(int)) < 10
+
+
+def test_labels_beside_maps(visualizer):
+    made = visualizer(maps=["heatmaps", "tags"])
+    drawn = made.add_datasample("", IMAGE, with_maps(sample([0.9])), draw_heatmap=True)
+    assert drawn.shape == (240, 240, 3)
+    assert (drawn[80:, :120] == 100).all()
+
+
+def test_maps_at_the_pictures_size_are_laid_as_they_are(visualizer):
+    """MMPose's own hook brings heatmaps to the picture before."""
+    one = with_maps(sample([0.9]))
+    heatmaps = np.zeros((17, 80, 120), np.float32)
+    heatmaps[:, 10:20, 100:110] = 1
+    one.pred_fields = PixelData(heatmaps=heatmaps)
+    _, row = rows_of(visualizer().add_datasample("", IMAGE, one, draw_gt=False, draw_heatmap=True))
+    coloured = row.max(axis=-1) > 60
+    assert coloured[10:20, 100:110].all()
+    assert coloured.sum() == 100
+
+
+def test_maps_that_are_not_there_are_named(visualizer):
+    one = with_maps(sample([0.9]), scales=False)
+    with pytest.raises(ValueError, match="output_scales=True"):
+        visualizer(maps=["scales"]).add_datasample("", IMAGE, one, draw_heatmap=True)
+    with pytest.raises(ValueError, match="'alpha'"):
+        visualizer(maps=["alpha"])
+    with pytest.raises(ValueError, match="list of"):
+        visualizer(maps="tags")
+
+
+def test_boxes_are_those_of_the_people_who_are_drawn(visualizer):
+    people = sample([0.9, 0.1, 0.3])
+    people.pred_instances.bboxes = np.array([[2.0 + 40 * k, 5, 35 + 40 * k, 75] for k in range(3)])
+    made = visualizer()
+    made.set_dataset_meta({**made.dataset_meta, "skeleton_links": []})
+    without, boxes = (
+        made.add_datasample("", IMAGE, people, draw_gt=False, draw_bbox=draw)
+        for draw in (False, True)
+    )
+    more = [b - a for a, b in zip(changed(without), changed(boxes))]
+    assert more[1] == 0
+    assert min(more[0], more[2]) > 100
+    assert (boxes[40, 2] != 100).any()
+    assert (boxes[40, 82] != 100).any()
+
+
+def test_files_and_backends(visualizer, tmp_path):
+    made = visualizer(vis_backends=[dict(type="LocalVisBackend", save_dir=str(tmp_path))])
+    made.add_datasample("one", IMAGE, sample([0.9]), step=7)
+    assert (tmp_path / "vis_image/one_7.png").is_file()
+    drawn = made.add_datasample("two", IMAGE, sample([0.9]), out_file=str(tmp_path / "two.png"))
+    assert (cv2.imread(str(tmp_path / "two.png"))[..., ::-1] == drawn).all()
+    assert not (tmp_path / "vis_image/two_0.png").exists()
