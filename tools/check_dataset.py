@@ -1,5 +1,7 @@
 """Check a file of COCO keypoint annotations: all problems at once, each with what mends it.
 
+With --images the pictures are read too; those that can't be are left out of the mended file.
+
 Exits with 0 if there are none, 1 if there are, 2 if the file can't be read at all.
 """
 
@@ -11,7 +13,10 @@ import os
 import sys
 from pathlib import Path
 
-from swahr_mmpose.datasets.annotation_problems import find_problems, read_annotations
+from tqdm import tqdm
+
+from swahr_mmpose.datasets.annotation_files import read_annotations
+from swahr_mmpose.datasets.content_check import check_content
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -34,7 +39,11 @@ def main(argv: list[str] | None = None) -> int:
         if args.fix and args.fix.resolve() == args.annotations.resolve():
             raise ValueError("--fix must name another file than the one that is checked.")
         content = read_annotations(args.annotations)
-        problems, mended = find_problems(content, args.images)
+        hidden = args.images is None
+        bar = tqdm(total=len(content["images"]), unit=" pictures", disable=hidden)
+        with bar:
+            found = check_content(content, folder=args.images, looked_at=bar.update)
+        problems, mended = found.problems, found.mended
         if args.fix:
             temporary = args.fix.with_name(args.fix.name + ".partial")
             temporary.write_text(json.dumps(mended), encoding="utf-8")
@@ -43,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for problem in problems:
-        print(problem)
+        print(problem if problem.stops else f"{problem} (Training and test work with it.)")
     print(
         f"{len(content['images'])} pictures, {len(content['annotations'])} annotations, "
         f"{len(problems)} problems"

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
-import numpy as np
 from mmengine.dataset import Compose, pseudo_collate
 from torch.utils.data import DataLoader, Dataset
+
+from ..picture_files import read_picture
 
 #: What is taken for a picture in a folder.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -99,20 +99,12 @@ class PictureFiles(Dataset):
         """Read a picture."""
         name, path = self.pictures[index]
         try:
-            image = _read(path)
+            image = read_picture(path)
             sample = self.pipeline(dict(self.dataset_meta, img=image, img_path=path))
         except Exception as error:  # a file can be broken in any way, and the others go on
             message = str(error) or type(error).__name__
             return Prepared(name, None, " ".join(message.split()))
         return Prepared(name, sample, "")
-
-
-def _read(path: str) -> np.ndarray:
-    content = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
-    if image is None:
-        raise ValueError("It is no picture that OpenCV can read, or it is damaged.")
-    return image
 
 
 def load(files: PictureFiles, num_workers: int) -> Iterator[Prepared]:

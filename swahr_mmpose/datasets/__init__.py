@@ -4,6 +4,7 @@ from .bottomup_coco_dataset import BottomupCocoDataset, BottomupCrowdPoseDataset
 from .transforms import (
     BottomupHeatmapMask,
     BottomupHorizontalFlip,
+    BottomupLoadImage,
     BottomupPackInputs,
     BottomupPyramidResize,
     BottomupUniformAffine,
@@ -14,6 +15,7 @@ __all__ = [
     "BottomupCrowdPoseDataset",
     "BottomupHeatmapMask",
     "BottomupHorizontalFlip",
+    "BottomupLoadImage",
     "BottomupPackInputs",
     "BottomupPyramidResize",
     "BottomupUniformAffine",

@@ -1,289 +1,229 @@
-"""All that is wrong with a file of COCO keypoint annotations, and what mends it."""
+"""What is wrong with the annotations of a file, and what mends them."""
 
 from __future__ import annotations
 
-import copy
-import json
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
+from .problem import LARGEST, Problem, are_numbers, is_id, is_number, shown
+from .segmentation_problems import segmentation_problem, without_empty_polygons
 
-from .segmentation_problems import LARGEST, is_number, segmentation_problem
+_LEFT_OUT = "Left out"
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong.
+class Expected:
+    """What annotations are checked against.
 
     Attributes:
-        where: Such as ``annotation 12`` or ``image 3``.
-        what: The field, its value, and what is wrong with it.
-        mend: What to do, or what was done in the mended file.
-        mended: Whether the mended file is right here.
+        sizes: (h, w) of each usable picture, by id.
+        unusable: Ids of pictures that are left out with their annotations.
+        people: Id of the category of people.
+        others: Ids of the other categories.
+        fields: The fields that hold keypoints, and how many each holds.
+        needs_area: Whether evaluation reads areas.
     """
 
-    where: str
-    what: str
-    mend: str
-    mended: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}. {self.mend}."
-
-
-class AnnotationFileError(ValueError):
-    """A file that is no COCO annotations at all."""
+    sizes: Mapping[int, tuple[int, int]]
+    unusable: frozenset[int]
+    people: Any
+    others: frozenset[int]
+    fields: Mapping[str, int]
+    needs_area: bool = False
 
 
-def read_annotations(path: str | Path) -> dict[str, Any]:
-    """The content of a file of annotations.
+def checked_annotations(
+    annotations: list[dict[str, Any]], expected: Expected
+) -> Iterator[tuple[dict[str, Any], list[Problem], dict[str, Any] | None]]:
+    """Each annotation of people, its problems, and the mended one; None where it is left out.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        AnnotationFileError: If it is no JSON, or lacks pictures, annotations or categories.
+    Annotations of other categories, and those of pictures that are left out, do not come.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no file '{path}'.")
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise AnnotationFileError(f"'{path}' is no whole JSON file: {error}.") from error
-    for name in ("images", "annotations", "categories"):
-        entries = content.get(name) if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise AnnotationFileError(
-                f"'{path}' has no list of objects `{name}`: it is no file of COCO annotations."
-            )
-    return dict(content)
+    seen: set[int] = set()
+    ids = [annotation["id"] for annotation in annotations if is_id(annotation.get("id"))]
+    free = max(ids, default=0) + 1
+    for annotation in annotations:
+        image_id, category = annotation.get("image_id"), annotation.get("category_id")
+        if is_id(image_id) and image_id in expected.unusable:
+            continue
+        if is_id(category) and category in expected.others:
+            continue
+        own: Any = annotation.get("id")
+        problems, mended = _check(annotation, f"annotation {shown(own)}", expected)
+        if not is_id(own) or own in seen:
+            what = f"`id` is {'that of another' if is_id(own) else 'no whole number'}"
+            mend = f"Set to {free}" if mended else _LEFT_OUT
+            problems = [Problem(f"annotation {shown(own)}", what, mend), *problems]
+            if mended:
+                mended = dict(mended, id=free)
+                free += 1
+        else:
+            seen.add(own)
+        yield annotation, problems, mended
 
 
-def find_problems(
-    content: dict[str, Any], folder: Path | None = None
-) -> tuple[list[Problem], dict[str, Any]]:
-    """Check annotations, and mend a copy.
-
-    Args:
-        content: As :func:`read_annotations` gives it; it is not changed.
-        folder: Where the pictures are; None: files are not looked at.
-
-    Returns:
-        All problems, and the mended content. Annotations that can't be mended are not in it.
-    """
-    mended = copy.deepcopy(content)
-    problems = [*_check_images(mended, folder), *_check_categories(mended)]
-    problems += _check_ids(mended)
-    names = {entry.get("id"): entry for entry in mended["images"]}
-    person = _person_category(mended)
-    num_keypoints = len(person["keypoints"]) if person else 0
-    kept = []
-    for annotation in mended["annotations"]:
-        where = f"annotation {annotation.get('id')}"
-        own, stays = _check_annotation(annotation, where, names, person, num_keypoints)
-        problems += own
-        if stays:
-            kept.append(annotation)
-    mended["annotations"] = kept
-    if not any(not entry.get("iscrowd") and entry.get("num_keypoints") for entry in kept):
-        problems.append(Problem("file", "no person has a labelled keypoint", "Label some", False))
+def _check(
+    annotation: dict[str, Any], where: str, expected: Expected
+) -> tuple[list[Problem], dict[str, Any] | None]:
+    image_id: Any = annotation.get("image_id")
+    if not is_id(image_id) or image_id not in expected.sizes:
+        what = f"`image_id` {shown(image_id)} is that of no picture"
+        return [Problem(where, what, _LEFT_OUT)], None
+    if annotation.get("category_id") != expected.people:
+        what = f"`category_id` {shown(annotation.get('category_id'))} is that of no category"
+        return [Problem(where, what, _LEFT_OUT)], None
+    mended = dict(annotation)
+    size = expected.sizes[image_id]
+    problems = [*_check_crowd(mended, where), *_check_keypoints(mended, where, size, expected)]
+    if any(problem.mend == _LEFT_OUT for problem in problems):
+        return problems, None
+    problems += _check_box(mended, where, expected.needs_area)
+    problems += _check_segmentation(mended, where, size)
     return problems, mended
 
 
-def _check_images(content: dict[str, Any], folder: Path | None) -> Iterator[Problem]:
-    counts = Counter(entry.get("id") for entry in content["images"])
-    for entry in content["images"]:
-        where = f"image {entry.get('id')}"
-        if not isinstance(entry.get("id"), int):
-            yield Problem(where, f"`id` is {entry.get('id')!r}", "Give it a whole number", False)
-        elif counts[entry["id"]] > 1:
-            mend = "Give each picture its own, here and in its annotations"
-            yield Problem(where, f"`id` is that of {counts[entry['id']]} pictures", mend, False)
-        name = entry.get("file_name")
-        if not isinstance(name, str) or not name:
-            yield Problem(where, f"`file_name` is {name!r}", "Name the picture's file", False)
-            continue
-        yield from _check_size(entry, where, folder / name if folder else None)
-
-
-def _check_size(entry: dict[str, Any], where: str, path: Path | None) -> Iterator[Problem]:
-    """Whether a picture is there, and as large as it is said to be."""
-    actual = None
-    if path is not None:
-        # as it is stored: loaders of the pipeline turn it as the camera says, too
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-        if image is None:
-            state = "can't be read as a picture" if path.is_file() else "is not there"
-            yield Problem(where, f"`file_name` '{path}' {state}", "Bring the file back", False)
-        else:
-            actual = dict(height=image.shape[0], width=image.shape[1])
-    for name in ("width", "height"):
-        value = entry.get(name)
-        if isinstance(value, int) and value > 0 and (actual is None or actual[name] == value):
-            continue
-        if actual is None:
-            yield Problem(where, f"`{name}` is {value!r}", "Give it in pixels", False)
-        else:
-            what = f"`{name}` is {value!r}, and the picture's is {actual[name]}"
-            yield Problem(where, what, "Set from the picture")
-            entry[name] = actual[name]
-
-
-def _person_category(content: dict[str, Any]) -> dict[str, Any] | None:
-    with_keypoints = [entry for entry in content["categories"] if entry.get("keypoints")]
-    named = [entry for entry in with_keypoints if entry.get("name") == "person"]
-    return (named or with_keypoints or [None])[0]
-
-
-def _check_categories(content: dict[str, Any]) -> Iterator[Problem]:
-    person = _person_category(content)
-    if person is None:
-        mend = "Give a category `keypoints`, the list of their names"
-        yield Problem("categories", "none has `keypoints`", mend, False)
+def _check_crowd(mended: dict[str, Any], where: str) -> Iterator[Problem]:
+    crowd = mended.get("iscrowd", 0)
+    if crowd in (0, 1):
         return
-    where = f"category {person.get('id')}"
-    if person.get("id") != 1:
-        what = f"`id` of '{person.get('name')}' is {person.get('id')!r}, and evaluation asks for 1"
-        taken = any(entry.get("id") == 1 for entry in content["categories"])
-        yield Problem(where, what, "Set to 1, in its annotations too")
-        before, other = person.get("id"), max(_ids(content["categories"]), default=1) + 1
-        for name, entries in (("id", "categories"), ("category_id", "annotations")):
-            for entry in content[entries]:
-                if taken and entry.get(name) == 1:
-                    entry[name] = other
-                elif entry.get(name) == before:
-                    entry[name] = 1
-
-
-def _ids(entries: list[dict[str, Any]]) -> list[int]:
-    return [entry["id"] for entry in entries if isinstance(entry.get("id"), int)]
-
-
-def _check_ids(content: dict[str, Any]) -> Iterator[Problem]:
-    """Annotations need ids of their own: of two with one id, one vanishes."""
-    seen: set[int] = set()
-    free = max(_ids(content["annotations"]), default=0) + 1
-    for annotation in content["annotations"]:
-        own = annotation.get("id")
-        if not isinstance(own, int) or own in seen:
-            what = f"`id` is that of {'another' if own in seen else 'none'}"
-            yield Problem(f"annotation {own}", what, f"Set to {free}")
-            annotation["id"], free = free, free + 1
-        seen.add(annotation["id"])
-
-
-def _check_annotation(
-    annotation: dict[str, Any],
-    where: str,
-    images: dict[Any, dict[str, Any]],
-    person: dict[str, Any] | None,
-    num_keypoints: int,
-) -> tuple[list[Problem], bool]:
-    """Problems of one annotation, which is mended in place, and whether it can stay."""
-    image = images.get(annotation.get("image_id"))
-    if image is None:
-        what = f"`image_id` {annotation.get('image_id')!r} is that of no picture"
-        return [Problem(where, what, "Left out")], False
-    if person is None or annotation.get("category_id") != person["id"]:
-        what = f"`category_id` {annotation.get('category_id')!r} is not that of people"
-        return [Problem(where, what, "Left out")], False
-    problems = []
-    if annotation.get("iscrowd") not in (0, 1):
-        what = f"`iscrowd` is {annotation.get('iscrowd')!r}"
-        problems.append(Problem(where, what, "Set to 0"))
-        annotation["iscrowd"] = 0
-    size = (image.get("height") or 0, image.get("width") or 0)
-    found, usable = _check_segmentation(annotation, where, size)
-    problems += found
-    if not usable:
-        return problems, False
-    found, usable = _check_keypoints(annotation, where, size, num_keypoints)
-    problems += found
-    if not usable:
-        return problems, False
-    return [*problems, *_check_box(annotation, where)], True
-
-
-def _check_segmentation(
-    annotation: dict[str, Any], where: str, size: tuple[int, int]
-) -> tuple[list[Problem], bool]:
-    segmentation = annotation.get("segmentation")
-    crowd = bool(annotation["iscrowd"])
-    if not segmentation and not crowd:
-        return [], True
-    what = "is missing" if not segmentation else segmentation_problem(segmentation, size)
-    if what is None:
-        return [], True
-    if crowd:
-        # its area would be trained as background
-        return [Problem(where, f"`segmentation` of a crowd {what}", "Left out")], False
-    annotation["segmentation"] = []
-    return [Problem(where, f"`segmentation` {what}", "Left empty")], True
+    yield Problem(where, f"`iscrowd` is {shown(crowd)}, and not 0 or 1", "Set to 0")
+    mended["iscrowd"] = 0
 
 
 def _check_keypoints(
-    annotation: dict[str, Any], where: str, size: tuple[int, int], num_keypoints: int
-) -> tuple[list[Problem], bool]:
-    keypoints = annotation.get("keypoints")
-    if keypoints is None and annotation["iscrowd"]:
-        annotation.update(keypoints=[0] * (3 * num_keypoints), num_keypoints=0)
-        return [], True
-    if not isinstance(keypoints, list) or len(keypoints) != 3 * num_keypoints:
-        given = f"{len(keypoints)} numbers" if isinstance(keypoints, list) else repr(keypoints)
-        what = f"`keypoints` is {given}, and not {3 * num_keypoints} numbers"
-        return [Problem(where, what, "Left out")], False
-    problems = []
-    for k in range(num_keypoints):
-        own = keypoints[3 * k : 3 * k + 3]
-        wrong = _keypoint_problem(own, size)
-        if wrong:
-            problems.append(Problem(where, f"keypoint {k} {wrong}", "Set to not labelled"))
+    mended: dict[str, Any], where: str, size: tuple[int, int], expected: Expected
+) -> Iterator[Problem]:
+    for field, count in expected.fields.items():
+        keypoints = mended.get(field)
+        if isinstance(keypoints, list) and len(keypoints) == 3 * count:
+            if not _are_sound(keypoints, size, field):
+                yield from _check_each(mended, where, size, field)
+            continue
+        given = f"{len(keypoints)} numbers" if isinstance(keypoints, list) else shown(keypoints)
+        region = keypoints is None and mended.get("iscrowd")
+        what = f"`{field}` is {given}, and not 3 × {count} = {3 * count} (x, y, visibility)"
+        if field == "keypoints" and not region:
+            yield Problem(where, what, _LEFT_OUT)
+            return
+        mended[field] = [0] * (3 * count)
+        yield Problem(where, what, "Set to not labelled")
+    yield from _check_count(mended, where)
+
+
+def _are_sound(keypoints: list[Any], size: tuple[int, int], field: str) -> bool:
+    """Whether all keypoints are numbers inside the picture; quick."""
+    xs, ys, visible = keypoints[0::3], keypoints[1::3], keypoints[2::3]
+    if not keypoints:
+        return True
+    return (
+        are_numbers(keypoints)
+        and _LEVELS.issuperset(visible)
+        and min(xs) >= 0
+        and min(ys) >= 0
+        and max(xs) <= size[1]
+        and max(ys) <= size[0]
+    )
+
+
+_LEVELS = frozenset({0, 1, 2})
+
+
+def _check_each(
+    mended: dict[str, Any], where: str, size: tuple[int, int], field: str
+) -> Iterator[Problem]:
+    keypoints = list(mended[field])
+    for k in range(len(keypoints) // 3):
+        what, stops = _keypoint_problem(keypoints[3 * k : 3 * k + 3], size, field)
+        if what:
+            name = f"keypoint {k} of `{field}`"
+            yield Problem(where, f"{name} {what}", "Set to not labelled", stops=stops)
             keypoints[3 * k : 3 * k + 3] = [0, 0, 0]
-    labelled = sum(visible > 0 for visible in keypoints[2::3])
-    if annotation.get("num_keypoints") != labelled:
-        what = (
-            f"`num_keypoints` is {annotation.get('num_keypoints')!r}, and {labelled} are labelled"
-        )
-        problems.append(Problem(where, what, f"Set to {labelled}"))
-        annotation["num_keypoints"] = labelled
-    return problems, True
+    mended[field] = keypoints
 
 
-def _keypoint_problem(keypoint: list[Any], size: tuple[int, int]) -> str | None:
-    if not all(is_number(value) and abs(value) < LARGEST for value in keypoint):
-        return f"is {keypoint}, and not three numbers"
+def _keypoint_problem(keypoint: list[Any], size: tuple[int, int], field: str) -> tuple[str, bool]:
+    """What is wrong, or nothing, and whether training or test would go wrong with it."""
+    if not are_numbers(keypoint):
+        return f"is {shown(keypoint)}, and not three numbers of pixels", True
     x, y, visible = keypoint
-    if visible not in (0, 1, 2):
-        return f"has visibility {visible!r}, and not 0, 1 or 2"
+    # COCO-WholeBody says how sure it is of feet, face and hands
+    if visible < 0 or (field == "keypoints" and visible not in _LEVELS):
+        return f"has visibility {visible}, and not 0, 1 or 2", True
     height, width = size
     if visible and not (0 <= x <= width and 0 <= y <= height):
-        return f"is at ({x}, {y}), outside the picture of {width}×{height} pixels"
-    return None
+        return f"is at ({x}, {y}), outside the picture of {width}×{height} pixels", False
+    return "", False
 
 
-def _check_box(annotation: dict[str, Any], where: str) -> Iterator[Problem]:
+def _check_count(mended: dict[str, Any], where: str) -> Iterator[Problem]:
+    """Whether ``num_keypoints`` is there; CrowdPose counts those that can be seen only."""
+    visible = mended["keypoints"][2::3]
+    labelled, seen = sum(v > 0 for v in visible), sum(v == 2 for v in visible)
+    given = mended.get("num_keypoints")
+    if given in (labelled, seen) and is_number(given):
+        return
+    mended["num_keypoints"] = labelled
+    what = f"`num_keypoints` is {shown(given)}, and {labelled} are labelled"
+    stops = given is not None and not (is_number(given) and given >= 0 and given == int(given))
+    yield Problem(where, what, f"Set to {labelled}", stops=stops)
+
+
+def _check_box(mended: dict[str, Any], where: str, needs_area: bool) -> Iterator[Problem]:
     """Box and area; they follow from keypoints where they must."""
-    box = annotation.get("bbox")
-    if not _is_box(box):
-        places = annotation["keypoints"]
-        xs = [x for x, visible in zip(places[::3], places[2::3]) if visible]
-        ys = [y for y, visible in zip(places[1::3], places[2::3]) if visible]
-        box, source = [0, 0, 1, 1], "to one pixel"
-        if xs:
-            box = [min(xs), min(ys), max(1, max(xs) - min(xs)), max(1, max(ys) - min(ys))]
-            source = "from the keypoints"
-        yield Problem(where, f"`bbox` is {annotation.get('bbox')!r}", f"Set {source}")
-        annotation["bbox"] = box
-    area: Any = annotation.get("area")
-    if not is_number(area) or not 0 < area < LARGEST**2:
-        yield Problem(where, f"`area` is {area!r}", "Set from `bbox`")
-        annotation["area"] = float(annotation["bbox"][2] * annotation["bbox"][3])
+    box: Any = mended.get("bbox")
+    labelled = mended["num_keypoints"] > 0
+    are_four = isinstance(box, list) and len(box) == 4 and are_numbers(box)
+    if not are_four or min(box[2:]) <= 0:
+        mended["bbox"], source = _box_of(mended["keypoints"])
+        # no one reads the size of the box of someone who is not labelled
+        stops = not are_four or min(box[2:]) < 0 or labelled
+        what = f"`bbox` is {shown(box)}, and not left, top, width and height above 0"
+        yield Problem(where, what, f"Set {source}", stops=stops)
+    area: Any = mended.get("area")
+    if type(area) in (int, float) and 0 < area < LARGEST**2:
+        return
+    mended["area"] = float(mended["bbox"][2] * mended["bbox"][3])
+    stops = needs_area if area is None else labelled or not (is_number(area) and area == 0)
+    yield Problem(where, f"`area` is {shown(area)}", "Set from `bbox`", stops=stops)
 
 
-def _is_box(box: Any) -> bool:
-    """Whether it is left, top, width and height of some pixels."""
-    if not isinstance(box, list) or len(box) != 4:
-        return False
-    return all(is_number(value) and abs(value) < LARGEST for value in box) and min(box[2:]) > 0
+def _box_of(keypoints: list[Any]) -> tuple[list[Any], str]:
+    xs = [x for x, visible in zip(keypoints[::3], keypoints[2::3]) if visible]
+    ys = [y for y, visible in zip(keypoints[1::3], keypoints[2::3]) if visible]
+    if not xs:
+        return [0, 0, 1, 1], "to one pixel"
+    sides = [max(1, max(xs) - min(xs)), max(1, max(ys) - min(ys))]
+    return [min(xs), min(ys), *sides], "from the keypoints"
+
+
+def _check_segmentation(
+    mended: dict[str, Any], where: str, size: tuple[int, int]
+) -> Iterator[Problem]:
+    """Regions of crowds and of people without keypoints are read; others only kept."""
+    segmentation, crowd = mended.get("segmentation"), bool(mended.get("iscrowd"))
+    if not segmentation:
+        if crowd:
+            mended["segmentation"] = [_rectangle(mended["bbox"], size)]
+            what = "`segmentation` of a crowd is missing, so that it counts as background"
+            yield Problem(where, what, "Set to `bbox`", stops=False)
+        elif segmentation != [] and "segmentation" in mended:
+            mended["segmentation"] = []
+            what = f"`segmentation` is {shown(segmentation)}"
+            yield Problem(where, what, "Left empty", stops=False)
+        return
+    what_is_wrong = segmentation_problem(segmentation, size)
+    if what_is_wrong is None:
+        return
+    is_read = crowd or not mended["num_keypoints"]
+    stops = is_read and bool(segmentation_problem(without_empty_polygons(segmentation), size))
+    mended["segmentation"] = [_rectangle(mended["bbox"], size)] if is_read else []
+    mend = "Set to `bbox`" if is_read else "Left empty"
+    yield Problem(where, f"`segmentation` {what_is_wrong}", mend, stops=stops)
+
+
+def _rectangle(box: list[Any], size: tuple[int, int]) -> list[float]:
+    """A box as a polygon, within the picture."""
+    left, right = (min(max(x, 0), size[1]) for x in (box[0], box[0] + box[2]))
+    top, bottom = (min(max(y, 0), size[0]) for y in (box[1], box[1] + box[3]))
+    return [left, top, right, top, right, bottom, left, bottom]

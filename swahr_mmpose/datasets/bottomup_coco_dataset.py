@@ -2,90 +2,135 @@
 
 from __future__ import annotations
 
+import os.path as osp
+from collections import defaultdict
 from typing import Any
 
 from mmpose.datasets.datasets.body import AicDataset, CocoDataset, CrowdPoseDataset
 from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset
 from mmpose.registry import DATASETS
 
+from ..picture_files import PictureError
+from .content_check import WHOLE_BODY_FIELDS
 from .descriptions import description_file
+from .usable_annotations import usable_annotations
 
 
 class _Bottomup:
-    """Whole pictures, and an error where an annotation would be misread; mixed into MMPose's."""
+    """Whole pictures, and an error where something would be misread; mixed into MMPose's.
+
+    Args:
+        skip_broken: Leave out pictures and annotations that can't be used, and list them in the
+            log. By default they are an error.
+
+    Raises:
+        FileNotFoundError: If there is no such annotation file.
+        AnnotationFileError: If it can't be used; the message names what is wrong, and mends.
+    """
 
     metainfo: dict[str, Any]
+    _metainfo: dict[str, Any]
     ann_file: str
+    data_prefix: dict[str, str]
+    test_mode: bool
+    sample_interval: int
 
-    #: The fields that hold keypoints, in order, and how many each holds; None: all there are.
-    KEYPOINT_FIELDS: dict[str, int | None] = {"keypoints": None}
+    #: The fields that hold keypoints, and how many each holds; None: as the dataset has keypoints.
+    KEYPOINT_FIELDS: dict[str, int] | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, skip_broken: bool = False, **kwargs: Any) -> None:
         kwargs.setdefault("data_mode", "bottomup")
+        self.skip_broken = skip_broken
         super().__init__(*args, **kwargs)
 
-    def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any] | None:
-        """As in MMPose, after checks; annotations of regions (no keypoints at all) are kept."""
-        annotation = raw_data_info["raw_ann_info"]
-        self._check(annotation)
-        return super().parse_data_info(raw_data_info)  # type: ignore[misc]
+    def _load_annotations(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """People and pictures, as in MMPose, of annotations that were checked."""
+        content = usable_annotations(
+            self.ann_file,
+            self.KEYPOINT_FIELDS or {"keypoints": self.metainfo["num_keypoints"]},
+            self.skip_broken,
+            needs_people=not self.test_mode,
+            optional=("annotations",) if self.test_mode else (),
+        )
+        self._metainfo["CLASSES"] = content["categories"]
+        annotations = defaultdict(list)
+        for annotation in content["annotations"]:
+            annotations[annotation["image_id"]].append(annotation)
+        people, images = [], []
+        for image in content["images"]:
+            if image["id"] % self.sample_interval:
+                continue
+            path = osp.join(self.data_prefix["img"], image["file_name"])
+            image = dict(image, img_id=image["id"], img_path=path)
+            images.append(image)
+            for annotation in annotations[image["id"]]:
+                raw = dict(raw_ann_info=annotation, raw_img_info=image)
+                people.append(self.parse_data_info(raw))  # type: ignore[attr-defined]
+        return people, images
 
-    def _check(self, annotation: dict[str, Any]) -> None:
-        name = f"Annotation {annotation.get('id')} in '{self.ann_file}'"
-        for field in (*self.KEYPOINT_FIELDS, "bbox"):
-            if field not in annotation:
-                raise ValueError(
-                    f"{name} has no `{field}`. Use the dataset's keypoint file "
-                    f"({self._keypoint_file}), or remove the annotation."
-                )
-        for field, count in self.KEYPOINT_FIELDS.items():
-            num_keypoints = count or self.metainfo["num_keypoints"]
-            given = len(annotation[field])
-            if given != 3 * num_keypoints:
-                raise ValueError(
-                    f"{name} has {given} numbers in `{field}`, but the dataset has {num_keypoints} "
-                    f"keypoints there, so 3 × {num_keypoints} = {3 * num_keypoints} (x, y, "
-                    "visibility) are needed. Is it the file of another dataset?"
-                )
+    def _get_bottomup_data_infos(
+        self, people: list[dict[str, Any]], images: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """As in MMPose, with the size that each picture was annotated in."""
+        sizes = {image["id"]: (int(image["width"]), int(image["height"])) for image in images}
+        infos: list[dict[str, Any]] = super()._get_bottomup_data_infos(people, images)  # type: ignore[misc]
+        for info in infos:
+            info["annotated_size"] = sizes[info["img_id"]]
+        return infos
 
-    _keypoint_file = "person_keypoints_*.json"
+    def prepare_data(self, idx: int) -> Any:
+        """As in MMPose; whatever goes wrong with a picture, the error names it."""
+        try:
+            return super().prepare_data(idx)  # type: ignore[misc]
+        except Exception as error:  # steps of the pipeline raise errors of many kinds
+            info = self.get_data_info(idx)  # type: ignore[attr-defined]
+            raise PictureError(
+                f"Image {info['img_id']} of '{self.ann_file}', '{info['img_path']}', can't be "
+                f"used: {str(error) or type(error).__name__}\nTo find all pictures that can't be "
+                f"read, and leave them out: `tools/check_dataset.py {self.ann_file!r} --images "
+                f"{self.data_prefix['img']!r} --fix mended.json`."
+            ) from error
 
 
 @DATASETS.register_module()
 class BottomupCocoDataset(_Bottomup, CocoDataset):
-    """COCO keypoints, all people of an image in one sample; arguments as for ``CocoDataset``."""
+    """COCO keypoints, all people of an image in one sample.
+
+    Arguments as for ``CocoDataset``, and ``skip_broken``: whether to leave out pictures and
+    annotations that can't be used, and list them in the log; by default they are an error.
+    """
 
     METAINFO = dict(from_file=description_file("coco"))
 
 
 @DATASETS.register_module()
 class BottomupCrowdPoseDataset(_Bottomup, CrowdPoseDataset):
-    """CrowdPose, all people of an image in one sample; arguments as for ``CrowdPoseDataset``."""
+    """CrowdPose, all people of an image in one sample.
+
+    Arguments as for ``CrowdPoseDataset``, and ``skip_broken`` as for
+    :class:`BottomupCocoDataset`.
+    """
 
     METAINFO = dict(from_file=description_file("crowdpose"))
 
 
 @DATASETS.register_module()
 class BottomupAicDataset(_Bottomup, AicDataset):
-    """AI Challenger, all people of an image in one sample; arguments as for ``AicDataset``."""
+    """AI Challenger, all people of an image in one sample.
+
+    Arguments as for ``AicDataset``, and ``skip_broken`` as for :class:`BottomupCocoDataset`.
+    """
 
     METAINFO = dict(from_file=description_file("aic"))
-    _keypoint_file = "aic_*.json"
 
 
 @DATASETS.register_module()
 class BottomupCocoWholeBodyDataset(_Bottomup, CocoWholeBodyDataset):
     """COCO-WholeBody: body, feet, face and hands of all people of an image in one sample.
 
-    Arguments as for ``CocoWholeBodyDataset``.
+    Arguments as for ``CocoWholeBodyDataset``, and ``skip_broken`` as for
+    :class:`BottomupCocoDataset`.
     """
 
     METAINFO = dict(from_file=description_file("coco_wholebody"))
-    KEYPOINT_FIELDS = {
-        "keypoints": 17,
-        "foot_kpts": 6,
-        "face_kpts": 68,
-        "lefthand_kpts": 21,
-        "righthand_kpts": 21,
-    }
-    _keypoint_file = "coco_wholebody_*_v1.0.json"
+    KEYPOINT_FIELDS = WHOLE_BODY_FIELDS

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-#: Coordinates beyond this are no pixels of any picture.
-LARGEST = 1e6
+from .problem import are_numbers, shown
 
 
 def segmentation_problem(segmentation: Any, size: tuple[int, int]) -> str | None:
@@ -23,29 +21,44 @@ def segmentation_problem(segmentation: Any, size: tuple[int, int]) -> str | None
     if isinstance(segmentation, dict):
         return _run_length_problem(segmentation, size)
     if isinstance(segmentation, list):
-        return next(filter(None, map(_polygon_problem, segmentation)), None)
+        return next(filter(None, (_polygon_problem(own, size) for own in segmentation)), None)
     return f"is {type(segmentation).__name__}, and neither polygons nor run lengths"
 
 
-def _polygon_problem(polygon: Any) -> str | None:
+def without_empty_polygons(segmentation: Any) -> Any:
+    """A segmentation without the polygons that have no corner, which cover nothing."""
+    if not isinstance(segmentation, list):
+        return segmentation
+    return [polygon for polygon in segmentation if polygon != []]
+
+
+def _polygon_problem(polygon: Any, size: tuple[int, int]) -> str | None:
     if not isinstance(polygon, list):
         return f"has a polygon that is {type(polygon).__name__} and not a list of numbers"
     if len(polygon) < 6 or len(polygon) % 2:
         return f"has a polygon of {len(polygon)} numbers; it takes 6 at least, two for each corner"
-    if not all(is_number(value) and abs(value) < LARGEST for value in polygon):
+    if not are_numbers(polygon):
         return "has a polygon with coordinates that are no numbers of pixels"
+    # the library's memory grows with the length of the outline
+    for places, side in ((polygon[0::2], size[1]), (polygon[1::2], size[0])):
+        if min(places) < -side or max(places) > 2 * side:
+            return (
+                f"has a polygon from {min(places):g} to {max(places):g} pixels, far outside the "
+                f"picture's {side}"
+            )
     return None
 
 
 def _run_length_problem(segmentation: dict[str, Any], size: tuple[int, int]) -> str | None:
-    if list(segmentation.get("size") or []) != list(size):
-        return f"has `size` {segmentation.get('size')!r}, and the picture is {list(size)}"
+    given = segmentation.get("size")
+    if not isinstance(given, (list, tuple)) or list(given) != list(size):
+        return f"has `size` {shown(given)}, and the picture is {list(size)}"
     counts = segmentation.get("counts")
     if isinstance(counts, (str, bytes)):
         counts = _decompress(counts)
         if counts is None:
             return "has compressed `counts` that can't be read"
-    if not isinstance(counts, list) or not all(isinstance(count, int) for count in counts):
+    if not isinstance(counts, list) or not {int}.issuperset(map(type, counts)):
         return "has `counts` that are no list of whole numbers"
     if min(counts, default=0) < 0:
         return "has negative `counts`"
@@ -61,7 +74,7 @@ def _decompress(text: str | bytes) -> Sequence[int] | None:
     value = shift = 0
     for digit in digits:
         digit -= 48
-        if not 0 <= digit < 64:
+        if not 0 <= digit < 64 or shift > 30:
             return None
         value |= (digit & 31) << shift
         shift += 5
@@ -72,8 +85,3 @@ def _decompress(text: str | bytes) -> Sequence[int] | None:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value = shift = 0
     return None if shift else counts
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and no truth value."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

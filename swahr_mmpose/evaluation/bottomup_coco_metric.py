@@ -6,8 +6,15 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from mmengine.logging import MessageHub
 from mmpose.evaluation.metrics import CocoMetric, CocoWholeBodyMetric
 from mmpose.registry import METRICS
+from xtcocotools.coco import COCO
+
+from ..datasets.annotation_files import AnnotationFileError
+from ..datasets.content_check import WHOLE_BODY_FIELDS
+from ..datasets.problem import is_number
+from ..datasets.usable_annotations import usable_annotations
 
 
 class _BottomupProtocol:
@@ -20,17 +27,80 @@ class _BottomupProtocol:
 
     results: list[Any]
     iou_type: str
+    use_area: bool
+    format_only: bool
+    coco: COCO | None
+    _dataset_meta: dict[str, Any] | None
 
-    def __init__(self, **kwargs: Any) -> None:
+    #: The fields that hold keypoints, and how many each holds; None: as the dataset has keypoints.
+    KEYPOINT_FIELDS: dict[str, int] | None = None
+
+    def __init__(
+        self, ann_file: str | None = None, skip_broken: bool = False, **kwargs: Any
+    ) -> None:
         kwargs.setdefault("score_mode", "bbox")
         kwargs.setdefault("nms_mode", "none")
+        # not to MMPose, which would read the file unchecked
         super().__init__(**kwargs)
+        self.ann_file = ann_file
+        self.skip_broken = skip_broken
+
+    @property
+    def dataset_meta(self) -> dict[str, Any] | None:
+        """What describes the dataset."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict[str, Any]) -> None:
+        """Take it, and read the annotation file: the one that was given, or the dataset's."""
+        key = f"{dataset_meta['dataset_name']}_ann_file"
+        ann_file = self.ann_file or MessageHub.get_current_instance().get_info(key, None)
+        if self.coco is None and ann_file is not None:
+            self.coco = self._read(ann_file, dataset_meta["num_keypoints"])
+        # MMPose's has no file to read any more
+        super(_BottomupProtocol, type(self)).dataset_meta.fset(self, dataset_meta)  # type: ignore[misc]
+
+    def _read(self, ann_file: str, num_keypoints: int) -> COCO:
+        """The annotations, checked.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            AnnotationFileError: If it can't be used.
+        """
+        content = usable_annotations(
+            ann_file,
+            self.KEYPOINT_FIELDS or {"keypoints": num_keypoints},
+            self.skip_broken,
+            needs_area=self.use_area,
+            optional=("annotations",) if self.format_only else (),
+        )
+        for image in content["images"]:
+            if self.iou_type == "keypoints_crowd" and not is_number(image.get("crowdIndex")):
+                raise AnnotationFileError(
+                    f"Image {image['id']} of '{ann_file}' has no number `crowdIndex`, which "
+                    "`iou_type='keypoints_crowd'` asks for. Is it CrowdPose's file?"
+                )
+        self._check_category(ann_file, content["categories"][0])
+        coco = COCO()
+        coco.dataset = content
+        coco.createIndex()
+        return coco
+
+    def _check_category(self, ann_file: str, people: dict[str, Any]) -> None:
+        """Any id will do."""
+
+    @property
+    def _people_id(self) -> int:
+        categories = self.coco.dataset["categories"] if self.coco else None
+        categories = categories or (self._dataset_meta or {}).get("CLASSES") or [dict(id=1)]
+        return int(categories[0]["id"])
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
         """Take over the predictions of one batch."""
         super().process(data_batch, data_samples)  # type: ignore[misc]
         for pred, _ in self.results[-len(data_samples) :]:
             pred.pop("bbox", None)
+            pred["category_id"] = self._people_id
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """The figures, from the results of all processes."""
@@ -63,6 +133,9 @@ class BottomupCocoMetric(_BottomupProtocol, CocoMetric):
     are 0.
 
     Args:
+        ann_file: The annotation file; None: that of the dataset.
+        skip_broken: Leave out pictures and annotations that can't be used, as the dataset's
+            option does. By default they are an error.
         **kwargs: As for ``CocoMetric``, with ``score_mode='bbox'`` and ``nms_mode='none'``.
     """
 
@@ -74,9 +147,22 @@ class BottomupCocoWholeBodyMetric(_BottomupProtocol, CocoWholeBodyMetric):
     The figures are those of the whole body.
 
     Args:
+        ann_file: The annotation file; None: that of the dataset.
+        skip_broken: As for :class:`BottomupCocoMetric`.
         **kwargs: As for ``CocoWholeBodyMetric``, with ``score_mode='bbox'`` and
             ``nms_mode='none'``.
     """
+
+    KEYPOINT_FIELDS = WHOLE_BODY_FIELDS
+
+    def _check_category(self, ann_file: str, people: dict[str, Any]) -> None:
+        """MMPose writes 1 into the results."""
+        if people["id"] != 1:
+            raise AnnotationFileError(
+                f"'{ann_file}': the category of people has the id {people['id']}, and the "
+                "evaluation of whole bodies asks for 1. "
+                f"`tools/check_dataset.py {ann_file!r} --fix mended.json` sets it."
+            )
 
     def gt_to_coco_json(self, gt_dicts: Sequence[dict[str, Any]], outfile_prefix: str) -> str:
         """As in MMPose, which stops at pictures without people."""

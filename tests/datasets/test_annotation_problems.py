@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 from xtcocotools import mask as coco_mask
 
-from swahr_mmpose.datasets.annotation_problems import find_problems
+from swahr_mmpose.datasets.content_check import check_content
 from swahr_mmpose.datasets.segmentation_problems import segmentation_problem
 
 from ..helpers import ROOT
 
 check = runpy.run_path(str(ROOT / "tools" / "check_dataset.py"))["main"]
+
+
+def find_problems(content, folder=None):
+    found = check_content(content, folder=folder)
+    return found.problems, found.mended
 
 
 @pytest.fixture
@@ -35,9 +40,9 @@ def first_person(content):
 
 BREAKS = [
     (dict(image_id=999), r"`image_id` 999 is that of no picture"),
-    (dict(category_id=7), "`category_id` 7 is not that of people"),
+    (dict(category_id=7), "`category_id` 7 is that of no category"),
     (dict(iscrowd=None), "`iscrowd` is None"),
-    (dict(keypoints=[1, 2, 2]), "`keypoints` is 3 numbers, and not 51"),
+    (dict(keypoints=[1, 2, 2]), "`keypoints` is 3 numbers, and not 3 × 17 = 51"),
     (dict(keypoints=None), "`keypoints` is None"),
     (dict(num_keypoints=99), "`num_keypoints` is 99"),
     (dict(area=-5), "`area` is -5"),
@@ -90,31 +95,60 @@ def test_broken_keypoints_are_named_and_mended(content, keypoint, message):
     assert find_problems(mended)[0] == []
 
 
-def test_ids_that_are_there_twice(content):
+def test_annotation_ids_that_are_there_twice(content):
     first, second = content["annotations"][:2]
     second["id"] = first["id"]
     problems, mended = find_problems(content)
     assert "`id` is that of another" in problems[0].what
     assert len({a["id"] for a in mended["annotations"]}) == len(content["annotations"])
-    content["images"][1]["id"] = content["images"][0]["id"]
-    problems, _ = find_problems(content)
-    assert any("is that of 2 pictures" in problem.what for problem in problems)
-    assert not all(problem.mended for problem in problems)
+    assert find_problems(mended)[0] == []
 
 
-def test_people_must_be_category_1(content):
-    """Evaluation finds no one else."""
+def test_picture_ids_that_are_there_twice(content):
+    """One picture twice is taken once; of two pictures no one knows whose the people are."""
+    twice = content["images"][0]
+    content["images"].append(dict(twice))
+    problems, mended = find_problems(content)
+    assert [problem.what for problem in problems] == ["is there twice"]
+    assert mended["images"] == content["images"][:-1]
+    content["images"][1]["id"] = twice["id"]
+    problems, mended = find_problems(content)
+    assert "is that of 3 pictures" in problems[0].what
+    assert twice["id"] not in {image["id"] for image in mended["images"]}
+    assert twice["id"] not in {entry["image_id"] for entry in mended["annotations"]}
+
+
+def test_people_become_category_1(content):
     content["categories"] = [dict(id=1, name="car"), dict(content["categories"][0], id=3)]
     for annotation in content["annotations"]:
         annotation["category_id"] = 3
+    content["annotations"].append(dict(id=10**6, image_id=1, category_id=1, bbox=[0, 0, 9, 9]))
     problems, mended = find_problems(content)
-    assert "evaluation asks for 1" in problems[0].what
+    assert "other tools ask for 1" in problems[0].what
+    assert "1 annotations are of other categories than 'person'" in problems[1].what
+    assert not any(problem.stops for problem in problems)
     assert {a["category_id"] for a in mended["annotations"]} == {1}
     assert {c["name"]: c["id"] for c in mended["categories"]} == {"car": 4, "person": 1}
     assert find_problems(mended)[0] == []
 
 
-def test_pictures_are_looked_at(content, synthetic_data, tmp_path):
+@pytest.mark.parametrize(
+    ("categories", "message"),
+    [
+        ([], "which is that of people? none"),
+        ([dict(id=1, name="a"), dict(id=2, name="b")], "which is that of people? 'a', 'b'"),
+        ([dict(id=1, name="person"), dict(id=1, name="car")], "`id` of 'person' is that of others"),
+        ([dict(id=1, name="person")], "`keypoints` is None"),
+    ],
+)
+def test_people_must_be_told_apart(content, categories, message):
+    (problem,), mended = find_problems(dict(content, categories=categories))
+    assert message in str(problem)
+    assert not problem.mended
+    assert mended["annotations"] == content["annotations"]
+
+
+def test_pictures_are_looked_at(content, synthetic_data, tmp_path, capsys):
     images = tmp_path / "images"
     images.mkdir()
     for image in content["images"]:
@@ -123,13 +157,24 @@ def test_pictures_are_looked_at(content, synthetic_data, tmp_path):
     names = [image["file_name"] for image in content["images"]]
     (images / names[0]).unlink()
     (images / names[1]).write_bytes(b"no picture")
-    content["images"][2]["width"] += 1
+    (images / names[2]).write_bytes((images / names[2]).read_bytes()[:-500])
+    content["images"][3]["width"] += 1
     problems, mended = find_problems(content, images)
-    text = "\n".join(map(str, problems))
-    assert f"{names[0]}' is not there" in text
-    assert f"{names[1]}' can't be read" in text
-    assert [problem.mended for problem in problems] == [False, False, True]
-    assert mended["images"][2]["width"] == content["images"][2]["width"] - 1
+    assert [names[i] in problems[i].what for i in range(3)] == [True] * 3
+    assert "can't be opened: No such file" in problems[0].what
+    assert "can't be read as a picture: it is cut off" in problems[1].what
+    assert "can't be read as a picture: it is cut off" in problems[2].what
+    assert "`width` and `height`" in problems[3].what
+    assert len(problems) == 4
+    ids = [image["id"] for image in content["images"]]
+    assert [image["id"] for image in mended["images"]] == ids[3:]
+    assert {entry["image_id"] for entry in mended["annotations"]} <= set(ids[3:])
+    assert mended["images"][0]["width"] == content["images"][3]["width"] - 1
+
+    source, out = tmp_path / "broken.json", tmp_path / "mended.json"
+    source.write_text(json.dumps(content))
+    assert check([str(source), "--images", str(images), "--fix", str(out)]) == 1
+    assert check([str(out), "--images", str(images)]) == 0
 
 
 def test_run_lengths_are_read_as_coco_writes_them():

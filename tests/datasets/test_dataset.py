@@ -44,9 +44,12 @@ def test_people_and_regions_of_an_image_come_together(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (dict(keypoints=[10.0, 10, 2] * 14), "Annotation 7 in .* has 42 numbers in `keypoints`"),
-        (dict(keypoints=None), "Annotation 7 in .* has no `keypoints`"),
-        (dict(bbox=None), "Annotation 7 in .* has no `bbox`"),
+        (
+            dict(keypoints=[10.0, 10, 2] * 14),
+            "annotation 7: `keypoints` is 42 numbers, and not 3 × 17",
+        ),
+        (dict(keypoints=None), "annotation 7: `keypoints` is None"),
+        (dict(bbox=None), "annotation 7: `bbox` is None"),
     ],
 )
 def test_wrong_annotations_are_named(tmp_path, changes, message):
@@ -55,7 +58,7 @@ def test_wrong_annotations_are_named(tmp_path, changes, message):
 
 
 def test_crowdpose_has_fourteen_keypoints(tmp_path):
-    with pytest.raises(ValueError, match=r"has 51 numbers in `keypoints`, but .* 14 keypoints"):
+    with pytest.raises(ValueError, match="`keypoints` is 51 numbers, and not 3 × 14"):
         dataset_of(tmp_path, [annotation()], kind="BottomupCrowdPoseDataset")
     dataset = dataset_of(
         tmp_path, [annotation(keypoints=[1.0, 1, 2] * 14)], kind="BottomupCrowdPoseDataset"
@@ -117,8 +120,8 @@ def test_the_whole_body_has_133_keypoints(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (dict(face_kpts=None), r"has no `face_kpts`. Use .*coco_wholebody_\*_v1.0.json"),
-        (dict(foot_kpts=[1.0, 1, 2] * 5), "has 15 numbers in `foot_kpts`, but .* 6 keypoints"),
+        (dict(face_kpts=None), "`face_kpts` is None"),
+        (dict(foot_kpts=[1.0, 1, 2] * 5), "`foot_kpts` is 15 numbers, and not 3 × 6"),
     ],
 )
 def test_wrong_annotations_of_the_whole_body_are_named(tmp_path, changes, message):

@@ -8,7 +8,7 @@ codec = dict(
 )
 
 train_pipeline = [
-    dict(type="LoadImage"),
+    dict(type="BottomupLoadImage"),
     dict(
         type="BottomupUniformAffine",
         input_size=codec["input_size"],
@@ -22,7 +22,7 @@ train_pipeline = [
     dict(type="BottomupPackInputs"),
 ]
 val_pipeline = [
-    dict(type="LoadImage"),
+    dict(type="BottomupLoadImage"),
     dict(type="BottomupPyramidResize", input_size=512),
     dict(type="BottomupPackInputs"),
 ]

@@ -2,6 +2,7 @@
 
 from .heatmap_mask import BottomupHeatmapMask
 from .horizontal_flip import BottomupHorizontalFlip
+from .load_image import BottomupLoadImage
 from .pack_inputs import BottomupPackInputs
 from .pyramid_resize import BottomupPyramidResize
 from .uniform_affine import BottomupUniformAffine
@@ -9,6 +10,7 @@ from .uniform_affine import BottomupUniformAffine
 __all__ = [
     "BottomupHeatmapMask",
     "BottomupHorizontalFlip",
+    "BottomupLoadImage",
     "BottomupPackInputs",
     "BottomupPyramidResize",
     "BottomupUniformAffine",

@@ -12,6 +12,8 @@ from mmcv.image import imflip
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from ..segmentation_problems import segmentation_problem, without_empty_polygons
+
 
 def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, int]) -> np.ndarray:
     """The union of COCO segmentations, (H, W) bool.
@@ -23,34 +25,33 @@ def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, i
         image_size: (w, h) in pixels.
 
     Raises:
-        ValueError: If a run-length encoding is of another size.
+        ValueError: If one can't be of this image; the library that reads them would crash.
     """
     w, h = image_size
     encodings = []
-    for segmentation in segmentations:
+    for segmentation in map(without_empty_polygons, segmentations):
+        if not segmentation:
+            continue
+        problem = segmentation_problem(segmentation, (h, w))
+        if problem:
+            raise ValueError(f"A segmentation {problem}. Is the annotation of another image?")
         if isinstance(segmentation, dict):
-            if list(segmentation["size"]) != [h, w]:
-                raise ValueError(
-                    f"A segmentation's `size` is {segmentation['size']}, but the image has "
-                    f"[h, w] = {[h, w]}. Is the annotation of another image?"
-                )
-            encodings.append(_encoded(segmentation))
+            encodings.append(_encoded(segmentation, (h, w)))
         else:
-            polygons = [polygon for polygon in segmentation or () if polygon]
-            encodings.extend(coco_mask.frPyObjects(polygons, h, w) if polygons else ())
+            encodings.extend(coco_mask.frPyObjects(segmentation, h, w))
     if not encodings:
         return np.zeros((h, w), dtype=bool)
     return coco_mask.decode(coco_mask.merge(encodings)).astype(bool)
 
 
-def _encoded(region: dict[str, Any]) -> dict[str, Any]:
+def _encoded(region: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
     """A run-length encoding as COCO's library takes it, of one as annotation files hold it."""
-    counts = region["counts"]
+    counts, size_list = region["counts"], list(size)
     if isinstance(counts, str):
-        return dict(region, counts=counts.encode())
+        return dict(size=size_list, counts=counts.encode())
     if isinstance(counts, bytes):
-        return region
-    encoded: dict[str, Any] = coco_mask.frPyObjects(region, *region["size"])
+        return dict(size=size_list, counts=counts)
+    encoded: dict[str, Any] = coco_mask.frPyObjects(dict(size=size_list, counts=counts), *size)
     return encoded
 
 

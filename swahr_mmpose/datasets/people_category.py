@@ -1,0 +1,57 @@
+"""Which category of an annotation file is that of people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .problem import Problem, is_id, shown
+
+
+def people_category(
+    categories: list[dict[str, Any]],
+) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """The category of people, and what is wrong with the categories.
+
+    It is the one called ``person``, or else the only one with keypoints, or the only one.
+    """
+    named = [entry for entry in categories if entry.get("name") == "person"]
+    with_keypoints = [entry for entry in named or categories if entry.get("keypoints")]
+    candidates = with_keypoints or named or categories
+    if len(candidates) != 1:
+        names = ", ".join(shown(entry.get("name")) for entry in candidates[:10]) or "none"
+        mend = "Name one category 'person', and give it `keypoints`, the list of their names"
+        return None, [Problem("categories", f"which is that of people? {names}", mend, False)]
+    (people,) = candidates
+    own = people.get("id")
+    where = f"category {shown(own)}"
+    if sum(entry.get("id") == own for entry in categories) > 1:
+        what = f"`id` of {shown(people.get('name'))} is that of others too"
+        return None, [Problem(where, what, "Give each category its own", False)]
+    if is_id(own) and own == 1:
+        return people, []
+    what = f"`id` of {shown(people.get('name'))} is {shown(own)}, and other tools ask for 1"
+    mend = "Set to 1, in its annotations too"
+    return people, [Problem(where, what, mend, stops=not is_id(own))]
+
+
+def with_people_first(
+    content: dict[str, Any], people: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The content with 1 for the id of people, in annotations too, and their category.
+
+    Another category that has 1 gets the next free id.
+    """
+    before = people.get("id")
+    ids = [entry["id"] for entry in content["categories"] if is_id(entry.get("id"))]
+    free = max(ids, default=1) + 1
+
+    def renumbered(entry: dict[str, Any], field: str) -> dict[str, Any]:
+        if entry.get(field) == before:
+            return {**entry, field: 1}
+        return {**entry, field: free} if entry.get(field) == 1 else entry
+
+    categories = [renumbered(entry, "id") for entry in content["categories"]]
+    annotations = [renumbered(entry, "category_id") for entry in content["annotations"]]
+    index = next(i for i, entry in enumerate(content["categories"]) if entry is people)
+    mended = dict(content, categories=categories, annotations=annotations)
+    return mended, categories[index]

@@ -1,0 +1,62 @@
+"""One thing that is wrong with an annotation file, and how values are shown and told apart."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Coordinates beyond this are no pixels of any picture.
+LARGEST = 1e6
+
+_NUMBERS = frozenset({int, float})
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        where: Such as ``annotation 12`` or ``image 3``.
+        what: The field, its value, and what is wrong with it.
+        mend: What to do, or what was done in the mended file.
+        mended: Whether the mended file is right here.
+        stops: Whether training or test would go wrong with it; the others have no effect on them.
+    """
+
+    where: str
+    what: str
+    mend: str
+    mended: bool = True
+    stops: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. {self.mend}."
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: in a line, and short."""
+    return _SHORT.repr(value)
+
+
+def is_id(value: Any) -> bool:
+    """Whether it is a whole number that evaluation can keep in 64 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number of pixels: finite, not too large, and no truth value."""
+    return type(value) in _NUMBERS and bool(-LARGEST < value < LARGEST)
+
+
+def are_numbers(values: Sequence[Any]) -> bool:
+    """Whether each is a number of pixels; quick, as annotation files hold millions."""
+    if not values:
+        return True
+    if not _NUMBERS.issuperset(map(type, values)):
+        return False
+    # min and max pass over a NaN unless it is the first; a sum does not
+    return bool(min(values) > -LARGEST and max(values) < LARGEST and sum(values) == sum(values))

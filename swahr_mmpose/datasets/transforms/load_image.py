@@ -1,0 +1,65 @@
+"""Pictures from files, with errors that name them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine import fileio
+from mmpose.registry import TRANSFORMS
+
+from ...picture_files import PictureError, decode_picture, fits_stored_size
+
+
+@TRANSFORMS.register_module()
+class BottomupLoadImage(BaseTransform):
+    """Load a picture from a file, or take the one that is there, as MMPose's ``LoadImage``.
+
+    A picture that can't be read is an error with its name. Where annotations say the size, the
+    picture must have it: one whose camera says that it lies on its side is taken as it is stored
+    if that is what was annotated, as in COCO.
+
+    Required keys: ``img_path``, or ``img``; optional: ``annotated_size`` (w, h). Added keys:
+    ``img`` (H, W, 3), ``img_shape`` and ``ori_shape`` (h, w); ``img_path`` where there is none.
+
+    Args:
+        backend_args: Where files are, as MMEngine's ``fileio`` takes it; None: as their paths say.
+
+    Raises:
+        PictureError: In use, if the file can't be opened or read, or has another size.
+    """
+
+    def __init__(self, backend_args: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.backend_args = backend_args
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Load the picture."""
+        if "img" in results:
+            results.setdefault("img_path", None)
+        else:
+            results["img"] = self._load(results["img_path"], results.get("annotated_size"))
+        results["img_shape"] = results["ori_shape"] = results["img"].shape[:2]
+        return results
+
+    def _load(self, path: str, annotated_size: tuple[int, int] | None) -> np.ndarray:
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise PictureError(
+                f"{path!r} can't be opened: {reason}. Is the dataset's `data_prefix` right?"
+            ) from error
+        image = decode_picture(content, path)
+        if annotated_size is None:
+            return image
+        if fits_stored_size(annotated_size, image.shape[1::-1]):
+            image = decode_picture(content, path, turned=False)
+        if image.shape[1::-1] != annotated_size:
+            w, h = annotated_size
+            raise PictureError(
+                f"'{path}' is {image.shape[1]}×{image.shape[0]} pixels, but its annotations are "
+                f"for {w}×{h}. Bring back the picture that was annotated."
+            )
+        return image

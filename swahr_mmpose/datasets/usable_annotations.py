@@ -1,0 +1,82 @@
+"""Annotations for training and test: checked, and complete or an error that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.fileio import get_local_path
+from mmengine.logging import print_log
+
+from .annotation_files import AnnotationFileError, read_annotations
+from .content_check import check_content
+from .problem import Problem
+
+#: Problems that a message lists.
+_SHOWN = 10
+
+
+def usable_annotations(
+    ann_file: str,
+    fields: Mapping[str, int],
+    skip_broken: bool,
+    needs_people: bool = False,
+    needs_area: bool = False,
+    optional: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The content of an annotation file, with pictures and annotations of people only.
+
+    Args:
+        ann_file: Its path, or address for MMEngine's ``fileio``.
+        fields: The fields that hold keypoints, and how many each holds.
+        skip_broken: Whether to leave out pictures and annotations that can't be used, and list
+            them in the log; False: they are an error.
+        needs_people: Whether someone must have a labelled keypoint.
+        needs_area: Whether a missing area is a problem.
+        optional: Sections that the file may lack.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        AnnotationFileError: If it is none of annotations; something in it can't be used, and it
+            is not to be left out; or nothing is left.
+    """
+    with get_local_path(ann_file) as path:
+        content = read_annotations(path, ann_file, optional)
+    found = check_content(content, fields, needs_people=needs_people, needs_area=needs_area)
+    for problem in found.problems:
+        if problem.where == "file" and not problem.stops:
+            print_log(f"'{ann_file}': {problem.what}. {problem.mend}.", logger="current")
+    stopping = [problem for problem in found.problems if problem.stops]
+    hopeless = [problem for problem in stopping if not problem.mended]
+    if hopeless or (stopping and not skip_broken):
+        mendable = [problem for problem in stopping if problem.mended]
+        raise AnnotationFileError(_message(ann_file, mendable, hopeless))
+    if stopping:
+        lost = ", ".join(
+            f"{len(content[name]) - len(found.usable[name])} of {len(content[name])} {name}"
+            for name in ("images", "annotations")
+        )
+        lines = "\n".join(f"- {problem.where}: {problem.what}" for problem in stopping)
+        print_log(
+            f"'{ann_file}': `skip_broken` leaves out {lost}. Whoever is left out counts as "
+            f"background.\n{lines}",
+            logger="current",
+            level=30,
+        )
+    return found.usable
+
+
+def _message(ann_file: str, mendable: list[Problem], hopeless: list[Problem]) -> str:
+    lines = [f"- {problem}" for problem in mendable[:_SHOWN]]
+    if len(mendable) > _SHOWN:
+        lines.append(f"- and {len(mendable) - _SHOWN} more such")
+    lines += [f"- {problem}" for problem in hopeless]
+    number = len(mendable) + len(hopeless)
+    lines.insert(0, f"'{ann_file}' can't be trained or tested with ({number} problems):")
+    if mendable:
+        lines.append(
+            f"`tools/check_dataset.py {ann_file!r} --fix mended.json` lists all and writes a file "
+            "that is mended as said above. Or leave broken entries out with `skip_broken=True`, "
+            "of the dataset and of its metric."
+        )
+    return "\n".join(lines)

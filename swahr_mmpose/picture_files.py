@@ -1,0 +1,78 @@
+"""Pictures from files: whole ones, of any kind that OpenCV reads, as BGR (NumPy and OpenCV).
+
+Files are taken for what is in them, not for what their names end with. Colours of 16 bits, grey,
+palettes and CMYK become 8-bit BGR, transparency is dropped, and of an animation the first frame is
+taken. Pictures are turned as their camera says (EXIF), as MMPose does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+#: OpenCV's affine maps take pictures up to this side in pixels.
+_LONGEST_SIDE = 32766
+
+
+class PictureError(ValueError):
+    """A picture that can't be used; the message says which and why."""
+
+
+def decode_picture(content: bytes, name: str, turned: bool = True) -> np.ndarray:
+    """The BGR picture (H, W, 3), uint8, in the content of a file.
+
+    Args:
+        content: All bytes of the file.
+        name: What messages call it.
+        turned: Whether to turn it as its camera says; False: as it is stored.
+
+    Raises:
+        PictureError: If it is empty, cut off, damaged or no picture that OpenCV reads, or a side
+            is too long for it.
+    """
+    if not content:
+        raise PictureError(f"'{name}' is an empty file. Bring the picture back.")
+    flags = cv2.IMREAD_COLOR if turned else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error as error:
+        raise PictureError(f"'{name}' can't be read as a picture: {error.err}.") from error
+    if image is None:
+        raise PictureError(
+            f"'{name}' can't be read as a picture: it is cut off or damaged, or of a kind that "
+            "OpenCV does not read, such as GIF. Bring it back whole, or save it as PNG or JPEG."
+        )
+    height, width = image.shape[:2]
+    if max(height, width) > _LONGEST_SIDE:
+        raise PictureError(
+            f"'{name}' is {width}×{height} pixels, and OpenCV's affine maps take {_LONGEST_SIDE} "
+            "at most. Make it smaller, or cut it into pieces."
+        )
+    return image
+
+
+def read_picture(path: str | Path, turned: bool = True) -> np.ndarray:
+    """The BGR picture (H, W, 3), uint8, in a file; arguments as for :func:`decode_picture`.
+
+    Raises:
+        PictureError: If there is no such file, or it can't be used.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # a name with a NUL or a lone surrogate is a ValueError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PictureError(f"{str(path)!r} can't be opened: {reason}.") from error
+    return decode_picture(content, str(path), turned)
+
+
+def fits_stored_size(given: tuple[Any, ...], turned: tuple[int, ...]) -> bool:
+    """Whether annotations may be for the picture as it is stored, and not as it is turned.
+
+    Args:
+        given: (w, h) that the annotations say.
+        turned: (w, h) as the camera says.
+    """
+    return given != turned and given == turned[::-1]
