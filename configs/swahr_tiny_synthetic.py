@@ -71,5 +71,4 @@ param_scheduler = [
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(by_epoch=False, interval=720))
 log_processor = dict(by_epoch=False)
-randomness = dict(seed=0)
 custom_hooks = [dict(type="ChannelsLastHook")]

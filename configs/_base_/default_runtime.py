@@ -8,7 +8,8 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50),
     param_scheduler=dict(type="ParamSchedulerHook"),
-    checkpoint=dict(type="CheckpointHook", interval=10, max_keep_ckpts=3),
+    checkpoint=dict(type="AtomicCheckpointHook", interval=10, max_keep_ckpts=3),
+    epoch_seed=dict(type="EpochSeedHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="BottomupVisualizationHook", enable=False),
 )
@@ -23,6 +24,8 @@ vis_backends = [dict(type="LocalVisBackend")]
 visualizer = dict(type="BottomupVisualizer", vis_backends=vis_backends, name="visualizer")
 
 log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True, num_digits=6)
+# without a seed of its own a resumed training would draw other random numbers
+randomness = dict(seed=0)
 log_level = "INFO"
 load_from = None
 resume = False

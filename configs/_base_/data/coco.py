@@ -6,7 +6,7 @@ data_root = "data/coco/"
 train_dataloader = dict(
     batch_size=10,
     num_workers=4,
-    persistent_workers=True,
+    persistent_workers=False,  # they are seeded anew at each epoch, see EpochSeedHook
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
         type="BottomupCocoDataset",

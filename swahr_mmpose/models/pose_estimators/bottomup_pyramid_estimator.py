@@ -13,6 +13,7 @@ from torch import Tensor
 from ...checkpoints import check_fits
 from ...foreign_layouts import rename_all
 from ..aggregation import AggregatedMaps, aggregate_maps
+from ..finite_losses import FiniteLosses, check_images, check_weights
 from ..heads.network import HeadOutput
 from ..heads.prediction import check_test_options
 from ..starting_point import start_from
@@ -27,7 +28,8 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     of different sizes may share a batch and are then run in groups of equal size.
 
     Checkpoints of the official implementations and of MMPose 0.x load as they are: their keys are
-    recognised and renamed.
+    recognised and renamed. Weights that hold NaN or infinity are refused, and so are losses that
+    are not finite (:class:`swahr_mmpose.models.finite_losses.FiniteLosses`).
 
     ``test_cfg``: ``flip_test`` (average with the mirrored image, tags side by side),
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
@@ -55,6 +57,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         super().__init__(*args, **kwargs)
         self.partial_checkpoint = partial_checkpoint
         self.start_from = start_from
+        self._finite_losses = FiniteLosses()
         self._register_load_state_dict_pre_hook(self._before_loading)
 
     def init_weights(self) -> None:
@@ -68,6 +71,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
             rename_all(state_dict)
         if not self.partial_checkpoint:
             check_fits(state_dict, self.state_dict(), prefix)
+        check_weights(state_dict, prefix)
         if hasattr(self.head, "scales_known"):
             branch = f"{prefix}head.scale_layers."
             self.head.scales_known = any(name.startswith(branch) for name in state_dict)
@@ -85,6 +89,19 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         if mode == "maps":
             return self.predict_maps(inputs, data_samples or [])
         return super().forward(inputs, data_samples, mode)
+
+    def loss(self, inputs: Tensor, data_samples: list[Any]) -> dict[str, Tensor]:
+        """Losses of a batch (B, 3, H, W) by name.
+
+        Raises:
+            ValueError: If an image holds NaN or infinity (on the CPU).
+            FloatingPointError: If a loss is not finite; see
+                :class:`swahr_mmpose.models.finite_losses.FiniteLosses`.
+        """
+        check_images(inputs, data_samples)
+        losses: dict[str, Tensor] = super().loss(inputs, data_samples)
+        self._finite_losses.check(losses, data_samples)
+        return losses
 
     def test_step(self, data: Any) -> list[Any]:
         """Predict a batch from the data loader, in groups of equally sized images."""

@@ -1,0 +1,88 @@
+"""Files that are there whole or not at all, whenever the process is killed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mmengine.fileio import LocalBackend, register_backend
+
+#: What the names of files end in that are being written.
+PARTIAL = ".partial"
+
+#: The name of :class:`AtomicBackend` in ``backend_args``.
+ATOMIC = "swahr_atomic"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file beside its place, and move it there once the disk has all of it.
+
+    Raises:
+        OSError: If it can't be written. What was there before is untouched.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(
+            error.errno,
+            f"{error.strerror}: '{path}' could not be written, and what was saved before is as it "
+            "was. Make room (or have less of it kept, `default_hooks.checkpoint.max_keep_ckpts`), "
+            "then go on with `--resume`",
+        ) from error
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk know the new name, where folders can be opened (not on Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_partial_files(folder: Path) -> list[Path]:
+    """Remove what a killed process left half-written in a folder; what was removed."""
+    partial = sorted(folder.glob(f"*{PARTIAL}"))
+    for path in partial:
+        path.unlink()
+    return partial
+
+
+class AtomicBackend(LocalBackend):
+    """MMEngine's backend for local files, writing with :func:`write_atomically`."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes to a file; its folder is made if missing."""
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, obj)
+
+
+register_backend(ATOMIC, AtomicBackend, force=True)
+
+
+class LaterRemovals(AtomicBackend):
+    """Keeps the files that it is to remove until what replaces them is there."""
+
+    def __init__(self) -> None:
+        self._outdated: list[Path] = []
+
+    def remove(self, filepath: str | Path) -> None:
+        """Note a file for :meth:`remove_outdated`."""
+        self._outdated.append(Path(filepath))
+
+    def remove_outdated(self, but: set[str]) -> None:
+        """Remove the files noted, less those that were written anew (``but``)."""
+        for path in self._outdated:
+            if str(path) not in but:
+                path.unlink(missing_ok=True)
+        self._outdated = []

@@ -1,0 +1,105 @@
+"""A training stops at the first batch that would make its weights NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..compat import not_compiled
+
+
+class _Noted(NamedTuple):
+    """Of one step: which losses are finite, (N,) bool on the device, their names, the image ids."""
+
+    finite: Tensor
+    names: list[str]
+    image_ids: list[Any]
+
+
+class FiniteLosses:
+    """Raises where losses are NaN or infinite, naming the images.
+
+    On the CPU that is before the optimizer's step, so that the weights are as they were. Another
+    device is not waited for: what it computed is looked at when the next step begins (MMEngine has
+    read the losses for its log by then), and :class:`AtomicCheckpointHook` saves no weights that
+    are NaN in between.
+    """
+
+    def __init__(self) -> None:
+        self._last: _Noted | None = None
+
+    @not_compiled
+    def check(self, losses: Mapping[str, Tensor], samples: Sequence[Any]) -> None:
+        """Take the losses of a step, scalars by name, and the samples that they are of.
+
+        Only what has ``loss`` in its name is a loss, as for MMEngine; the rest is for the log.
+
+        Raises:
+            FloatingPointError: If they, or on a device those of the step before, are not finite.
+        """
+        named = {name: loss.detach() for name, loss in losses.items() if "loss" in name}
+        finite = torch.stack(list(named.values())).isfinite()
+        noted = _Noted(finite, list(named), [sample.get("img_id") for sample in samples])
+        if finite.device.type == "cpu":
+            _raise_unless_finite(noted, "The weights were not changed")
+            return
+        last, self._last = self._last, noted
+        if last is not None:
+            _raise_unless_finite(last, "No checkpoint has the weights that came of it")
+
+
+def _raise_unless_finite(noted: _Noted, state: str) -> None:
+    broken = [name for name, finite in zip(noted.names, noted.finite.tolist()) if not finite]
+    if broken:
+        raise FloatingPointError(
+            f"{', '.join(broken)} of the batch with the images {noted.image_ids} "
+            f"{'is' if len(broken) == 1 else 'are'} NaN or infinite. {state}. Look at these images "
+            "and their annotations (tools/check_dataset.py); if they are sound, the training "
+            "diverged: go on from the last checkpoint with `--resume` and a lower learning rate, "
+            "and with bfloat16 in place of float16."
+        )
+
+
+@not_compiled
+def check_images(inputs: Tensor, samples: Sequence[Any]) -> None:
+    """Raise a ValueError that names the images which hold NaN or infinity; on the CPU only.
+
+    Those would pass into the running statistics of batch norm. For other devices, which would have
+    to be waited for, :class:`BottomupPackInputs` looks at each picture in the data loader.
+
+    Args:
+        inputs: (B, 3, H, W).
+        samples: Their data samples.
+    """
+    # a sum is NaN or infinite where anything in it is, and takes one pass without a copy
+    if inputs.device.type != "cpu" or inputs.sum().isfinite():
+        return
+    finite = inputs.flatten(1).isfinite().all(dim=1).tolist()
+    broken = [sample.get("img_id") for sample, good in zip(samples, finite) if not good]
+    if broken:
+        raise ValueError(
+            f"The images {broken} hold NaN or infinity after the data preprocessor. Look for the "
+            "transform that makes it, and at its `mean` and `std`."
+        )
+
+
+def check_weights(state_dict: Mapping[str, Tensor], prefix: str = "") -> None:
+    """Raise a ValueError if weights that are to be loaded hold NaN or infinity.
+
+    Args:
+        state_dict: What is to be loaded.
+        prefix: What the names of the weights begin with.
+    """
+    broken = [
+        name
+        for name, value in state_dict.items()
+        if name.startswith(prefix) and value.is_floating_point() and not value.isfinite().all()
+    ]
+    if broken:
+        raise ValueError(
+            f"The checkpoint holds NaN or infinity in {len(broken)} tensors, first {broken[0]}: "
+            "the training that made it had diverged. Use an earlier one."
+        )
