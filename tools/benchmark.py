@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 import mmpose
 import numpy as np
 import torch
-from benchmark_maps import aggregated_maps, our_codec
+from benchmark_maps import aggregated_maps, hard_maps, our_codec
 from benchmark_row import Row
 from benchmark_rows import (
     ROWS,
@@ -36,7 +36,7 @@ from mmengine.registry import init_default_scope
 import swahr_mmpose
 
 #: What is measured without a counterpart.
-EXTRAS = ("scaling", "profile")
+EXTRAS = ("scaling", "hard", "profile")
 
 #: The official schedule: epochs, pictures of train2017 with people, pictures in a step of 8 GPUs.
 EPOCHS, COCO_PICTURES, TOTAL_BATCH = 300, 64115, 80
@@ -121,7 +121,7 @@ def scaling(repeats: int, plot: Path | None) -> list[str]:
     codec = our_codec(512)
     people = {
         num_people: 1e3 * median_time(codec, aggregated_maps(640, num_people), repeats)
-        for num_people in (1, 5, 15, 30, 60)
+        for num_people in (1, 5, 15, 30, 60, 200)
     }
     sizes = {
         size: 1e3 * median_time(codec, aggregated_maps(size, 10), max(3, repeats // 4))
@@ -137,6 +137,17 @@ def scaling(repeats: int, plot: Path | None) -> list[str]:
     lines += ["", "| multi-scale test, size at scale 1 | peak memory, MiB | per megapixel |"]
     lines += ["|---|---|---|"]
     lines += [f"| {n} | {mib:.0f} | {mib / (n**2 / 1e6):.0f} |" for n, mib in memory.items()]
+    return lines
+
+
+def hard(repeats: int) -> list[str]:
+    """Decode time of maps on which every pixel may be somebody."""
+    lines = ["", "| decode 640×640, maps of | people | ms |", "|---|---|---|"]
+    codec = our_codec(512)
+    for name, maps in hard_maps(640):
+        people = len(codec.batch_decode(*maps)[0][0])
+        milliseconds = 1e3 * median_time(codec, maps, max(3, repeats // 4))
+        lines.append(f"| {name} | {people} | {milliseconds:.0f} |")
     return lines
 
 
@@ -245,6 +256,8 @@ def main(argv: list[str] | None = None) -> None:
         lines += ["", f"Bytes of one picture's targets: {small:,} instead of {large:,}."]
     if "scaling" in chosen:
         lines += scaling(args.repeats, args.plot)
+    if "hard" in chosen:
+        lines += hard(args.repeats)
     if "profile" in chosen:
         lines += profile(args.device)
     if args.device == "cpu":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -61,3 +62,16 @@ def sees_people(model: Any, num_people: int, device: str) -> None:
     decoder = model.head.decoder
     decode = decoder.batch_decode
     decoder.batch_decode = lambda *_, **__: decode(*maps)
+
+
+def hard_maps(size: int) -> Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor]]]:
+    """Maps that no trained network gives, by name: hundreds of people who are none."""
+    rng = np.random.default_rng(0)
+    noise = torch.from_numpy(rng.random((1, K, size, size), np.float32))
+    tags = torch.from_numpy(rng.standard_normal((1, 2 * K, size, size), np.float32))
+    yield "noise, tags of spread 1", (noise, tags)
+    yield "noise, tags of spread 100", (noise, 100 * tags)
+    yield "noise up to 10, tags of spread 100", (10 * noise, 100 * tags)
+    yield "noise on a bias of 0.3", (0.3 + 0.05 * noise, 50 * tags)
+    yield "saturated, tags of spread 100", (torch.ones_like(noise), 100 * tags)
+    yield "single pixels, tags of spread 3000", (0.5 * (noise > 0.999).float(), 3000 * tags)

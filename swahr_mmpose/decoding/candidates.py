@@ -8,6 +8,9 @@ import numpy as np
 
 from .options import DecodeOptions
 
+#: From this share of pixels over the threshold on, looking at all of them is faster.
+_MANY = 0.2
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -29,7 +32,7 @@ def find_candidates(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptio
     """The ``options.topk`` highest local maxima of each heatmap over ``options.keypoint_thr``.
 
     A pixel is a local maximum if none in its window is higher; of equal ones all are. Only pixels
-    over the threshold are looked at, which are a few hundredths of the maps.
+    over the threshold are looked at where they are few, and they mostly are a few hundredths.
 
     Args:
         heatmaps: (K, H, W) float32.
@@ -39,17 +42,42 @@ def find_candidates(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptio
     num_keypoints, h, w = heatmaps.shape
     flat = heatmaps.reshape(-1)
     over = np.flatnonzero(flat > np.float32(options.keypoint_thr))
-    peaks = _local_maxima(flat, over, (h, w), options.nms_kernel)
+    if len(over) > _MANY * len(flat):
+        peaks = _peaks_everywhere(heatmaps, options)
+    else:
+        peaks = _local_maxima(flat, over, (h, w), options.nms_kernel)
     bounds = np.searchsorted(peaks, np.arange(num_keypoints + 1) * h * w)
     by_pixel = tags.reshape(len(tags), -1)
     candidates = Candidates([], [], [])
     for k in range(num_keypoints):
         own = peaks[bounds[k] : bounds[k + 1]]
-        own = own[np.argsort(-flat[own], kind="stable")[: options.topk]]
+        own = own[_highest(flat[own], options.topk)]
         candidates.locations.append(np.stack([own % w, own // w % h], axis=-1))
         candidates.scores.append(flat[own])
         candidates.tags.append(np.ascontiguousarray(by_pixel[:, own].T))
     return candidates
+
+
+def _highest(values: np.ndarray, most: int) -> np.ndarray:
+    """The indices of the highest values, highest first, equal ones in their order."""
+    if len(values) > most:
+        least = np.partition(values, -most)[-most]
+        over, equal = np.flatnonzero(values > least), np.flatnonzero(values == least)
+        highest = np.sort(np.concatenate([over, equal[: most - len(over)]]))
+    else:
+        highest = np.arange(len(values))
+    ranked: np.ndarray = highest[np.argsort(-values[highest], kind="stable")]
+    return ranked
+
+
+def _peaks_everywhere(heatmaps: np.ndarray, options: DecodeOptions) -> np.ndarray:
+    """Indices of the local maxima over the threshold, by looking at all pixels."""
+    # imported here: maps of this kind are rare, and SciPy is slow to import
+    from scipy.ndimage import maximum_filter
+
+    size = (1, options.nms_kernel, options.nms_kernel)
+    maxima = maximum_filter(heatmaps, size=size, mode="nearest")
+    return np.flatnonzero((heatmaps == maxima) & (heatmaps > np.float32(options.keypoint_thr)))
 
 
 def _local_maxima(

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from .tag_search import best_place, best_places, tag_distance
+
 #: Missing keypoints are looked for among these shares of the pixels, the highest ones, in turn.
 _SHARES = (1 / 1024, 1 / 64, 1 / 8)
 
@@ -14,6 +16,12 @@ _SAMPLED = 61
 
 #: Pixels times people that are compared at a time: bounds the memory.
 _CHUNK = 1 << 18
+
+#: So many are compared at most before pixels are put in order instead.
+_MOST_PAIRS = 1 << 21
+
+#: Up to so many people, looking at all pixels is faster than putting them in order.
+_FEW = 8
 
 
 def quarter_offset(heatmaps: np.ndarray, k: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -111,16 +119,19 @@ def _best_pixels(heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndar
     best = np.full(len(means), -1)
     for pixels, values in _highest_first(heatmap):
         missing = np.flatnonzero(best < 0)
-        if not len(missing):
+        if not len(missing) or len(missing) * len(pixels) > _MOST_PAIRS:
             break
         own_tags = [tag.take(pixels) for tag in tags]
         for own in np.array_split(missing, -(-len(missing) * len(pixels) // _CHUNK) or 1):
-            near = _distance(own_tags, means[own, :, None]) <= 0.5
+            near = tag_distance(own_tags, means[own].T[..., None]) <= 0.5
             first = np.where(near, values, -np.inf).argmax(axis=1)
             best[own] = np.where(near.any(axis=1), pixels[first], -1)
-    _prefer_higher(best, heatmap, tags, means)
-    for person in np.flatnonzero(best < 0):
-        best[person] = np.argmax(heatmap - np.round(_distance(tags, means[[person], :, None])[0]))
+    outweighed = (best >= 0) & (heatmap[best] + 1 < heatmap.max())
+    missing = np.flatnonzero((best < 0) | outweighed)
+    if len(missing) > _FEW:
+        best[missing] = best_places(heatmap, tags, means[missing])
+    else:
+        best[missing] = [best_place(heatmap, tags, mean) for mean in means[missing]]
     return best
 
 
@@ -147,26 +158,3 @@ def _over(values: np.ndarray, bound: float, count: int) -> np.ndarray:
         return over
     equal = np.flatnonzero(values == bound)[: count - len(over)]
     return np.sort(np.concatenate([over, equal]))
-
-
-def _prefer_higher(
-    best: np.ndarray, heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndarray
-) -> None:
-    """Replace places in ``best`` (M,) by pixels that are higher by more than their distance."""
-    found = np.flatnonzero(best >= 0)
-    values = heatmap[best[found]]
-    outweighed = values + 1 < heatmap.max()
-    for person, value in zip(found[outweighed], values[outweighed]):
-        rivals = np.flatnonzero(heatmap > value + 1)
-        distances = _distance([tag[rivals] for tag in tags], means[[person], :, None])[0]
-        scored = heatmap[rivals] - np.round(distances)
-        if scored.max() > value:
-            best[person] = rivals[scored.argmax()]
-
-
-def _distance(tags: Sequence[np.ndarray], means: np.ndarray) -> np.ndarray:
-    """Euclidean distances of tags, L of (N,), to means (M, L, 1): (M, N)."""
-    squared = (tags[0] - means[:, 0]) ** 2
-    for index in range(1, len(tags)):
-        squared += (tags[index] - means[:, index]) ** 2
-    return np.sqrt(squared)

@@ -203,3 +203,47 @@ def test_missing_keypoints_are_filled_where_the_definition_says():
             pixel = int(py), int(px)
             assert scored[pixel] == scored.max(), case
             assert score == heatmaps[1][pixel], case
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3, 1.0], ids=["few", "noise", "plateau"])
+def test_missing_keypoints_of_many_people_are_filled_where_the_definition_says(level):
+    """Hundreds of people whose tags no pixel has, on maps that leave nothing to tell apart."""
+    rng = np.random.default_rng(0)
+    size = 200
+    heatmaps = np.full((2, size, size), level, np.float32)
+    heatmaps += np.float32(1 - level) * (rng.random((2, size, size)) > 0.99)
+    heatmaps[1] *= rng.choice([0.5, 1, 3])
+    tags = (rng.standard_normal((2, 2, size, size)) * 40).astype(np.float32)
+    people = np.zeros((400, 2, 3), np.float32)
+    x, y = rng.integers(size, size=(2, len(people)))
+    people[:, 0] = np.stack([x, y, np.ones(len(people))], axis=-1)
+    filled = fill_missing_keypoints(people, heatmaps, tags)[:, 1]
+    for (px, py, score), mean in zip(filled, tags[:, 0, y, x].T):
+        squared = sum((tag - own) ** 2 for tag, own in zip(tags[:, 1], mean))
+        pixel = np.argmax(heatmaps[1] - np.round(np.sqrt(squared)))  # the first of equal ones
+        if heatmaps[1].flat[pixel] > 0:
+            assert (int(py), int(px)) == np.unravel_index(pixel, (size, size))
+            assert score == heatmaps[1].flat[pixel]
+        else:
+            assert score == 0
+
+
+@pytest.mark.parametrize("high", [0.02, 0.5, 1.0])
+@pytest.mark.parametrize("values", [4, 1000])
+def test_candidates_are_the_highest_local_maxima(high, values):
+    """However many pixels are over the threshold, and however many of them are equal."""
+    rng = np.random.default_rng(0)
+    heatmaps = rng.integers(1, values + 1, (3, 40, 30)) / values
+    heatmaps = np.where(rng.random(heatmaps.shape) < high, heatmaps, 0.05).astype(np.float32)
+    tags = rng.random((1, 3, 40, 30)).astype(np.float32)
+    candidates = find_candidates(heatmaps, tags, DecodeOptions(topk=30, nms_kernel=3))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), mode="edge"), (3, 3), axis=(1, 2)
+    )
+    peaks = (heatmaps == windows.max(axis=(3, 4))) & (heatmaps > 0.1)
+    for k in range(3):
+        y, x = np.nonzero(peaks[k])
+        best = np.argsort(-heatmaps[k, y, x], kind="stable")[:30]
+        expected = np.stack([x, y], axis=-1)[best]
+        np.testing.assert_array_equal(candidates.locations[k], expected)
+        np.testing.assert_array_equal(candidates.tags[k][:, 0], tags[0, k, y[best], x[best]])
