@@ -105,11 +105,12 @@ def main(argv: list[str] | None = None) -> int:
         number = min(args.num, len(dataset))
         chosen = np.sort(np.random.choice(len(dataset), number, replace=False))
         args.out.mkdir(parents=True, exist_ok=True)
-        for index in tqdm(chosen.tolist(), unit="picture"):
-            packed = dataset[index]
-            picture = drawn(packed, dataset.metainfo["skeleton_links"])
-            name = f"{index:06d}_{Path(packed['data_samples'].img_path).stem}.png"
-            cv2.imwrite(str(args.out / name), picture[..., ::-1])
+        with tqdm(chosen.tolist(), unit="picture") as bar:
+            for index in bar:
+                packed = dataset[index]
+                picture = drawn(packed, dataset.metainfo["skeleton_links"])
+                name = f"{index:06d}_{Path(packed['data_samples'].img_path).stem}.png"
+                cv2.imwrite(str(args.out / name), picture[..., ::-1])
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
