@@ -1,8 +1,9 @@
 """The tiny config made so small that an iteration takes tens of milliseconds."""
 
+import itertools
 import json
+from unittest import mock
 
-import mmengine.config.config
 import torch
 from mmengine.runner import Runner
 
@@ -10,6 +11,9 @@ from .helpers import load_config
 
 #: Of the input, in pixels; both sides.
 SIZE = 64
+
+#: MMEngine wants names of their own for the runners of a process, and for their logs.
+_numbers = itertools.count()
 
 
 def micro_config(data, work_dir, iterations=4):
@@ -37,6 +41,7 @@ def micro_config(data, work_dir, iterations=4):
     config.default_hooks.checkpoint.interval = config.default_hooks.logger.interval = 1
     config.log_processor.window_size = 1
     config.work_dir = str(work_dir)
+    config.experiment_name = config.visualizer.name = f"micro_{next(_numbers)}"
     return config
 
 
@@ -52,9 +57,9 @@ def train(config):
     """Train with MMEngine's runner, which is returned."""
     torch.set_num_threads(1)
     # every checkpoint holds the config, and laying its text out takes longer than an iteration
-    mmengine.config.config.FormatCode = lambda text, **_: (text, True)
-    runner = Runner.from_cfg(config)
-    runner.train()
+    with mock.patch("mmengine.config.config.FormatCode", lambda text, **_: (text, True)):
+        runner = Runner.from_cfg(config)
+        runner.train()
     return runner
 
 

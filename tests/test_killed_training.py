@@ -4,7 +4,9 @@ import contextlib
 import multiprocessing
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -13,6 +15,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmpose.registry import HOOKS
 
 from swahr_mmpose.loading import read_checkpoint
 
@@ -138,6 +142,87 @@ def test_a_training_that_is_killed_again_and_again_is_the_same(synthetic_data, t
     )
     for part in ("state_dict", "optimizer", "param_schedulers"):
         assert_same(whole[part], killed[part])
+
+
+def short_of_space(folder):
+    """Commands, before one's own, that leave room in a folder for less than a checkpoint.
+
+    A small file system of its own where the system lets us mount one, which Linux does in a
+    namespace; else a limit on the size of files.
+    """
+    used = sum(path.stat().st_size for path in folder.rglob("*"))
+    room = min(path.stat().st_size for path in folder.glob("*.pth")) // 2
+    copy = folder.with_name("copy")
+    mount = f"cp -r {folder} {copy} && mount -t tmpfs -o size={used + room} none {folder}"
+    script = f"{mount} && cp -r {copy}/. {folder} && rm -r {copy} && "
+    # what is there afterwards goes back to where it can be seen
+    script += f'{{ "$@"; code=$?; cp -r {folder} {copy}; exit $code; }}'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    if shutil.which("unshare") and subprocess.run([*command, "true"]).returncode == 0:
+        shutil.rmtree(copy)
+        return command, copy
+    shutil.rmtree(copy, ignore_errors=True)
+    return ["sh", "-c", f'ulimit -f {room // 512}; exec "$@"', "sh"], folder
+
+
+def test_a_full_disk_ends_a_training_and_breaks_nothing(synthetic_data, tmp_path):
+    folder = tmp_path / "work"
+    config = micro_config(synthetic_data, folder, iterations=2)
+    train(config)
+    config.train_cfg.max_iters = 4
+    config.dump(tmp_path / "config.py")
+    command, folder = short_of_space(folder)
+    mim = Path(sys.executable).with_name("mim")
+    command += [mim, "train", "mmpose", tmp_path / "config.py", "--resume"]
+    command += ["--work-dir", tmp_path / "work"]
+    result = subprocess.run(
+        [*map(str, command)],
+        cwd=tmp_path,
+        env=dict(os.environ, CUDA_VISIBLE_DEVICES=""),
+        text=True,
+        capture_output=True,
+    )
+    assert result.returncode != 0
+    assert "iter_3.pth' could not be written, and what was saved before is as it was" in (
+        result.stderr
+    )
+    last = (folder / "last_checkpoint").read_text()
+    assert Path(last).name == "iter_2.pth"
+    assert read_checkpoint(folder / "iter_2.pth")["meta"]["iter"] == 2
+    assert sorted(path.name for path in folder.glob("iter_*")) == ["iter_1.pth", "iter_2.pth"]
+
+
+@HOOKS.register_module()
+class NoteInputs(Hook):
+    """Notes a number for the pictures of each step."""
+
+    def __init__(self):
+        self.noted = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.noted.append(sum(image.sum().item() for image in data_batch["inputs"]))
+
+
+def test_a_training_by_epochs_goes_on_with_the_same_augmentation(synthetic_data, tmp_path):
+    """Workers draw something new in each epoch, and what they would have drawn without the stop."""
+    losses, pictures = [], []
+    for name, stops in (("whole", [3]), ("stopped", [2, 3])):
+        for epochs in stops:
+            config = micro_config(synthetic_data, tmp_path / name)
+            config.train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=epochs)
+            config.default_hooks.checkpoint.by_epoch = True
+            config.log_processor.by_epoch = True
+            config.train_dataloader.update(
+                num_workers=2, sampler=dict(type="DefaultSampler", shuffle=False)
+            )
+            config.custom_hooks.append(dict(type="NoteInputs"))
+            config.resume = True
+            (hook,) = (hook for hook in train(config).hooks if isinstance(hook, NoteInputs))
+        losses.append(logged_losses(tmp_path / name))
+        pictures.append(hook.noted)
+    assert len(losses[0]) == len(set(pictures[0])) == 12
+    assert losses[0] == losses[1]
+    assert pictures[0][8:] == pictures[1]
 
 
 def assert_same(one, other):
