@@ -63,6 +63,8 @@ setup(
         "onnx": requirements("onnx"),
         "export": requirements("export"),
         "ray": requirements("ray"),
+        "demo": requirements("demo"),
+        "tracking": requirements("tracking"),
     },
     cmdclass={"build_py": BuildWithResources},
 )

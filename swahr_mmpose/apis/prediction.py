@@ -127,7 +127,7 @@ def predict_pictures(
             batches = batches_of_one_size(usable(), batch_size)
             for names, people in decoded_beside(model, batches):
                 for name, sample in zip(names, people):
-                    results.append(_record(name, sample))
+                    results.append(record_of(name, sample))
                 progress(len(names))
     finally:
         results.close()
@@ -150,7 +150,7 @@ def bring_together(output: Output) -> None:
             merge(output.parts(path), path)
 
 
-def _record(name: str, sample: Any) -> dict[str, Any]:
+def record_of(name: str, sample: Any) -> dict[str, Any]:
     """The line for a picture: thousandths of a pixel, and scores to five digits."""
     height, width = sample.metainfo["ori_shape"][:2]
     people = sample.pred_instances

@@ -1,0 +1,248 @@
+"""A page in the browser to try a network in: drop a picture or a short video, or use the webcam.
+
+Pictures go to this program and nowhere else, and what it writes is removed when it ends. Only this
+machine can open the page, unless --host says otherwise; whoever can open it can use it.
+
+Exits with 0 when it is stopped (Ctrl+C), 1 if it can't start, 2 if an option is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.apis.people_finder import NMS_OFF, PeopleFinder, Wish
+from swahr_mmpose.apis.prediction import record_of
+
+INTRODUCTION = """# Find people
+
+`{network}` on `{device}`. What you drop here is looked at by the machine that serves this page, and
+goes nowhere else."""
+
+JSON_LABEL = "People as JSON"
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--config",
+        default="swahr_tiny_synthetic",
+        help="a config's path, or one of our names (%(default)s, which knows drawn people only)",
+    )
+    parser.add_argument(
+        "--checkpoint", help="path or address of weights; by default those known for the config"
+    )
+    parser.add_argument("--device", default="cpu", help="such as cpu or cuda:0 (%(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to serve at; 0.0.0.0: all (%(default)s)"
+    )
+    parser.add_argument("--port", type=int, default=7860, help="(%(default)s)")
+    parser.add_argument(
+        "--max-frames", type=int, default=300, help="most frames of a video (%(default)s)"
+    )
+    args = parser.parse_args(argv)
+    if args.max_frames < 1:
+        parser.error(f"--max-frames must be at least 1, but is {args.max_frames}")
+    return args
+
+
+def count_of(people: list[Any]) -> str:
+    """How many there are, in words."""
+    return "1 person" if len(people) == 1 else f"{len(people)} people"
+
+
+def write_json(record: dict[str, Any]) -> str:
+    """Path of a new file with a record."""
+    path = Path(tempfile.mkdtemp()) / "people.json"
+    path.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    return str(path)
+
+
+def look_at_picture(finder: PeopleFinder, image: np.ndarray, wish: Wish) -> tuple[Any, str, str]:
+    """The picture (H, W, 3), red, green, blue, drawn; a line about it; and a file of its people."""
+    picture = np.ascontiguousarray(image[..., ::-1])
+    sample = finder.find(picture, wish)
+    record = record_of("picture", sample)
+    drawn = finder.draw(picture, sample, wish)[..., ::-1]
+    return drawn, f"**{count_of(record['people'])}**", write_json(record)
+
+
+def look_at_video(
+    finder: PeopleFinder, source: str, wish: Wish, max_frames: int
+) -> Iterator[tuple[str | None, str, str | None]]:
+    """Path of the drawn video, a line about it, and a file of its people: None until the end."""
+    drawn = Path(tempfile.mkdtemp()) / "people.webm"
+    frames = []
+    for frame in finder.find_in_video(Path(source), drawn, wish, max_frames):
+        frames.append(frame)
+        yield None, f"{len(frames)} frames…", None
+    most = max(frames, key=lambda frame: len(frame["people"]))
+    line = f"**At most {count_of(most['people'])}** in {len(frames)} frames."
+    if len(frames) == max_frames:
+        line += f" Longer videos are cut off there (`--max-frames {max_frames}`)."
+    yield str(drawn), line, write_json(dict(file=Path(source).name, frames=frames))
+
+
+def picture_input(**options: Any) -> Any:
+    """A ``gradio.Image`` that says so where a file is no picture."""
+    import gradio as gr
+
+    class Picture(gr.Image):
+        is_template = True  # looks like its parent
+
+        def preprocess(self, payload: Any) -> Any:
+            try:
+                return super().preprocess(payload)
+            # readers of pictures raise errors of many kinds
+            except Exception as error:
+                message = "This file is no picture that can be read."
+                raise gr.Error(message, print_exception=False) from error
+
+    return Picture(type="numpy", **options)
+
+
+def actions(finder: PeopleFinder, max_frames: int) -> tuple[Any, Any]:
+    """What the page does with a picture, and with a video."""
+    import gradio as gr
+
+    # on the page, not in the terminal
+    shown = functools.partial(gr.Error, print_exception=False)
+
+    def downloadable(path: str | None) -> Any:
+        return gr.DownloadButton(JSON_LABEL, value=path, interactive=path is not None)
+
+    def find_in_picture(image: np.ndarray | None, *wish: Any) -> Any:
+        if image is None:
+            return None, "", downloadable(None)
+        try:
+            drawn, line, path = look_at_picture(finder, image, Wish(*wish))
+        except ValueError as error:
+            raise shown(str(error)) from error
+        return drawn, line, downloadable(path)
+
+    def find_in_video(source: str | None, *wish: Any) -> Iterator[Any]:
+        if source is None:
+            raise shown("Drop a video first.")
+        try:
+            for drawn, line, path in look_at_video(finder, source, Wish(*wish), max_frames):
+                yield drawn, line, downloadable(path)
+        except (OSError, ValueError) as error:
+            raise shown(str(error)) from error
+
+    return find_in_picture, find_in_video
+
+
+def build_page(finder: PeopleFinder, introduction: str, max_frames: int) -> Any:
+    """The page, as ``gradio.Blocks``."""
+    import gradio as gr
+
+    find_in_picture, find_in_video = actions(finder, max_frames)
+    page = gr.Blocks(title="Find people", analytics_enabled=False, delete_cache=(600, 3600))
+    slider = functools.partial(gr.Slider, step=0.01, min_width=200)
+    with page:
+        gr.Markdown(introduction)
+        with gr.Row():
+            wish = [
+                slider(0, 0.95, 0.2, label="Least person score", elem_id="min_score"),
+                slider(0.05, NMS_OFF, 0.9, label="Pose NMS (OKS; 1: off)", elem_id="nms_thr"),
+                slider(0, 0.95, 0.2, label="Least keypoint score", elem_id="keypoint_thr"),
+            ]
+        wish.append(gr.Radio(list(finder.views), value=finder.views[0], label="Show"))
+        with gr.Tab("Picture"), gr.Row():
+            picture = picture_input(label="Picture", elem_id="picture", buttons=[])
+            with gr.Column():
+                drawn = gr.Image(
+                    label="Result",
+                    elem_id="drawn",
+                    format="png",
+                    buttons=["download", "fullscreen"],
+                )
+                line = gr.Markdown(elem_id="line")
+                people = gr.DownloadButton(JSON_LABEL, interactive=False, elem_id="json")
+        with gr.Tab("Video"), gr.Row():
+            with gr.Column():
+                video = gr.Video(label="Video", elem_id="video", buttons=[])
+                start = gr.Button("Find people", variant="primary", elem_id="start")
+            with gr.Column():
+                drawn_video = gr.Video(label="Result", elem_id="drawn_video", buttons=[])
+                video_line = gr.Markdown(elem_id="video_line")
+                frames = gr.DownloadButton(JSON_LABEL, interactive=False, elem_id="video_json")
+        gr.on(
+            [picture.change, *(one.change for one in wish)],
+            find_in_picture,
+            [picture, *wish],
+            [drawn, line, people],
+            # while a slider is drawn, its last place counts
+            trigger_mode="always_last",
+            show_progress="minimal",
+            api_visibility="private",
+        )
+        start.click(
+            find_in_video,
+            [video, *wish],
+            [drawn_video, video_line, frames],
+            show_progress="hidden",
+            api_visibility="private",
+        )
+    return page
+
+
+def serve(args: argparse.Namespace) -> None:
+    """Serve the page until the program is interrupted."""
+    inferencer = BottomupInferencer(args.config, args.checkpoint, device=args.device)
+    introduction = INTRODUCTION.format(network=Path(args.config).stem, device=args.device)
+    page = build_page(PeopleFinder(inferencer), introduction, args.max_frames)
+    # videos take turns frame by frame
+    page.queue(default_concurrency_limit=8)
+    page.launch(
+        server_name=args.host,
+        server_port=args.port,
+        share=False,
+        quiet=True,
+        show_error=True,
+        prevent_thread_lock=True,
+        ssr_mode=False,
+        run_history=False,
+        footer_links=[],
+        max_file_size="100mb",
+    )
+    print(f"The page is at http://{args.host}:{args.port}. Ctrl+C stops it.", flush=True)
+    page.block_thread()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve; 0 when stopped, 1 if it can't start."""
+    args = parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="swahr_webdemo_") as folder:
+        tempfile.tempdir = folder  # all that the page writes
+        os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False")
+        try:
+            serve(args)
+        except ModuleNotFoundError as error:
+            if error.name != "gradio":
+                raise
+            print("error: Install Gradio: pip install 'swahr_mmpose[demo]'", file=sys.stderr)
+            return 1
+        except (OSError, TypeError, ValueError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
