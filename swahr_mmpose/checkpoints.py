@@ -43,8 +43,18 @@ def check_fits(
         for name, value in needed.items()
         if name in state_dict and state_dict[name].shape != value.shape
     ]
+    integers = [
+        name
+        for name, value in needed.items()
+        if name in state_dict and value.is_floating_point() != state_dict[name].is_floating_point()
+    ]
     problems = [f"{len(missing)} weights are missing, first {missing[0]}"] if missing else []
     problems += [f"{len(others)} have another shape, first {others[0]}"] if others else []
+    if integers:
+        problems.append(
+            f"{len(integers)} are of another kind, first {integers[0]}, "
+            f"{state_dict[integers[0]].dtype} instead of {needed[integers[0]].dtype}"
+        )
     if problems:
         raise RuntimeError(
             f"The checkpoint is of another model: {'; '.join(problems)}. "

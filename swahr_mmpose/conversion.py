@@ -18,6 +18,7 @@ from torch import Tensor
 from .checkpoints import TRAINING_BRANCHES
 from .foreign_layouts import ConversionError, identify, rename
 from .loading import CheckpointError, read_checkpoint, state_dict_of
+from .models.finite_losses import check_weights
 from .paths import find_config
 
 #: What an ImageNet classifier has beyond the backbone of a pose network.
@@ -50,7 +51,7 @@ def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> 
 
     Raises:
         ConversionError: If the source is not recognised, lacks something, has something that
-            belongs nowhere, or differs in shape.
+            belongs nowhere, differs in shape or kind, or is not finite.
     """
     kind = identify(source)
     renamed: dict[str, Tensor] = {}
@@ -66,13 +67,17 @@ def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> 
     problems = [
         *_list("not expected by the config", unknown),
         *_list("missing in the checkpoint", _missing(renamed, target, kind)),
-        *_list("of another shape", _shape_differences(renamed, target)),
+        *_list("of another shape or kind", _differences(renamed, target)),
     ]
     if problems:
         raise ConversionError(
             f"The checkpoint ({kind}) does not fit the config: {'; '.join(problems)}. Use the "
             "config of the same method, width and dataset."
         )
+    try:
+        check_weights(renamed)
+    except ValueError as error:
+        raise ConversionError(str(error)) from error
     return Converted(kind, renamed, dropped)
 
 
@@ -91,12 +96,19 @@ def _missing(renamed: dict[str, Tensor], target: dict[str, Tensor], kind: str) -
     return missing
 
 
-def _shape_differences(renamed: dict[str, Tensor], target: dict[str, Tensor]) -> list[str]:
-    return [
+def _differences(renamed: dict[str, Tensor], target: dict[str, Tensor]) -> list[str]:
+    """Weights that would not fit into the target's, or that are integers where it has fractions."""
+    shapes = [
         f"{key} {tuple(value.shape)} instead of {tuple(target[key].shape)}"
         for key, value in renamed.items()
         if value.shape != target[key].shape
     ]
+    kinds = [
+        f"{key} {value.dtype} instead of {target[key].dtype}"
+        for key, value in renamed.items()
+        if value.is_floating_point() != target[key].is_floating_point()
+    ]
+    return shapes + kinds
 
 
 def _list(problem: str, keys: list[str], most: int = 3) -> list[str]:

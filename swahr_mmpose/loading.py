@@ -177,7 +177,8 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If the file is damaged, no checkpoint, or holds what could run code.
+        CheckpointError: If the file is damaged, no checkpoint, holds what could run code, or
+            weights that can't be copied into a network.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -187,7 +188,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
         # our check in place of torch's, which does not know MMEngine's types
         options = dict(weights_only=False, pickle_module=_PICKLE)
     try:
-        return torch.load(str(path), map_location=map_location, **options)
+        content = torch.load(str(path), map_location=map_location, **options)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"'{path}' can't be read as a checkpoint of tensors. It holds objects other than "
@@ -200,6 +201,33 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
             f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
             f"another kind ({type(error).__name__})."
         ) from error
+    weights = content.get("state_dict") if isinstance(content, dict) else None
+    _check_weights(weights if isinstance(weights, dict) else {}, path)
+    return content
+
+
+def _check_weights(weights: dict[Any, Any], name: str | Path) -> None:
+    """Raise for weights that loading would leave out, or copy as something else, in silence."""
+    for key, value in weights.items():
+        problem = _what_is_wrong_with(value)
+        if problem and not str(key).endswith("_extra_state"):
+            raise CheckpointError(
+                f"'{name}' has the weight '{key}', which {problem}. Save the `state_dict` of the "
+                "trained network, dense and in floating point, and load that."
+            )
+
+
+def _what_is_wrong_with(value: Any) -> str | None:
+    """Why a network can't use a weight, or None if it can."""
+    if not isinstance(value, torch.Tensor):
+        return f"is no tensor but {type(value).__name__}"
+    if value.is_meta:
+        return "holds no numbers: it was saved from the meta device"
+    if value.layout != torch.strided:
+        return f"is sparse ({value.layout})"
+    if value.is_complex() or value.is_quantized:
+        return f"is of the type {value.dtype}"
+    return None
 
 
 def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
@@ -215,6 +243,7 @@ def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
     state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
         raise CheckpointError(f"'{name}' holds no state dict: a dict of names to tensors.")
+    _check_weights(state_dict, name)
     wrapper = "module."
     return {
         key[len(wrapper) :] if key.startswith(wrapper) else key: value

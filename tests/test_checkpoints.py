@@ -15,6 +15,7 @@ from mmpose.apis import init_model
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.download import DownloadError, download
 from swahr_mmpose.loading import CheckpointError, allow_mmengine_checkpoints, read_checkpoint
+from swahr_mmpose.model_zoo import weights_of
 
 from .helpers import CONFIGS, build_model, evaluation_config, load_config
 
@@ -239,3 +240,38 @@ def test_a_cache_that_can_not_be_written_is_named(server, tmp_path, monkeypatch)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
     with pytest.raises(DownloadError, match="set the environment variable TORCH_HOME to a folder"):
         download(f"{address}/a.pth")
+
+
+@pytest.fixture(scope="module")
+def tiny_weights():
+    return read_checkpoint(weights_of("swahr_tiny_synthetic"))
+
+
+UNUSABLE = {
+    "sparse": (lambda weight: weight.to_sparse(), "is sparse"),
+    "on the meta device": (lambda weight: weight.to("meta"), "holds no numbers"),
+    "complex": (lambda weight: weight.to(torch.complex64), "is of the type torch.complex64"),
+    "text": (lambda weight: "0.5", "is no tensor but str"),
+    "a number": (lambda weight: 0.5, "is no tensor but float"),
+    "integers": (lambda weight: weight.to(torch.int8), "torch.int8 instead of torch.float32"),
+    "not finite": (lambda weight: weight * float("nan"), "NaN"),
+}
+
+
+# torch warns of every sparse tensor that it reads
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+@pytest.mark.parametrize(
+    ("kind", "door"),
+    [*((kind, by_init_model) for kind in UNUSABLE), ("text", by_load_from), ("text", by_resume)],
+)
+def test_weights_that_no_network_can_use_are_named(
+    synthetic_data, tmp_path, tiny_weights, kind, door
+):
+    """Loading would leave them out, or copy them as something else, without a word."""
+    change, message = UNUSABLE[kind]
+    name = "backbone.conv1.weight"
+    weights = {**tiny_weights["state_dict"], name: change(tiny_weights["state_dict"][name])}
+    torch.save(dict(tiny_weights, state_dict=weights), tmp_path / "odd.pth")
+    with pytest.raises((RuntimeError, ValueError), match=message) as error:
+        door(str(tmp_path / "odd.pth"), synthetic_data, tmp_path)
+    assert name in str(error.value)

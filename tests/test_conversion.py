@@ -156,11 +156,17 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+# torch warns of every sparse tensor that it reads
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 @pytest.mark.parametrize(
     ("change", "config", "message"),
     [
-        (lambda s: s, "swahr_hrnet_w48_coco", "of another shape: .*instead of.*Use the config"),
-        (lambda s: s, "swahr_hrnet_w32_crowdpose", "of another shape: head.final_layers"),
+        (
+            lambda s: s,
+            "swahr_hrnet_w48_coco",
+            "of another shape or kind: .*instead of.*Use the config",
+        ),
+        (lambda s: s, "swahr_hrnet_w32_crowdpose", "of another shape or kind: head.final_layers"),
         (
             lambda s: {k: v for k, v in s.items() if not k.startswith("conv_scale_layers.1.")},
             "swahr_hrnet_w32_coco",
@@ -178,6 +184,21 @@ def truncated(path):
             "needs no conversion",
         ),
         (lambda s: dict(epoch=1), "swahr_hrnet_w32_coco", "holds no state dict"),
+        (
+            lambda s: {**s, "conv1.weight": s["conv1.weight"].to_sparse()},
+            "swahr_hrnet_w32_coco",
+            "the weight 'conv1.weight', which is sparse",
+        ),
+        (
+            lambda s: {**s, "conv1.weight": s["conv1.weight"].char()},
+            "swahr_hrnet_w32_coco",
+            "conv1.weight torch.int8 instead of torch.float32",
+        ),
+        (
+            lambda s: {**s, "conv1.weight": s["conv1.weight"] / 0},
+            "swahr_hrnet_w32_coco",
+            "NaN or infinity in 1 tensors, first backbone.conv1.weight",
+        ),
     ],
 )
 def test_wrong_checkpoints_are_named_and_write_nothing(official, tmp_path, change, config, message):
@@ -196,9 +217,10 @@ def test_damaged_and_dangerous_files_are_named(tmp_path, capsys):
     damaged = save(dict(weight=torch.zeros(1000)), tmp_path / "damaged.pth")
     truncated(damaged)
     dangerous = save(dict(state_dict=Dangerous()), tmp_path / "dangerous.pth")
+    (tmp_path / "empty.pth").touch()
     text = tmp_path / "text.pth"
     text.write_text("this is no checkpoint")
-    for path in (damaged, dangerous, text):
+    for path in (damaged, dangerous, text, tmp_path / "empty.pth"):
         with pytest.raises(ConversionError, match="can't be read as a checkpoint") as caught:
             convert_checkpoint(path, tmp_path / "out.pth", W32)
         # torch's message advises to switch the check off
