@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
@@ -65,9 +65,9 @@ def check_content(
             what = f"`keypoints` is {shown(people.get('keypoints'))}"
             problems = [*problems, Problem(f"category {people.get('id')}", what, mend, False)]
         return Findings(problems, content, content)
-    own_id, mends = people.get("id"), content
-    if problems:
-        mends, _ = with_people_first(content, people)
+    mended = with_people_first(content, people) if problems else content
+    problems = [*problems, *_check_other_categories(content["categories"])]
+    categories = [entry for entry in mended["categories"] if is_id(entry.get("id"))]
     images, mended_images, found = _check_images(content, folder, looked_at)
     problems = [*problems, *found]
 
@@ -75,8 +75,8 @@ def check_content(
     expected = Expected(
         sizes=sizes,
         unusable=frozenset(_ids(content["images"])) - frozenset(sizes),
-        people=own_id,
-        others=frozenset(_ids(content["categories"])) - {own_id},
+        people=people["id"],
+        others=frozenset(_ids(content["categories"])) - {people["id"]},
         fields=fields,
         needs_area=needs_area,
     )
@@ -84,11 +84,16 @@ def check_content(
     usable_ids = set(_ids(images))
     annotations = [entry for entry in annotations if entry["image_id"] in usable_ids]
     problems += found + _check_file(content, people, expected, mended_annotations, needs_people)
-    if mends is not content:
+    if mended is not content:
         mended_annotations = [dict(entry, category_id=1) for entry in mended_annotations]
     return Findings(
         problems,
-        mended=dict(mends, images=mended_images, annotations=mended_annotations),
+        mended=dict(
+            mended,
+            images=mended_images,
+            annotations=mended_annotations,
+            categories=categories,
+        ),
         usable=dict(content, images=images, annotations=annotations, categories=[people]),
     )
 
@@ -104,6 +109,14 @@ def _fields_of(content: dict[str, Any], people: dict[str, Any] | None) -> dict[s
         return {}
     whole_body = any("foot_kpts" in annotation for annotation in content["annotations"])
     return {**(WHOLE_BODY_FIELDS if whole_body else {}), "keypoints": len(names)}
+
+
+def _check_other_categories(categories: list[dict[str, Any]]) -> Iterator[Problem]:
+    for entry in categories:
+        if not is_id(entry.get("id")):
+            what = f"`id` is {shown(entry.get('id'))}, and not a whole number"
+            where = f"category {shown(entry.get('name'))}"
+            yield Problem(where, what, "Left out", stops=False)
 
 
 def _check_images(

@@ -24,20 +24,21 @@ def people_category(
     (people,) = candidates
     own = people.get("id")
     where = f"category {shown(own)}"
+    name = shown(people.get("name"))
+    if not is_id(own):
+        what = f"`id` of {name} is {shown(own)}, and not a whole number"
+        return None, [Problem(where, what, "Give it one, in its annotations too", False)]
     if sum(entry.get("id") == own for entry in categories) > 1:
-        what = f"`id` of {shown(people.get('name'))} is that of others too"
+        what = f"`id` of {name} is that of others too"
         return None, [Problem(where, what, "Give each category its own", False)]
-    if is_id(own) and own == 1:
+    if own == 1:
         return people, []
-    what = f"`id` of {shown(people.get('name'))} is {shown(own)}, and other tools ask for 1"
-    mend = "Set to 1, in its annotations too"
-    return people, [Problem(where, what, mend, stops=not is_id(own))]
+    what = f"`id` of {name} is {own}, and other tools ask for 1"
+    return people, [Problem(where, what, "Set to 1, in its annotations too", stops=False)]
 
 
-def with_people_first(
-    content: dict[str, Any], people: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The content with 1 for the id of people, in annotations too, and their category.
+def with_people_first(content: dict[str, Any], people: dict[str, Any]) -> dict[str, Any]:
+    """The content with 1 for the id of people, in annotations too.
 
     Another category that has 1 gets the next free id.
     """
@@ -52,6 +53,4 @@ def with_people_first(
 
     categories = [renumbered(entry, "id") for entry in content["categories"]]
     annotations = [renumbered(entry, "category_id") for entry in content["annotations"]]
-    index = next(i for i, entry in enumerate(content["categories"]) if entry is people)
-    mended = dict(content, categories=categories, annotations=annotations)
-    return mended, categories[index]
+    return dict(content, categories=categories, annotations=annotations)

@@ -36,6 +36,7 @@ def build(synthetic_data, tmp_path, config):
         path.parent.mkdir(exist_ok=True)
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         own = dict(ann_file=str(path), data_prefix=dict(img=f"{synthetic_data}/images/train/"))
+        own["serialize_data"] = False  # which collects garbage, and takes longest
         return DATASETS.build(
             dict(config[f"{part}_dataloader"].dataset, data_root="", **own, **kwargs)
         )

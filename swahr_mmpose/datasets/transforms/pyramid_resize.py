@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from ...layout import BACKBONE_STRIDE, TEST_SIZE_DIVISOR
+from ...picture_files import PictureError
 from ...pictures import pyramid_geometry, show, to_three_channels
 
 
@@ -31,10 +32,11 @@ class BottomupPyramidResize(BaseTransform):
 
     Grey pictures and such with an alpha channel become colour pictures.
 
-    Required keys: ``img``. Modified keys: ``img``, an array, or with several scales a list of
-    them, scale 1 first; ``img_shape`` (h, w) of scale 1. Added keys: ``input_size`` (w, h) of
-    scale 1, ``input_center`` and ``input_scale``, the image region that it shows in image pixels;
-    with several scales ``aug_scales``, the factors of all but the first.
+    Required keys: ``img``; optional: ``img_path``, for errors. Modified keys: ``img``, an array,
+    or with several scales a list of them, scale 1 first; ``img_shape`` (h, w) of scale 1. Added
+    keys: ``input_size`` (w, h) of scale 1, ``input_center`` and ``input_scale``, the image region
+    that it shows in image pixels; with several scales ``aug_scales``, the factors of all but the
+    first.
 
     Args:
         input_size: Length of the short side at scale 1 in pixels; of a pair (w, h) the shorter.
@@ -67,7 +69,10 @@ class BottomupPyramidResize(BaseTransform):
         """Resize the image."""
         img = to_three_channels(results["img"])
         h, w = img.shape[:2]
-        geometry = pyramid_geometry((w, h), self.input_size, self.scales)
+        try:
+            geometry = pyramid_geometry((w, h), self.input_size, self.scales)
+        except ValueError as error:
+            raise PictureError(f"'{results.get('img_path')}' can't be used: {error}") from error
         images = [show(img, geometry, size) for size in geometry.sizes]
         results["input_size"] = geometry.sizes[0]
         results["img_shape"] = geometry.sizes[0][::-1]
