@@ -1,0 +1,101 @@
+"""A process that reads pictures is killed: training and prediction end with a message."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ..helpers import CONFIGS, ROOT
+from ..micro_training import micro_config
+
+pytestmark = pytest.mark.slow
+
+
+def children(process):
+    """Ids of the processes that a process started."""
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        return [int(own) for task in tasks for own in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def kill_worker(command, log, depth, ready, **kwargs):
+    """Start a command, kill -9 a process that reads pictures, and wait for the end.
+
+    Args:
+        command: What to start.
+        log: A file for what it prints.
+        depth: Generations from the command to the processes that read.
+        ready: What must be printed before the kill.
+
+    Returns:
+        The exit code, what was printed, and the seconds from the kill to the end.
+    """
+    with log.open("w") as stream:
+        run = subprocess.Popen(command, stdout=stream, stderr=stream, **kwargs)
+    try:
+        workers = []
+        for _ in range(2400):
+            time.sleep(0.05)
+            assert run.poll() is None, log.read_text()[-3000:]
+            if not re.search(ready, log.read_text()):
+                continue
+            workers = [run.pid]
+            for _ in range(depth):
+                workers = [child for process in workers for child in children(process)]
+            if workers:
+                break
+        os.kill(workers[0], signal.SIGKILL)
+        start = time.monotonic()
+        return run.wait(timeout=120), log.read_text(), time.monotonic() - start
+    finally:
+        run.kill()
+
+
+def environment():
+    return dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+
+
+def test_training_ends_with_a_message(synthetic_data, tmp_path):
+    config = micro_config(synthetic_data, tmp_path / "work", iterations=10**6)
+    config.train_dataloader.update(num_workers=1, persistent_workers=True)
+    config.default_hooks.checkpoint.interval = 10**6
+    config.dump(str(tmp_path / "micro.py"))
+    mim = Path(sys.executable).with_name("mim")
+    code, text, seconds = kill_worker(
+        [mim, "train", "mmpose", tmp_path / "micro.py"],
+        tmp_path / "log.txt",
+        depth=2,
+        ready=r"Iter\(train\)",
+        cwd=tmp_path,
+        env=environment(),
+    )
+    assert code != 0
+    assert re.search(r"DataLoader worker \(pid.*is killed by signal: Killed", text), text[-3000:]
+    assert seconds < 60
+
+
+def test_prediction_ends_with_a_message_and_goes_on(synthetic_data, tmp_path):
+    pictures = sorted((synthetic_data / "images" / "train").iterdir())
+    many = tmp_path / "pictures"
+    many.mkdir()
+    for number in range(200):
+        (many / f"{number}.jpg").symlink_to(pictures[number % len(pictures)])
+    out = tmp_path / "results.jsonl"
+    command = [sys.executable, ROOT / "tools" / "predict.py", many, "--out", out, "--workers", "1",
+               "--config", CONFIGS / "swahr_tiny_synthetic.py", "--device", "cpu"]  # fmt: skip
+    options = dict(cwd=tmp_path, env=environment())
+    code, text, seconds = kill_worker(
+        command, tmp_path / "log.txt", depth=1, ready=r"[1-9]\d*/200", **options
+    )
+    assert code != 0
+    assert re.search(r"DataLoader worker \(pid.*is killed by signal: Killed", text), text[-3000:]
+    assert seconds < 60
+    done = len(out.read_text().splitlines())
+    assert 0 < done < 200
