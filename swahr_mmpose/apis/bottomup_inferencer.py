@@ -109,6 +109,7 @@ class BottomupInferencer(MMPoseInferencer):
             str(path), weights_for(path) if weights is None else str(weights), **kwargs
         )
         self._num_arrays = 0
+        self._frame_id = 0
         self._folder_input = False
         self.unreadable: dict[str, str] = {}
         model = self.inferencer.model
@@ -127,7 +128,7 @@ class BottomupInferencer(MMPoseInferencer):
         """Find people, picture by picture: a generator, as in MMPose.
 
         Each result is a dict of ``predictions`` and ``visualization``, as in MMPose, and ``files``,
-        the names of its pictures.
+        the names of its pictures; of a video or webcam also ``frame_id``, counted from 0.
 
         Args:
             inputs: A path, address, folder, video, array (BGR) or list of these, or ``'webcam'``.
@@ -167,7 +168,9 @@ class BottomupInferencer(MMPoseInferencer):
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
         """As in MMPose; pictures of a folder that can't be read are left out and named."""
         if not self._folder_input:
-            yield from super().preprocess(inputs, batch_size, **kwargs)
+            prepared_inputs = super().preprocess(inputs, batch_size, **kwargs)
+            for self._frame_id, prepared in enumerate(prepared_inputs):
+                yield prepared
             return
         for path in inputs:
             try:
@@ -199,6 +202,8 @@ class BottomupInferencer(MMPoseInferencer):
         """As in MMPose, with ``keypoint_widths`` (K,) for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
         result["files"] = [sample.img_path for sample in preds]
+        if self._video_input:
+            result["frame_id"] = self._frame_id
         if return_datasample or return_datasamples:
             if not pred_out_dir:
                 return result
