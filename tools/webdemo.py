@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib.util
 import json
 import os
 import signal
@@ -201,16 +202,13 @@ def build_page(finder: PeopleFinder, introduction: str, max_frames: int) -> Any:
     return page
 
 
-def serve(args: argparse.Namespace) -> None:
+def serve(page: Any, host: str, port: int) -> None:
     """Serve the page until the program is interrupted."""
-    inferencer = BottomupInferencer(args.config, args.checkpoint, device=args.device)
-    introduction = INTRODUCTION.format(network=Path(args.config).stem, device=args.device)
-    page = build_page(PeopleFinder(inferencer), introduction, args.max_frames)
     # videos take turns frame by frame
     page.queue(default_concurrency_limit=8)
     page.launch(
-        server_name=args.host,
-        server_port=args.port,
+        server_name=host,
+        server_port=port,
         share=False,
         quiet=True,
         show_error=True,
@@ -220,27 +218,32 @@ def serve(args: argparse.Namespace) -> None:
         footer_links=[],
         max_file_size="100mb",
     )
-    print(f"The page is at http://{args.host}:{args.port}. Ctrl+C stops it.", flush=True)
+    print(f"The page is at http://{host}:{port}. Ctrl+C stops it.", flush=True)
     page.block_thread()
+
+
+def serve_from(folder: str, args: argparse.Namespace, finder: PeopleFinder) -> None:
+    """Serve; all that is written goes into a folder."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    tempfile.tempdir = folder
+    os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False")
+    introduction = INTRODUCTION.format(network=Path(args.config).stem, device=args.device)
+    serve(build_page(finder, introduction, args.max_frames), args.host, args.port)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve; 0 when stopped, 1 if it can't start."""
     args = parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="swahr_webdemo_") as folder:
-        tempfile.tempdir = folder  # all that the page writes
-        os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False")
-        try:
-            serve(args)
-        except ModuleNotFoundError as error:
-            if error.name != "gradio":
-                raise
-            print("error: Install Gradio: pip install 'swahr_mmpose[demo]'", file=sys.stderr)
-            return 1
-        except (OSError, TypeError, ValueError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
+    if importlib.util.find_spec("gradio") is None:
+        print("error: Install Gradio: pip install 'swahr_mmpose[demo]'", file=sys.stderr)
+        return 1
+    try:
+        finder = PeopleFinder(BottomupInferencer(args.config, args.checkpoint, device=args.device))
+        with tempfile.TemporaryDirectory(prefix="swahr_webdemo_") as folder:
+            serve_from(folder, args, finder)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
