@@ -90,7 +90,7 @@ def test_results_are_analyzed(data, tmp_path):
     assert 0.3 < ap < 1
     assert text.count("<figure>") == 3
     assert text.count('src="data:image/jpeg') == 6
-    assert "left_shoulder" in text
+    assert "<td>left shoulder</td>" in text
     broken = tmp_path / "broken.json"
     broken.write_text('[{"image_id": 1}]')
     result = run(command[0], annotations, broken, "--images", images, "--out", out)

@@ -95,6 +95,18 @@ def ap_by_kind(
     return figures
 
 
+def people_by_kind(pictures: Mapping[int, PicturePeople]) -> dict[str, int]:
+    """How many labelled people there are of each kind of :func:`ap_by_kind`."""
+    areas = np.concatenate([np.zeros(0), *(picture.areas for picture in pictures.values())])
+    numbers = {"all": len(areas)}
+    for name, (least, largest) in SIZES.items():
+        numbers[name] = int(((areas >= least) & (areas <= largest)).sum())
+    for name, (fewest, most) in CROWDING.items():
+        crowds = [len(picture.labels) for picture in pictures.values()]
+        numbers[f"{name} in the picture"] = sum(n for n in crowds if fewest <= n <= most)
+    return numbers
+
+
 def _ap(annotations: COCO, found: Mapping[int, FoundPeople], sigmas: Any, *areas: Any) -> float:
     return float(average_precision(evaluate_pictures(annotations, found, sigmas, *areas)).mean())
 
