@@ -43,9 +43,18 @@ def test_annotation_ids_in_two_files_are_numbered_anew():
     [
         (content([1], [9]), "Image 1 is in 'a' and in 'b'"),
         (dict(content([2], [9]), categories=[]), "'b' has other `categories`"),
-        (dict(images=[], categories=[]), "'b' has no `annotations`"),
+        (content([2], ["9"]), "'b' has an entry whose `id` is '9'"),
     ],
 )
 def test_files_that_do_not_fit_are_named(second, message):
     with pytest.raises(tool.MergeError, match=message):
         tool.merge([content([1], [5]), second], ["a", "b"])
+
+
+def test_a_file_that_is_cut_off_is_named(tmp_path):
+    (tmp_path / "whole.json").write_text(json.dumps(content([1], [1])))
+    (tmp_path / "cut.json").write_text(json.dumps(content([2], [2]))[:-20])
+    files = [str(tmp_path / name) for name in ("whole.json", "cut.json")]
+    with pytest.raises(SystemExit, match=r"error: '.*cut.json' is no whole JSON file"):
+        tool.main([*files, "--out", str(tmp_path / "out.json")])
+    assert not (tmp_path / "out.json").exists()

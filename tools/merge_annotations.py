@@ -10,6 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from swahr_mmpose.datasets.annotation_files import AnnotationFileError, read_annotations
+from swahr_mmpose.datasets.problem import is_id, shown
+
 
 class MergeError(ValueError):
     """Files that can't be merged; the message says why."""
@@ -23,16 +26,19 @@ def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
         names: Their names, for messages.
 
     Raises:
-        MergeError: If a file lacks a section, categories differ, or an image is in two files.
+        MergeError: If categories differ, an entry has no id, or an image is in two files.
     """
     for content, name in zip(contents, names):
-        for section in ("images", "annotations", "categories"):
-            if section not in content:
-                raise MergeError(f"'{name}' has no `{section}`: it is no annotation file.")
         if content["categories"] != contents[0]["categories"]:
             raise MergeError(f"'{name}' has other `categories` than '{names[0]}'.")
     seen: dict[Any, str] = {}
     for content, name in zip(contents, names):
+        for entry in [*content["images"], *content["annotations"]]:
+            if not is_id(entry.get("id")):
+                raise MergeError(
+                    f"'{name}' has an entry whose `id` is {shown(entry.get('id'))}. Mend it with "
+                    "tools/check_dataset.py first."
+                )
         for image in content["images"]:
             if image["id"] in seen:
                 raise MergeError(
@@ -60,8 +66,8 @@ def main(argv: list[str] | None = None) -> None:
     """Merge."""
     args = parse_args(argv)
     try:
-        merged = merge([json.loads(file.read_text()) for file in args.files], args.files)
-    except (MergeError, json.JSONDecodeError, OSError) as error:
+        merged = merge([read_annotations(file) for file in args.files], args.files)
+    except (MergeError, AnnotationFileError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
     args.out.write_text(json.dumps(merged))
     counts = f"{len(merged['images'])} images and {len(merged['annotations'])} annotations"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -64,7 +64,8 @@ def check_content(
             mend = "Give it a list of the keypoints' names"
             what = f"`keypoints` is {shown(people.get('keypoints'))}"
             problems = [*problems, Problem(f"category {people.get('id')}", what, mend, False)]
-        return Findings(problems, content, content)
+        unmended = [replace(problem, mended=False) for problem in problems]
+        return Findings(unmended, content, content)
     mended = with_people_first(content, people) if problems else content
     problems = [*problems, *_check_other_categories(content["categories"])]
     categories = [entry for entry in mended["categories"] if is_id(entry.get("id"))]

@@ -1,0 +1,71 @@
+"""Bad data where a user meets it: through mim's command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+
+from ..helpers import load_config
+from ..micro_training import micro_config
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A generated dataset, in a folder whose name takes some care."""
+    folder = tmp_path / "Daten – 1 ü"
+    for name, seed in (("train", 0), ("val", 1)):
+        generate_dataset(folder, name, SyntheticOptions(num_images=4, seed=seed, long_side=128))
+    return folder
+
+
+def mim(*args, cwd):
+    """Exit code and output of mim."""
+    command = [Path(sys.executable).with_name("mim"), *map(str, args)]
+    environment = dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    result = subprocess.run(
+        command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=600
+    )
+    return result.returncode, result.stdout + result.stderr
+
+
+def test_training_stops_or_leaves_out(data, tmp_path):
+    path = data / "annotations" / "train.json"
+    content = json.loads(path.read_text())
+    person, other = (a for a in content["annotations"][:2])
+    person["keypoints"][0] = float("nan")
+    other["area"] = -3
+    path.write_text(json.dumps(content))
+    config = micro_config(data, tmp_path / "work", iterations=2)
+    config.dump(str(tmp_path / "micro.py"))
+
+    code, text = mim("train", "mmpose", tmp_path / "micro.py", cwd=tmp_path)
+    assert code != 0
+    assert f"- annotation {person['id']}: keypoint 0 of `keypoints` is [nan, " in text
+    assert f"- annotation {other['id']}: `area` is -3. Set from `bbox`." in text
+    assert f"`tools/check_dataset.py '{path}' --fix mended.json`" in text
+
+    skip = "train_dataloader.dataset.skip_broken=True"
+    code, text = mim("train", "mmpose", tmp_path / "micro.py", "--cfg-options", skip, cwd=tmp_path)
+    assert code == 0, text[-3000:]
+    assert f"leaves out 0 of 4 images, 2 of {len(content['annotations'])} annotations" in text
+    assert (tmp_path / "work" / "iter_2.pth").is_file()
+
+
+def test_test_names_a_picture_that_is_cut_off(data, tmp_path):
+    (picture, *_) = sorted((data / "images" / "val").iterdir())
+    picture.write_bytes(picture.read_bytes()[:-100])
+    config = load_config("swahr_tiny_synthetic")
+    config.test_dataloader.dataset.data_root = str(data)
+    config.dump(str(tmp_path / "tiny.py"))
+    weights = Path(__file__).parents[2] / "swahr_mmpose/weights/swahr_tiny_synthetic.pth"
+    code, text = mim("test", "mmpose", tmp_path / "tiny.py", "--checkpoint", weights, cwd=tmp_path)
+    assert code != 0
+    assert f"'{picture}' can't be read as a picture: it is cut off or damaged" in text
+    assert "--images" in text
