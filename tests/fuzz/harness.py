@@ -1,0 +1,42 @@
+"""Running a fuzz target under atheris."""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+
+def fuzz(target, seeds=(), corpus=None):
+    """Run ``target(bytes)`` on what libFuzzer makes up, with its options from the command line.
+
+    ``seeds`` are written to the folder ``corpus`` first, as what it starts from.
+    """
+    arguments = list(sys.argv)
+    if corpus is not None:
+        for index, seed in enumerate(seeds):
+            (Path(corpus) / f"seed_{index}").write_bytes(seed)
+        arguments.append(str(corpus))
+    atheris.Setup(arguments, target)
+    atheris.Fuzz()
+
+
+class Choices:
+    """Values picked by the bytes of a case; zeros once they are used up."""
+
+    def __init__(self, data):
+        self._provider = atheris.FuzzedDataProvider(data)
+
+    def one_of(self, values):
+        return values[self._provider.ConsumeIntInRange(0, len(values) - 1)]
+
+    def count(self, most):
+        return self._provider.ConsumeIntInRange(0, most)
+
+    def number(self, least, most):
+        return self._provider.ConsumeIntInRange(least, most)
+
+    def fraction(self):
+        return self._provider.ConsumeFloat()
+
+    def text(self, most):
+        return self._provider.ConsumeUnicode(most)
