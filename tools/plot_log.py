@@ -138,6 +138,8 @@ def figure_of(runs: dict[str, Curves]) -> Figure:
             shown += values
         if min(shown) > 0 and max(shown) > _LARGE_RANGE * min(shown) and name != "lr":
             axes.set_yscale("log")
+        if name.endswith("/AP"):
+            axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     ordered = [run for run in runs if run in lines]
     figure.legend([lines[run] for run in ordered], ordered, loc="upper left", frameon=False)
