@@ -24,7 +24,7 @@ from mmpose.apis import inference_bottomup, init_model
 from mmpose.registry import METRICS
 
 from swahr_mmpose.apis import BottomupInferencer
-from swahr_mmpose.decoding import APPLICATION_OPTIONS
+from swahr_mmpose.decoding import APPLICATION_OPTIONS, NotFiniteError
 from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
@@ -77,6 +77,17 @@ def fixed(checkpoint, tmp_path_factory):
     options = ["--no-flip", "--size", "192", "128"]
     assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 0
     return path
+
+
+def test_a_network_with_nan_in_its_weights_is_an_error(exported, tmp_path):
+    network = onnx.load(exported)
+    weights = [own for own in network.graph.initializer if len(own.dims) == 4][-1]
+    broken = onnx.numpy_helper.to_array(weights).copy()
+    broken.flat[0] = np.nan
+    weights.CopyFrom(onnx.numpy_helper.from_array(broken, weights.name))
+    onnx.save(network, tmp_path / "broken.onnx")
+    with pytest.raises(NotFiniteError, match="hold NaN or infinity"):
+        OnnxPoseEstimator(tmp_path / "broken.onnx")(np.zeros((96, 128, 3), np.uint8))
 
 
 def same_keypoints(people, expected):

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..decoding import Candidates, DecodeOptions, People, finish_people, group_people
+from ..decoding.finite_maps import NotFiniteError, not_finite_message
 
 #: Missing keypoints that are looked for at a time: bounds the memory for their distances.
 _CHUNK = 32
@@ -20,7 +21,12 @@ def decode_on_device(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> 
         heatmaps: (B, K, H, W) float32, on any device.
         tags: (B, L, K, H, W) float32, on the same.
         options: How to read them.
+
+    Raises:
+        NotFiniteError: If a map holds NaN or infinity.
     """
+    _check_finite("heatmaps", heatmaps)
+    _check_finite("tag maps", tags)
     results = []
     for index, candidates in enumerate(find_candidates_on_device(heatmaps, tags, options)):
         people, scores = group_people(candidates, options)
@@ -28,6 +34,14 @@ def decode_on_device(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> 
         people = _refine(people, heatmaps[index], tags[index], options.fill_missing)
         results.append(finish_people(people, scores, found, options))
     return results
+
+
+def _check_finite(name: str, maps: Tensor) -> None:
+    """Raise unless all values of maps (B, ..., H, W) are finite; one number goes to the host."""
+    if maps.sum().isfinite() or maps.isfinite().all():
+        return
+    finite = maps.flatten(0, -3).isfinite().flatten(1).all(dim=1)
+    raise NotFiniteError(not_finite_message(name, int((~finite).sum()), len(finite)))
 
 
 def find_candidates_on_device(

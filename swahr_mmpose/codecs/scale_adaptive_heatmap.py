@@ -174,8 +174,8 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             keypoint scores (P, K); instance scores (P,), from keypoint scores before filling.
 
         Raises:
-            ValueError: If the shapes do not fit together, or ``decode_keypoint_order`` is not an
-                order of the K keypoints.
+            ValueError: If the shapes do not fit together, the maps hold NaN or infinity, or
+                ``decode_keypoint_order`` is not an order of the K keypoints.
         """
         people = self._people(heatmaps, tags)
         h, w = heatmaps.shape[2:]

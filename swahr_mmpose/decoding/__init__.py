@@ -1,6 +1,7 @@
 """Aggregated maps to people, in NumPy and SciPy: imports neither torch nor MMPose."""
 
 from .candidates import Candidates, find_candidates
+from .finite_maps import NotFiniteError
 from .grouping import group_candidates
 from .matching import GROUPINGS
 from .options import APPLICATION_OPTIONS, DecodeOptions, default_keypoint_order
@@ -13,6 +14,7 @@ __all__ = [
     "GROUPINGS",
     "Candidates",
     "DecodeOptions",
+    "NotFiniteError",
     "People",
     "adjust_keypoints",
     "boxes_of_keypoints",

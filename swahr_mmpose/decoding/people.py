@@ -8,6 +8,7 @@ import numpy as np
 
 from .candidates import Candidates, find_candidates
 from .duplicates import without_duplicates
+from .finite_maps import check_finite
 from .grouping import group_candidates
 from .matching import GROUPINGS
 from .options import DecodeOptions
@@ -41,6 +42,7 @@ def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions
     Raises:
         ValueError: If the shapes do not fit together, ``keypoint_order`` is not an order of the K
             keypoints, or sigmas are needed for them and not known.
+        NotFiniteError: If a map holds NaN or infinity; a ValueError.
 
     Examples:
         >>> heatmaps, tags = np.zeros((2, 8, 8), np.float32), np.zeros((1, 2, 8, 8), np.float32)
@@ -54,6 +56,8 @@ def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions
             f"Tags of shape {tags.shape} do not fit heatmaps of shape {heatmaps.shape}: heatmaps "
             "must be (K, H, W), and tags (L, K, H, W)."
         )
+    check_finite("heatmaps", heatmaps)
+    check_finite("tag maps", tags.reshape(-1, *tags.shape[2:]))
     people, scores = group_people(find_candidates(heatmaps, tags, options), options)
     found = people[..., 2] > 0
     people = adjust_keypoints(people, heatmaps)

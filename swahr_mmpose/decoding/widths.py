@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..layout import STRIDES
+from .finite_maps import check_finite
 
 #: 1 + α is kept above this: the width of a Gaussian is unbounded as α goes to −1, and not defined
 #: below. Widths are therefore at most four times the base width.
@@ -34,7 +35,11 @@ def keypoint_widths(
 
     Returns:
         (P, K) float32, in input pixels.
+
+    Raises:
+        NotFiniteError: If a map holds NaN or infinity.
     """
+    check_finite("maps of widths", scales)
     num_keypoints, h, w = scales.shape
     if not len(keypoints):
         return np.zeros((0, num_keypoints), np.float32)

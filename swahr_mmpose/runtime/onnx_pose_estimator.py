@@ -71,7 +71,7 @@ class OnnxPoseEstimator:
             ``keypoint_widths`` (P, K), standard deviations in pixels of the picture. All float32.
 
         Raises:
-            ValueError: If it is no such picture.
+            ValueError: If it is no such picture, or the network's maps hold NaN or infinity.
         """
         _check(image)
         image = to_three_channels(image)

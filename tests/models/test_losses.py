@@ -172,6 +172,24 @@ def test_scales_narrow_and_widen_the_target_to_second_order():
     assert (scale_adaptive_target(target, torch.ones_like(target))[target == 0] == 0).all()
 
 
+def test_a_target_is_never_narrowed_below_half_of_it():
+    """However large α is: G' falls until α·|ln G| = 1, to G/2, and turns up again."""
+    target = torch.logspace(-9, -0.1, 90, dtype=torch.float64)[:, None]
+    alpha = torch.logspace(-4, 4, 801, dtype=torch.float64)[None]
+    exponent = alpha * -target.log()
+    share = scale_adaptive_target(target.expand_as(exponent), alpha.expand_as(exponent)) / target
+    assert share.min() == pytest.approx(0.5, abs=1e-4)
+    assert (share >= 0.5 - 1e-12).all()
+    steps = share.diff(dim=1)
+    assert (steps[exponent[:, 1:] < 1] < 0).all()
+    assert (steps[exponent[:, :-1] > 1] > 0).all()
+    torch.testing.assert_close(share > 1, exponent > 2)
+    # widening is between none and the power's
+    widened = scale_adaptive_target(target.expand_as(exponent), -alpha.expand_as(exponent))
+    assert (widened >= target).all()
+    assert (widened <= target ** (1 - alpha) * (1 + 1e-12)).all()
+
+
 def test_loss_weights_multiply():
     pred, target, scales, mask, _ = random_maps()
     for loss, args in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from mmpose.datasets.transforms.formatting import PackPoseInputs, image_to_tensor
 from mmpose.registry import TRANSFORMS
 
@@ -43,9 +44,37 @@ class BottomupPackInputs(PackPoseInputs):
         super().__init__(meta_keys=tuple(meta_keys))
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Pack; ``inputs`` is a (3, H, W) tensor, or one per scale in a list."""
+        """Pack; ``inputs`` is a (3, H, W) tensor, or one per scale in a list.
+
+        Raises:
+            ValueError: If a picture or a keypoint that counts holds NaN or infinity.
+        """
         images = results["img"]
+        _check_finite(results)
         if not isinstance(images, list):
             return super().transform(results)
         packed = super().transform(dict(results, img=images[0]))
         return dict(packed, inputs=[image_to_tensor(image) for image in images])
+
+
+def _check_finite(results: dict[str, Any]) -> None:
+    """Look in the data loader: a GPU would have to be waited for."""
+    name = f"The image {results.get('img_id')} ('{results.get('img_path')}')"
+    images = results["img"] if isinstance(results["img"], list) else [results["img"]]
+    # pictures of whole numbers can't hold any, and are what pipelines give
+    floats = (image for image in images if np.issubdtype(image.dtype, np.floating))
+    if not all(np.isfinite(image).all() for image in floats):
+        raise ValueError(
+            f"{name} holds NaN or infinity after the pipeline's transforms. Look for the one that "
+            "makes it."
+        )
+    keypoints = results.get("transformed_keypoints", results.get("keypoints"))
+    if keypoints is None:
+        return
+    broken = ~np.isfinite(keypoints).all(axis=-1) & (np.asarray(results["keypoints_visible"]) > 0)
+    if broken.any():
+        person, keypoint = np.argwhere(broken)[0]
+        raise ValueError(
+            f"{name} has a keypoint that is NaN or infinite: number {keypoint} of person {person} "
+            "in the picture. Mend its annotation (tools/check_dataset.py finds such)."
+        )

@@ -17,6 +17,12 @@ def scale_adaptive_target(target: Tensor, scales: Tensor) -> Tensor:
     The Taylor expansion of :math:`G^{1+\alpha}` around :math:`\alpha = 0` (the paper's SAHR); α is
     masked to G > 0, so gradients reach α only there.
 
+    Unlike the power, the parabola in :math:`x = \alpha \ln G` is bounded for narrowing: it is least
+    at x = −1, that is at :math:`\alpha |\ln G| = 1`, where G' = G/2, and turns up again from there,
+    back to G at x = −2 and above it beyond. A large positive α thus narrows no further, and lifts
+    the Gaussian's border, which the squared error and the regulariser of α then press down. For
+    α ≤ 0 the target is at least G, and bounded by the power, which it is below.
+
     Args:
         target: (B, K, H, W), Gaussians of the base width, 0 outside their support.
         scales: (B, K, H, W), α.

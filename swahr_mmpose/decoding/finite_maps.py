@@ -1,0 +1,41 @@
+"""Maps that hold NaN or infinity are an error, and not a picture without people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class NotFiniteError(ValueError):
+    """Maps of a network that hold NaN or infinity; the message says which, and what to do."""
+
+
+def check_finite(name: str, maps: np.ndarray) -> None:
+    """Raise unless all values are finite.
+
+    Args:
+        name: What the maps are, for the message.
+        maps: Of any shape; their first dimension is counted in the message.
+
+    Raises:
+        NotFiniteError: If any is NaN or infinite.
+
+    Examples:
+        >>> check_finite("heatmaps", np.zeros((17, 8, 8)))
+    """
+    # a sum is NaN or infinite where anything in it is, and takes one pass without a copy
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = maps.sum(dtype=np.float32)
+    if np.isfinite(total) or np.isfinite(maps).all():
+        return
+    broken = np.flatnonzero(~np.isfinite(maps).reshape(len(maps), -1).all(axis=1))
+    raise NotFiniteError(not_finite_message(name, len(broken), len(maps)))
+
+
+def not_finite_message(name: str, num_broken: int, num_maps: int) -> str:
+    """What :class:`NotFiniteError` says."""
+    return (
+        f"{num_broken} of the network's {num_maps} {name} hold NaN or infinity, so that people "
+        "can't be read from them. Either the weights are those of a training that diverged (use an "
+        "earlier checkpoint), the picture holds NaN, or half precision overflowed (use float32 or "
+        "bfloat16)."
+    )

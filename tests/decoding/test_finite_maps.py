@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+import torch
+
+from swahr_mmpose.codecs.device_decoding import decode_on_device
+from swahr_mmpose.decoding import DecodeOptions, NotFiniteError, decode_people, keypoint_widths
+
+
+def maps(tag_dim=2, num_keypoints=17, size=(32, 48)):
+    rng = np.random.default_rng(0)
+    heatmaps = rng.random((num_keypoints, *size), np.float32) ** 8
+    return heatmaps, rng.random((tag_dim, num_keypoints, *size), np.float32)
+
+
+def on_the_host(heatmaps, tags):
+    return decode_people(heatmaps, tags, DecodeOptions())
+
+
+def on_a_device(heatmaps, tags):
+    batch = (torch.from_numpy(own)[None] for own in (heatmaps, tags))
+    return decode_on_device(*batch, DecodeOptions())[0]
+
+
+@pytest.mark.parametrize("decode", [on_the_host, on_a_device])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["heatmaps", "tag maps"])
+def test_one_value_that_is_not_finite_is_an_error(decode, value, where):
+    heatmaps, tags = maps()
+    number = heatmaps.size // 2
+    (heatmaps if where == "heatmaps" else tags).flat[number] = value
+    count = 17 if where == "heatmaps" else 34
+    with pytest.raises(NotFiniteError, match=f"1 of the network's {count} {where} hold NaN or inf"):
+        decode(heatmaps, tags)
+
+
+@pytest.mark.parametrize("decode", [on_the_host, on_a_device])
+def test_large_values_are_none(decode):
+    """Not even where their sum overflows."""
+    heatmaps, tags = maps()
+    heatmaps *= 1e36
+    assert len(decode(heatmaps, tags).keypoints)
+
+
+def test_widths_of_maps_with_nan_are_an_error():
+    scales = np.zeros((17, 16, 24), np.float32)
+    scales[3, 2, 1] = np.nan
+    with pytest.raises(NotFiniteError, match="1 of the network's 17 maps of widths"):
+        keypoint_widths(np.ones((1, 17, 2)), scales, (32, 48), 2.0)
