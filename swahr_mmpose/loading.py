@@ -209,8 +209,13 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
 def _check_weights(weights: dict[Any, Any], name: str | Path) -> None:
     """Raise for weights that loading would leave out, or copy as something else, in silence."""
     for key, value in weights.items():
+        if not isinstance(key, str):
+            raise CheckpointError(
+                f"'{name}' has a weight whose name is no text but {type(key).__name__}: it holds "
+                "no state dict."
+            )
         problem = _what_is_wrong_with(value)
-        if problem and not str(key).endswith("_extra_state"):
+        if problem and not key.endswith("_extra_state"):
             raise CheckpointError(
                 f"'{name}' has the weight '{key}', which {problem}. Save the `state_dict` of the "
                 "trained network, dense and in floating point, and load that."
