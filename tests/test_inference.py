@@ -172,6 +172,18 @@ def test_the_inferencer_draws_heatmaps(checkpoint):
     assert result["visualization"][0].shape == (160, 100, 3)
 
 
+@pytest.mark.parametrize("make", [BottomupInferencer, MMPoseInferencer])
+def test_the_inferencers_draw_the_maps_of_the_config(checkpoint, tmp_path, make):
+    config = load_config("swahr_tiny_synthetic")
+    config.visualizer.update(maps=["heatmaps", "tags", "scales"], name=f"maps_{make.__name__}")
+    # BottomupInferencer sets it where the checkpoint has scales
+    config.model.test_cfg.output_scales = make is MMPoseInferencer
+    config.dump(tmp_path / "config.py")
+    inferencer = make(str(tmp_path / "config.py"), checkpoint, device="cpu")
+    (result,) = inferencer(picture(100, 80), draw_heatmap=True, return_vis=True)
+    assert result["visualization"][0].shape == (4 * 80, 100, 3)
+
+
 def test_samples_can_be_had_with_widths_too(checkpoint):
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
     (result,) = inferencer(picture(100, 80), return_datasamples=True)
