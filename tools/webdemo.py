@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -202,6 +203,19 @@ def build_page(finder: PeopleFinder, introduction: str, max_frames: int) -> Any:
     return page
 
 
+def check_port(host: str, port: int) -> None:
+    """Raise an OSError if the page can't be served there, before the network is loaded."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise OSError(
+                f"The page can't be served at {host}, port {port}: {error}. Name others with "
+                "--host and --port."
+            ) from error
+
+
 def serve(page: Any, host: str, port: int) -> None:
     """Serve the page until the program is interrupted."""
     # videos take turns frame by frame
@@ -238,6 +252,7 @@ def main(argv: list[str] | None = None) -> int:
         print("error: Install Gradio: pip install 'swahr_mmpose[demo]'", file=sys.stderr)
         return 1
     try:
+        check_port(args.host, args.port)
         finder = PeopleFinder(BottomupInferencer(args.config, args.checkpoint, device=args.device))
         with tempfile.TemporaryDirectory(prefix="swahr_webdemo_") as folder:
             serve_from(folder, args, finder)
