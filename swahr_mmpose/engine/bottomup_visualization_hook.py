@@ -35,9 +35,10 @@ class BottomupVisualizationHook(Hook):
         num_val_pictures: How many pictures are drawn at each validation, by the first process.
         interval: In a test, one picture of so many is drawn.
         kpt_thr: Keypoints of a lower score are not drawn.
-        show: Whether to show tested pictures in a window.
+        show: Whether to show pictures in a window.
         wait_time: How long, in seconds; 0 until a key is pressed.
-        out_dir: Where to write tested pictures: a path, or relative to the folder of the run.
+        out_dir: Where to write pictures: a path, or relative to the folder of the run. The backends
+            get those of a validation in any case, those of a test only without a folder.
         backend_args: How to read pictures, where they are not local files.
 
     Raises:
@@ -94,10 +95,14 @@ class BottomupVisualizationHook(Hook):
         if not self.enable or self._num_seen >= self.num_val_pictures:
             return
         for sample in outputs[: self.num_val_pictures - self._num_seen]:
-            name = f"val_{self._name_of(sample).stem}"
-            runner.visualizer.add_datasample(
-                name, self._read(sample), sample, step=runner.iter, **self._what()
-            )
+            name = self._name_of(sample)
+            drawn = runner.visualizer.add_datasample(
+                f"val_{name.stem}", self._read(sample), sample, step=runner.iter,
+                show=self.show, wait_time=self.wait_time, **self._what(),
+            )  # fmt: skip
+            # only the first process has drawn
+            if drawn is not None and self.out_dir is not None:
+                self._write(runner, drawn, f"val_{name.stem}_{runner.iter}{name.suffix}")
         self._num_seen += len(outputs)
         self._forget_maps(runner)
 
@@ -114,9 +119,7 @@ class BottomupVisualizationHook(Hook):
             image, name = self._read(sample), self._name_of(sample)
             if self.out_dir is not None:
                 drawn = runner.visualizer.draw_datasample(image, sample, **self._what())
-                folder = Path(runner.work_dir, runner.timestamp, self.out_dir)
-                folder.mkdir(parents=True, exist_ok=True)
-                mmcv.imwrite(drawn[..., ::-1], str(folder / name))
+                self._write(runner, drawn, str(name))
                 if self.show:
                     runner.visualizer.show(drawn, win_name=str(name), wait_time=self.wait_time)
             else:
@@ -166,6 +169,11 @@ class BottomupVisualizationHook(Hook):
         if self._test_cfg is not None:
             _model_of(runner).test_cfg = self._test_cfg
             self._test_cfg = None
+
+    def _write(self, runner: Any, drawn: np.ndarray, name: str) -> None:
+        folder = Path(runner.work_dir, runner.timestamp, str(self.out_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        mmcv.imwrite(drawn[..., ::-1], str(folder / name))
 
     def _what(self) -> dict[str, Any]:
         return dict(draw_gt=False, draw_heatmap=True, kpt_thr=self.kpt_thr)

@@ -113,7 +113,7 @@ def test_tensorboard_gets_losses_widths_and_the_same_pictures(synthetic_data, tm
     config.test_dataloader = config.test_cfg = config.test_evaluator = None
     config.train_cfg.update(max_iters=4, val_interval=2)
     config.default_hooks.logger.interval = 1
-    config.default_hooks.visualization.update(enable=True, num_val_pictures=3)
+    config.default_hooks.visualization.update(enable=True, num_val_pictures=3, out_dir="drawn")
     config.visualizer = visualizer_of(
         vis_backends=[dict(type="TensorboardVisBackend")], maps=["heatmaps", "tags", "scales"]
     )
@@ -139,6 +139,7 @@ def test_tensorboard_gets_losses_widths_and_the_same_pictures(synthetic_data, tm
     for tag in tags["images"]:
         assert tag.startswith("val_")
         assert [event.step for event in events.Images(tag)] == [2, 4]
+    assert len(list(tmp_path.glob("*/drawn/val_*_4.jpg"))) == 3
     content = events.Images(tags["images"][0])[0].encoded_image_string
     drawn = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     assert drawn.shape[0] % 4 == 0
