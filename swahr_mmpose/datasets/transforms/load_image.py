@@ -48,9 +48,8 @@ class BottomupLoadImage(BaseTransform):
             content = fileio.get(path, backend_args=self.backend_args)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise PictureError(
-                f"{path!r} can't be opened: {reason}. Is the dataset's `data_prefix` right?"
-            ) from error
+            advice = " Is the dataset's `data_prefix` right?" if annotated_size else ""
+            raise PictureError(f"{path!r} can't be opened: {reason}.{advice}") from error
         image = decode_picture(content, path)
         if annotated_size is None:
             return image
