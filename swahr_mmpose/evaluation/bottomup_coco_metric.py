@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import mmengine
 from mmengine.logging import MessageHub
 from mmpose.evaluation.metrics import CocoMetric, CocoWholeBodyMetric
 from mmpose.registry import METRICS
@@ -29,7 +30,7 @@ class _BottomupProtocol:
     iou_type: str
     use_area: bool
     format_only: bool
-    coco: COCO | None
+    coco: Any
     _dataset_meta: dict[str, Any] | None
 
     #: The fields that hold keypoints, and how many each holds; None: as the dataset has keypoints.
@@ -110,6 +111,11 @@ class _BottomupProtocol:
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         if self._anyone_found:
+            if self.iou_type == "keypoints_crowd":
+                # the evaluation by crowd levels reads the pictures' indices from a file once more
+                path = f"{outfile_prefix}.gt.json"
+                mmengine.dump(self.coco.dataset, path)
+                self.coco.anno_file = [path]
             figures: list[tuple[str, float]] = super()._do_python_keypoint_eval(  # type: ignore[misc]
                 outfile_prefix
             )

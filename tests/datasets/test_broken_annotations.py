@@ -260,10 +260,10 @@ def with_category(content, people, **other):
     return content
 
 
-def evaluate(build, content, tmp_path, **kwargs):
-    """AP of the people of a file, and of its dataset."""
-    dataset = build(content, part="test", **kwargs)
-    metric = METRICS.build(dict(type="BottomupCocoMetric", **kwargs))
+def evaluate(build, content, skip_broken=False, **kwargs):
+    """The metric, and the AP of a file's own people."""
+    dataset = build(content, part="test", skip_broken=skip_broken)
+    metric = METRICS.build(dict(type="BottomupCocoMetric", skip_broken=skip_broken, **kwargs))
     metric.dataset_meta = dataset.metainfo
     samples = []
     for info in map(dataset.get_data_info, range(len(dataset))):
@@ -275,7 +275,7 @@ def evaluate(build, content, tmp_path, **kwargs):
     return metric, metric.evaluate(len(samples))["coco/AP"]
 
 
-def test_people_may_be_of_any_category(content, build, log, tmp_path):
+def test_people_may_be_of_any_category(content, build, log):
     before = build(content, part="test")
     with_category(content, people=3)
     after = build(content, part="test")
@@ -283,24 +283,24 @@ def test_people_may_be_of_any_category(content, build, log, tmp_path):
         before.get_data_info(i)["id"] for i in range(8)
     ]
     assert any("1 annotations are of other categories than 'person'" in line for line in log)
-    metric, ap = evaluate(build, content, tmp_path)
+    metric, ap = evaluate(build, content)
     assert ap == pytest.approx(1.0)
     assert {category["id"] for category in metric.coco.dataset["categories"]} == {3}
 
 
-def test_the_metric_checks_the_file_that_it_reads(content, build, tmp_path):
+def test_the_metric_checks_the_file_that_it_reads(content, build):
     person_of(content)["area"] = -1
     with pytest.raises(AnnotationFileError, match="`area` is -1"):
-        evaluate(build, content, tmp_path)
+        evaluate(build, content)
     dataset = build(content, part="test", skip_broken=True)
     metric = METRICS.build(dict(type="BottomupCocoMetric"))
     with pytest.raises(AnnotationFileError, match="`skip_broken=True`, of the dataset and of its"):
         metric.dataset_meta = dataset.metainfo
-    _, ap = evaluate(build, content, tmp_path, skip_broken=True)
+    _, ap = evaluate(build, content, skip_broken=True)
     assert ap == pytest.approx(1.0)
 
 
-def test_evaluation_with_areas_asks_for_them(content, build, tmp_path):
+def test_evaluation_with_areas_asks_for_them(content, build):
     del person_of(content)["area"]
     dataset = build(content, part="test")
     metric = METRICS.build(dict(type="BottomupCocoMetric"))
@@ -310,14 +310,19 @@ def test_evaluation_with_areas_asks_for_them(content, build, tmp_path):
     metric.dataset_meta = dataset.metainfo
 
 
-def test_crowd_levels_ask_for_the_crowd_index(content, build, tmp_path):
+def test_crowd_levels_ask_for_the_crowd_index(content, build):
     dataset = build(content, part="test")
     metric = METRICS.build(dict(type="BottomupCocoMetric", iou_type="keypoints_crowd"))
     with pytest.raises(AnnotationFileError, match="has no number `crowdIndex`"):
         metric.dataset_meta = dataset.metainfo
+    for index, image in enumerate(content["images"]):
+        image["crowdIndex"] = index / 10
+    content["images"].append(dict(id="none"))
+    _, ap = evaluate(build, content, skip_broken=True, iou_type="keypoints_crowd")
+    assert ap == pytest.approx(1.0)
 
 
-def test_whole_bodies_are_evaluated_in_category_1(content, build, tmp_path):
+def test_whole_bodies_are_evaluated_in_category_1(content, build):
     dataset = build(with_category(content, people=3), part="test")
     metric = METRICS.build(
         dict(type="BottomupCocoWholeBodyMetric", ann_file=dataset.ann_file, use_area=False)
