@@ -103,18 +103,20 @@ def picture_input(**options: Any) -> Any:
     """A ``gradio.Image`` that says so where a file is no picture."""
     import gradio as gr
 
-    class Picture(gr.Image):
-        is_template = True  # looks like its parent
+    picture = gr.Image(type="numpy", **options)
+    read = picture.preprocess
 
-        def preprocess(self, payload: Any) -> Any:
-            try:
-                return super().preprocess(payload)
-            # readers of pictures raise errors of many kinds
-            except Exception as error:
-                message = "This file is no picture that can be read."
-                raise gr.Error(message, print_exception=False) from error
+    def read_or_say(payload: Any) -> Any:
+        try:
+            return read(payload)
+        # readers of pictures raise errors of many kinds
+        except Exception as error:
+            message = "This file is no picture that can be read."
+            raise gr.Error(message, print_exception=False) from error
 
-    return Picture(type="numpy", **options)
+    # Gradio writes a file beside the source for each class that is made of one of its own
+    picture.preprocess = read_or_say
+    return picture
 
 
 def actions(finder: PeopleFinder, max_frames: int) -> tuple[Any, Any]:
