@@ -1,0 +1,104 @@
+"""Many pictures, large ones, and many threads."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.synthetic import SyntheticOptions
+from swahr_mmpose.synthetic.dataset import generate_picture
+
+pytestmark = pytest.mark.slow
+
+#: Peak memory, and memory in use, of a process in MiB; what is freed is given back first.
+_MEMORY = """
+import ctypes, json, resource, sys
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmpose.apis import inference_bottomup, init_model
+import swahr_mmpose
+from swahr_mmpose.model_zoo import weights_of
+
+torch.set_num_threads(1)
+
+def in_use():
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+def model_for(input_size, scales):
+    config = Config.fromfile(swahr_mmpose.config_path("swahr_tiny_synthetic"))
+    resize = config.test_dataloader.dataset.pipeline[1]
+    resize.update(input_size=input_size, scales=scales)
+    return init_model(config, weights_of("swahr_tiny_synthetic"), device="cpu")
+"""
+
+_MANY = """
+model = model_for(64, (1,))
+model.test_cfg["flip_test"] = False  # half the time
+rng = np.random.default_rng(0)
+memory = []
+for index in range(2000):
+    size = rng.integers(20, 160, 2)
+    inference_bottomup(model, rng.integers(0, 255, (*size, 3), dtype=np.uint8))
+    if index % 250 == 249:
+        memory.append(in_use())
+print(json.dumps(memory))
+"""
+
+_LARGE = """
+model = model_for(512, (0.5, 1, 2))
+inference_bottomup(model, np.zeros((64, 64, 3), np.uint8))
+picture = np.random.default_rng(0).integers(0, 255, (4000, 6000, 3), dtype=np.uint8)
+before = in_use()
+inference_bottomup(model, picture)
+print(json.dumps([before, peak()]))
+"""
+
+
+def memory_of(script):
+    command = [sys.executable, "-c", _MEMORY + script]
+    result = subprocess.run(command, text=True, capture_output=True)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_memory_stays_flat_over_pictures_of_changing_size():
+    memory = memory_of(_MANY)
+    print(f"MiB after each 250 of 2000 pictures: {[round(own) for own in memory]}")
+    # the allocator keeps pieces of several sizes: after 1,000 pictures it has seen all sizes
+    assert memory[-1] - memory[3] < 20
+
+
+def test_memory_of_a_large_picture_at_several_scales_is_bounded():
+    """The network sees 768×512 at scale 1: the picture's own size counts when it is shrunk only."""
+    before, peak = memory_of(_LARGE)
+    print(f"6000×4000 at scales 0.5, 1 and 2: {peak - before:.0f} MiB beyond model and picture")
+    assert peak - before < 2048
+
+
+def test_people_are_the_same_from_eight_threads():
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
+    options = SyntheticOptions(num_images=1, seed=8, long_side=200)
+    pictures = [generate_picture(options, index)[0] for index in range(24)]
+
+    def people(picture):
+        (result,) = inferencer(picture)
+        return result["predictions"][0]
+
+    alone = [people(picture) for picture in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(people, pictures))
+    assert sum(map(len, alone)) > 24
+    for one, other in zip(alone, together):
+        assert len(one) == len(other)
+        for first, second in zip(one, other):
+            np.testing.assert_array_equal(first["keypoints"], second["keypoints"])
+            np.testing.assert_array_equal(first["keypoint_scores"], second["keypoint_scores"])
