@@ -396,7 +396,8 @@ from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_picture
 people = OnnxPoseEstimator(sys.argv[1])(cv2.imread(sys.argv[2]))
-keypoints = supervision.KeyPoints(people["keypoints"], confidence=people["keypoint_scores"])
+scores = people["keypoint_scores"]
+keypoints = supervision.KeyPoints(people["keypoints"], keypoint_confidence=scores)
 assert keypoints.xy.shape == people["keypoints"].shape
 missing = [name for name in ("torch", "mmpose", "mmengine") if name in sys.modules]
 assert not missing, missing
