@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -160,7 +163,9 @@ def test_curves_of_a_resumed_run_are_one(tmp_path):
     for part, steps in (("1", (1, 2)), ("2", (2, 3))):
         log = tmp_path / part / "vis_data" / "scalars.json"
         log.parent.mkdir(parents=True)
-        log.write_text("\n".join(json.dumps(dict(step=s, loss=s + int(part), lr=1)) for s in steps))
+        lines = (json.dumps(dict(step=s, loss=s + int(part), lr=1)) for s in steps)
+        # the last line is one that a kill cut
+        log.write_text("".join(f"{line}\n" for line in lines) + '{"step": 3, "lo')
     assert read_curves(tmp_path) == dict(step=[1, 2, 3], loss=[2, 4, 5])
 
 
@@ -201,6 +206,41 @@ def test_runs_are_made_once_and_reported(tmp_path):
     assert report.returncode == 0, report.stderr
     assert "| + SWAHR, learned weight | 1 |" in page.read_text()
     assert (tmp_path / "images" / "ablation_drawn_scratch.png").exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_at_its_checkpoint(tmp_path):
+    """And leaves the record of one that was not, with the same losses."""
+    small = ["--iterations", "8", "--batch-size", "2", "--train-images", "4", "--val-images", "2"]
+    options = [*small, "--variants", "swahr", "--seeds", "0"]
+    records = []
+    for name in ("whole", "killed"):
+        folder = tmp_path / name
+        folder.mkdir()
+        work_dir = folder / "work_dirs" / "ablation" / "drawn_scratch" / "swahr_seed0"
+        if name == "killed":
+            command = [sys.executable, ROOT / "tools" / "ablation", "--records", "records"]
+            command += ["run", "drawn_scratch", *options]
+            with (folder / "first.txt").open("w") as out:
+                process = subprocess.Popen(
+                    [*map(str, command)], cwd=folder, stdout=out, stderr=out, start_new_session=True
+                )
+                while not list(work_dir.glob("iter_[34].pth")):
+                    assert process.poll() is None
+                    time.sleep(0.02)
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            assert not (folder / "records").exists()
+        result = ablation(folder, "run", "drawn_scratch", *options)
+        assert result.returncode == 0, result.stderr
+        # before the test after training, MMEngine reads the last checkpoint once more
+        log = result.stdout + result.stderr
+        resumed = set(map(int, re.findall(r"resumed epoch: 0, iter: (\d+)", log))) - {8}
+        assert bool(resumed) == (name == "killed")
+        records.append(json.loads((folder / "records/drawn_scratch/swahr_seed0.json").read_text()))
+    assert records[0]["curves"] == records[1]["curves"]
+    assert records[0]["metrics"] == records[1]["metrics"]
+    assert records[0]["widths"] == records[1]["widths"]
 
 
 @pytest.mark.slow

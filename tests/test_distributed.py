@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import warnings
 
 import numpy as np
@@ -10,12 +11,14 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.dataset import pseudo_collate
+from mmengine.hooks import Hook
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
-from mmpose.registry import DATASETS, METRICS
+from mmpose.registry import DATASETS, HOOKS, METRICS, OPTIMIZERS
 
 from .helpers import build_model, dataset_meta, evaluation_config, load_config, sample_of_people
+from .micro_training import micro_config, train, without_chance
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +102,103 @@ def test_channels_last_with_several_processes(synthetic_data, tmp_path):
         assert complaints == []
         assert is_channels_last
     assert results[0][2] == results[1][2]
+
+
+@OPTIMIZERS.register_module()
+class KeepGradients(torch.optim.SGD):
+    """Keeps the gradients, and leaves the weights as they are."""
+
+    def step(self, closure=None):
+        parameters = (own for group in self.param_groups for own in group["params"])
+        self.kept = torch.cat([own.grad.flatten() for own in parameters])
+
+
+@HOOKS.register_module()
+class FrozenStatistics(Hook):
+    """Batch norm with its running statistics, which do not depend on how a batch is shared out."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        for module in runner.model.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
+def gradients(config, bf16=False):
+    """Those of one step of a training of `micro_config`."""
+    config = without_chance(config)
+    config.train_dataloader.sampler = dict(type="DefaultSampler", shuffle=False)
+    config.custom_hooks.append(dict(type="FrozenStatistics"))
+    config.optim_wrapper.optimizer = dict(type="KeepGradients", lr=1.0)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16, cache_enabled=False):
+        return train(config).optim_wrapper.optimizer.kept
+
+
+def _gradients(rank, cases):
+    """Where the gradients of each case are, which are too much for the pipe of results."""
+    for data, folder, accumulation, bf16 in cases:
+        config = on_two_cpus(micro_config(data, folder, iterations=accumulation), folder)
+        config.train_dataloader.batch_size = 2 // accumulation
+        config.optim_wrapper.accumulative_counts = accumulation
+        np.save(f"{folder}/gradients{rank}.npy", gradients(config, bf16).numpy())
+
+
+def without_people_in_every_second(folder, to):
+    """A copy of the dataset, in which one of two processes sees no one."""
+    shutil.copytree(folder, to)
+    path = to / "annotations" / "train.json"
+    content = json.loads(path.read_text())
+    empty = {image["id"] for image in content["images"][1::2]}
+    for annotation in content["annotations"]:
+        if annotation["image_id"] in empty:
+            annotation.update(keypoints=[0] * 51, num_keypoints=0)
+    path.write_text(json.dumps(content))
+    return to
+
+
+def test_gradients_are_those_of_the_joint_batch(synthetic_data, tmp_path):
+    """Of two processes with two pictures each, and of one with four; in bfloat16 nearly so.
+
+    A weight's gradients are summed in another order, which eight bits show.
+    """
+    few = without_people_in_every_second(synthetic_data, tmp_path / "data")
+    names = ["plain", "accumulated", "rank_without_people", "both", "bfloat16"]
+    cases = [
+        (str(data), str(tmp_path / name), accumulation, name == "bfloat16")
+        for name, data, accumulation in zip(
+            names, [synthetic_data, synthetic_data, few, few, synthetic_data], [1, 2, 1, 2, 1]
+        )
+    ]
+    in_two_processes(_gradients, tmp_path, cases)
+    for name, (data, folder, _, bf16) in zip(names, cases):
+        first, second = (np.load(f"{folder}/gradients{rank}.npy") for rank in range(2))
+        np.testing.assert_array_equal(first, second)
+        config = micro_config(data, tmp_path / f"{name}_one", iterations=1)
+        config.train_dataloader.batch_size = 4
+        joint = gradients(config, bf16).numpy()
+        assert np.abs(joint).max() > 1e-3
+        assert np.linalg.norm(first - joint) < (2e-2 if bf16 else 1e-5) * np.linalg.norm(joint)
+        if not bf16:
+            np.testing.assert_allclose(first, joint, atol=1e-5)
+
+
+def _train_with_synchronised_norm(rank, data, work_dir):
+    config = on_two_cpus(micro_config(data, work_dir, iterations=1), work_dir)
+    for part in (config.model.backbone, config.model.head):
+        part.norm_cfg = dict(type="SyncBN")
+    try:
+        train(config)
+    except ValueError as error:
+        return str(error)
+
+
+def test_synchronised_batch_norm_needs_a_gpu(synthetic_data, tmp_path):
+    """torch has no other; both processes say so, and neither waits for the other."""
+    results = in_two_processes(
+        _train_with_synchronised_norm, tmp_path, str(synthetic_data), str(tmp_path / "work")
+    )
+    assert all("SyncBatchNorm layers only work with GPU modules" in str(own) for own in results), (
+        results
+    )
 
 
 def _test(rank, ann_file, checkpoint, out):

@@ -106,16 +106,18 @@ def find_backbone(name: str, work_dir: Path) -> Path | None:
     """The checkpoint that an experiment's backbone starts from.
 
     Raises:
-        ValueError: If it is not there.
+        ValueError: If it is not there, or not trained to its end.
     """
     source = EXPERIMENTS[name].backbone
     if source is None:
         return None
-    last = work_dir / source / "higherhrnet_seed0" / "last_checkpoint"
-    if not last.exists():
+    folder = work_dir / source / "higherhrnet_seed0"
+    last, record = folder / "last_checkpoint", folder / "record.json"
+    if not (last.exists() and record.exists()):
         raise ValueError(
-            f"The backbone of the experiment {name} is that of another, {source}, and {last} is "
-            f"missing. Make it first: run {source} --variants higherhrnet --seeds 0"
+            f"The backbone of the experiment {name} is that of another, {source}, and {folder} "
+            f"holds no complete run. Make it first: run {source} --variants higherhrnet --seeds 0 "
+            "(with another folder as `--records` where there is a record of it already)"
         )
     return Path(last.read_text().strip())
 

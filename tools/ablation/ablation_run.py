@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 
 import swahr_mmpose
+from swahr_mmpose.engine.atomic_files import write_atomically
 
 #: How often losses are logged and a stopped run can be taken up again, in iterations.
 _LOG_INTERVAL, _CHECKPOINT_INTERVAL = 20, 120
@@ -179,8 +180,10 @@ def build_config(job: Job) -> Config:
 
     interval = max(1, min(_LOG_INTERVAL, iterations // 3))
     config.default_hooks.logger = dict(type="LoggerHook", interval=interval)
-    config.default_hooks.checkpoint = dict(
-        type="CheckpointHook", by_epoch=False, interval=_CHECKPOINT_INTERVAL, max_keep_ckpts=1
+    config.default_hooks.checkpoint.update(
+        by_epoch=False,
+        interval=max(1, min(_CHECKPOINT_INTERVAL, iterations // 8)),
+        max_keep_ckpts=1,
     )
     config.log_processor = dict(type="LogProcessor", window_size=interval, by_epoch=False)
     config.custom_hooks = [
@@ -218,8 +221,11 @@ def run_job(job: Job) -> None:
     )
     if hasattr(runner.model.head, "scale_layers"):
         record["widths"] = measure_widths(runner.model, runner.test_dataloader)
-    job.record.parent.mkdir(parents=True, exist_ok=True)
-    job.record.write_text(json.dumps(record, separators=(",", ":")) + "\n")
+    content = json.dumps(record, separators=(",", ":")) + "\n"
+    # the folder's own says that this run is complete, also where records come from elsewhere
+    for path in (job.work_dir / "record.json", job.record):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content.encode())
 
 
 def initialize(model: Any, seed: int) -> None:
@@ -246,7 +252,8 @@ def read_curves(work_dir: Path) -> dict[str, list[float]]:
     """What MMEngine logged while training, over all parts of a resumed run, by name."""
     steps: dict[int, dict[str, float]] = {}
     for log in sorted(work_dir.glob("*/vis_data/scalars.json")):
-        for line in log.read_text().splitlines():
+        # a stopped run may leave a line that has no end
+        for line in log.read_text().rpartition("\n")[0].splitlines():
             scalars = json.loads(line)
             if "loss" in scalars:
                 steps[scalars["step"]] = scalars
