@@ -58,12 +58,6 @@ def checked_annotations(
             if mended:
                 mended = dict(mended, id=free)
                 free += 1
-        elif own == 0 and mended:
-            what = "`id` is 0, which COCO's evaluation takes for nobody"
-            problems = [*problems, Problem("annotation 0", what, f"Set to {free}", stops=False)]
-            mended = dict(mended, id=free)
-            free += 1
-            seen.add(own)
         else:
             seen.add(own)
         yield annotation, problems, mended

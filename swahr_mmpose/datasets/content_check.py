@@ -157,7 +157,6 @@ def _complete(annotation: dict[str, Any], mended: dict[str, Any]) -> dict[str, A
     segmentation = annotation.get("segmentation") if is_read else mended.get("segmentation")
     return dict(
         annotation,
-        id=mended["id"],
         iscrowd=region,
         num_keypoints=annotation.get("num_keypoints", mended["num_keypoints"]),
         segmentation=segmentation or [],

@@ -288,15 +288,6 @@ def test_people_may_be_of_any_category(content, build, log):
     assert {category["id"] for category in metric.coco.dataset["categories"]} == {3}
 
 
-def test_ids_may_begin_at_0(content, build):
-    """COCO's evaluation takes whoever matches the annotation 0 for someone who matches none."""
-    for index, annotation in enumerate(content["annotations"]):
-        annotation["id"] = index
-    people = [a for a in content["annotations"] if a["num_keypoints"]]
-    people[0]["id"], content["annotations"][0]["id"] = 0, people[0]["id"]
-    assert evaluate(build, content)[1] == pytest.approx(1.0)
-
-
 def test_the_metric_checks_the_file_that_it_reads(content, build):
     person_of(content)["area"] = -1
     with pytest.raises(AnnotationFileError, match="`area` is -1"):
