@@ -1,0 +1,212 @@
+"""The code blocks of README and pages: finding them, and checking commands without running them."""
+
+import argparse
+import contextlib
+import importlib
+import io
+import os
+import re
+import runpy
+import shlex
+import sys
+from collections import namedtuple
+from pathlib import Path
+from unittest import mock
+
+from markdown_it import MarkdownIt
+from mmengine.config import Config, DictAction
+from packaging.requirements import InvalidRequirement, Requirement
+from torch.distributed import run as distributed_run
+
+from swahr_mmpose.paths import config_path
+
+from .helpers import ROOT
+
+#: The repository's own pages, not what Sphinx writes.
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+#: Words that readers replace, where a program checks their type.
+PLACEHOLDERS = {"NODE": "0", "FIRST_MACHINE": "127.0.0.1"}
+
+#: A fenced block: its page, line, language and text.
+Block = namedtuple("Block", "page line language text")
+
+
+def blocks_of(page):
+    """The fenced blocks of a page, in order."""
+    tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+    return [
+        Block(page, token.map[0] + 1, token.info.strip(), token.content)
+        for token in tokens
+        if token.type == "fence"
+    ]
+
+
+def commands_of(block):
+    """The commands of a bash block, each as words, less comments and `.venv/bin/`."""
+    # as one word, whatever is quoted in it
+    text = re.sub(r'"(\$\(.*?\))"(?=\s)', lambda match: shlex.quote(match[1]), block.text)
+    lines = text.replace("\\\n", " ").splitlines()
+    commands = (shlex.split(line, comments=True) for line in lines)
+    return [without_environment(words) for words in commands if words]
+
+
+def without_environment(words):
+    """The words without variables before the command and without the folder of the programs."""
+    while re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]
+    return [re.sub(r"^(\.venv|\$VIRTUAL_ENV)/bin/", "", words[0]), *words[1:]]
+
+
+class CommandLineRead(BaseException):
+    """A program has read its command line."""
+
+
+def read_command_line(program, arguments):
+    """Run a program to where it has read its command line; an AssertionError if it refuses it."""
+    parse_args = argparse.ArgumentParser.parse_args
+
+    def parse_and_stop(parser, args=None, namespace=None):
+        parse_args(parser, args, namespace)
+        raise CommandLineRead
+
+    said = io.StringIO()
+    with mock.patch.object(argparse.ArgumentParser, "parse_args", parse_and_stop):
+        try:
+            with contextlib.redirect_stderr(said):
+                run_program(program, arguments)
+        except CommandLineRead:
+            return
+        except SystemExit:
+            pass
+    raise AssertionError(f"{program} does not understand {arguments}: {said.getvalue()}")
+
+
+def run_program(program, arguments):
+    """Run a Python program in this process, as `python PROGRAM ARGUMENTS…` does."""
+    path = Path(program)
+    path = path if path.is_absolute() else ROOT / path
+    assert path.exists(), f"There is no program {program}."
+    folder = str(path if path.is_dir() else path.parent)
+    environment = dict(os.environ)
+    with mock.patch.object(sys, "argv", [str(program), *arguments]), mock.patch.object(
+        sys, "path", [folder, *sys.path]
+    ), mock.patch.dict(os.environ, environment):
+        runpy.run_path(str(path), run_name="__main__")
+
+
+# ---------------------------------------------------------------- what follows a beginning
+
+
+def nothing_more(words):
+    """The beginning is all of the command."""
+    assert not words, words
+
+
+def python_program(words):
+    """The program exists and understands the options."""
+    options = [word for word in words if "=" in word and "--cfg-options" in words]
+    check_files(words)
+    read_command_line(words[0], [PLACEHOLDERS.get(word, word) for word in words[1:]])
+    for config in (word for word in words[1:] if word.endswith(".py")):
+        check_config_options(config, options)
+
+
+def python_statement(words):
+    """It is Python; the modules and names that it imports are there."""
+    for line in words[0].split(";"):
+        if re.match(r"\s*(import|from) ", line):
+            exec(line.strip(), {})
+    compile(words[0], "statement", "exec")
+
+
+def make_target(words):
+    """The Makefile has these targets."""
+    text = (ROOT / "Makefile").read_text()
+    for word in words:
+        assert re.search(rf"^{re.escape(word)}:", text, re.M), f"The Makefile has no '{word}'."
+
+
+def pip_install(words):
+    """Requirements are written as such; this package has the extras that are named."""
+    setup = (ROOT / "setup.py").read_text()
+    for word in words:
+        if word.startswith(("-", "$(")) or word in (".", "|"):
+            continue
+        if "/" in word or word.endswith(".txt"):
+            assert (ROOT / word).exists(), f"There is no file {word}."
+            continue
+        try:
+            requirement = Requirement(re.sub(r"^\.\[", "swahr_mmpose[", word))
+        except InvalidRequirement as error:
+            raise AssertionError(f"pip does not understand {word!r}: {error}") from error
+        if requirement.name == "swahr_mmpose":
+            for extra in requirement.extras:
+                assert f'"{extra}": requirements(' in setup, f"There is no extra '{extra}'."
+
+
+def mim_train_or_test(kind):
+    """Mim and MMPose's tool understand the options; config and keys exist."""
+
+    def check(words):
+        command = importlib.import_module(f"mim.commands.{kind}").cli
+        context = command.make_context(kind, ["mmpose", *words])
+        given = dict(context.params)
+        others = list(given["other_args"])
+        checkpoint = [given["checkpoint"] or "none"] if kind == "test" else []
+        tool = Path(importlib.import_module("mmpose").__file__).parent / f".mim/tools/{kind}.py"
+        read_command_line(tool, [given["config"], *checkpoint, *others])
+        check_config_options(given["config"], [word for word in others if "=" in word])
+        check_files(words)
+
+    return check
+
+
+def mim_download(words):
+    """Mim understands the options, and this package has the configs."""
+    command = importlib.import_module("mim.commands.download").cli
+    context = command.make_context("download", ["swahr_mmpose", *words])
+    for name in context.params["configs"]:
+        assert config_path(name).is_file()
+
+
+def torchrun(words):
+    """Torchrun understands its own options, and the program the rest."""
+    parser = distributed_run.get_args_parser()
+    args = parser.parse_args([PLACEHOLDERS.get(word, word) for word in words])
+    program = output_of(args.training_script)
+    python_program([program, *args.training_script_args])
+
+
+def output_of(word):
+    """What `$(python -c …)` prints; other words as they are."""
+    substitution = re.fullmatch(r"\$\((?P<command>.*)\)", word, re.S)
+    if not substitution:
+        return word
+    python, option, statement = shlex.split(substitution["command"])
+    assert (python, option) == ("python", "-c"), f"Can't tell what {word} prints."
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(statement, {})
+    return printed.getvalue().strip()
+
+
+def check_files(words):
+    """Files of this repository that are named exist."""
+    for word in words:
+        if re.match(r"(configs|tools|scripts|tests|swahr_mmpose|requirements)/", word):
+            assert (ROOT / word).exists(), f"There is no {word}."
+
+
+def check_config_options(config, options):
+    """The config can be read, and options change what it has at the top level."""
+    path = ROOT / config
+    if not path.is_file():  # a reader's own, or CONFIG
+        return
+    content = Config.fromfile(path)
+    changes = argparse.ArgumentParser()
+    changes.add_argument("--cfg-options", nargs="+", action=DictAction, default={})
+    changes = changes.parse_args(["--cfg-options", *options] if options else []).cfg_options
+    for key in changes:
+        top = key.split(".")[0]
+        assert top in content, f"{config} has no `{top}` for the option {key}."
+    content.merge_from_dict(changes)
