@@ -8,9 +8,13 @@ PINNED := --constraint requirements/env.txt
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: env test test-fast test-slow lint types demo docs clean
+.DEFAULT_GOAL := help
+.PHONY: help env test test-fast test-slow lint types demo docs clean
 
-env: $(STAMP)
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(STAMP) ## create .venv with everything that is needed (once)
 
 # docs/installation.md says how mmcv is built. Nothing is compiled to bytecode here, which takes long;
 # Python does it for the modules that are used.
@@ -29,27 +33,27 @@ $(STAMP): requirements/build.txt requirements/runtime.txt requirements/mminstall
 	@$(STEP) "Installing this package" $(PIP) --no-deps --editable .
 	@touch $@
 
-lint: $(STAMP)
+lint: $(STAMP) ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)
+types: $(STAMP) ## check types
 	$(BIN)/mypy
 
-test-fast: $(STAMP)
+test-fast: $(STAMP) ## run the fast tests and doctests
 	$(PYTEST) -m "not slow" --doctest-modules --numprocesses 2 swahr_mmpose tests
 
-test: lint types test-fast
+test: lint types test-fast ## style, types and fast tests
 
-test-slow: $(STAMP)
+test-slow: $(STAMP) ## run the slow tests: training, command lines, ONNX, browser
 	$(PYTEST) -m slow --numprocesses 2 --dist loadfile --durations 30 tests
 
-demo: $(STAMP)
+demo: $(STAMP) ## find drawn people, then train a small network
 	$(BIN)/python tools/demo.py
 
-docs: $(STAMP)
+docs: $(STAMP) ## build the documentation in docs/_build
 	$(PIP) --quiet --requirement requirements/docs.txt
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build
 
-clean:
+clean: ## remove .venv and build outputs
 	rm -rf $(VENV) build dist *.egg-info
