@@ -18,6 +18,27 @@ def _seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def gpu(monkeypatch) -> str:
+    """The device of the tests marked `gpu`, which are skipped without one.
+
+    With SWAHR_REHEARSE=1 they run on the CPU, to see that the tests themselves work.
+    """
+    if os.environ.get("SWAHR_REHEARSE") == "1":
+        return "cpu"
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    # what is compared with the CPU has to be computed in full float32
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    return "cuda"
+
+
+@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request) -> str:
+    """Each device in turn: for numbers that hold on all."""
+    return "cpu" if request.param == "cpu" else request.getfixturevalue("gpu")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with real images, as SWAHR_REAL_DATA says."""

@@ -1,5 +1,6 @@
 """What several test files need: golden numbers, official weights, small models and samples."""
 
+import contextlib
 import json
 import zlib
 from pathlib import Path
@@ -142,6 +143,19 @@ def evaluation_config(ann_file):
     config.param_scheduler = config.auto_scale_lr = None
     config.randomness = dict(seed=0)
     return config
+
+
+@contextlib.contextmanager
+def without_waiting(device):
+    """On a GPU, whatever makes the host wait for it raises an error."""
+    if device == "cpu":
+        yield
+        return
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 class HostData(torch.overrides.TorchFunctionMode):

@@ -116,26 +116,25 @@ def test_wrong_annotations_are_named(keypoints, visible, message):
 
 
 @pytest.mark.parametrize("name", ["coco", "crowdpose"])
-def test_heatmaps_rendered_from_keypoints_are_the_official_ones(name):
+def test_heatmaps_rendered_from_keypoints_are_the_official_ones(name, device):
     numbers = golden(f"targets_{name}")
     size = int(numbers["input_size"])
     codec = codec_for((size, size), sigma=float(numbers["sigma"]), encode_heatmaps=False)
     encoded = codec.encode(numbers["keypoints"], numbers["visible"])
     assert "heatmaps" not in encoded
     assert encoded["target_sigma"] == float(numbers["sigma"])
-    centers = torch.from_numpy(encoded["keypoint_centers"])
+    centers = torch.from_numpy(encoded["keypoint_centers"]).to(device)
     # a batch with an image without people
     for level in (0, 1):
         batch = torch.stack([centers[:, :, level], torch.full_like(centers[:, :, level], -1)])
         maps = render_heatmaps(batch, codec.heatmap_sizes[level], codec.sigma)
-        np.testing.assert_allclose(maps[0].numpy(), numbers[f"heatmaps_{level}"], atol=1e-6)
+        np.testing.assert_allclose(maps[0].cpu().numpy(), numbers[f"heatmaps_{level}"], atol=1e-6)
         assert (maps[1] == 0).all()
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_rendering_on_a_gpu_is_rendering_on_the_cpu():
+def test_rendering_on_a_gpu_is_rendering_on_the_cpu(gpu):
     centers = torch.randint(-3, 40, (3, 9, 17, 2), dtype=torch.int32)
     on_cpu = render_heatmaps(centers, (40, 32), 2.0)
-    on_gpu = render_heatmaps(centers.cuda(), (40, 32), 2.0)
+    on_gpu = render_heatmaps(centers.to(gpu), (40, 32), 2.0)
     torch.testing.assert_close(on_gpu.cpu(), on_cpu, rtol=0, atol=1e-6)

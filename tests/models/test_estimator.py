@@ -5,7 +5,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.runner import load_checkpoint
 from mmpose.structures import PoseDataSample
 
-from ..helpers import HostData, build_model, dataset_meta, load_config
+from ..helpers import HostData, build_model, dataset_meta, load_config, without_waiting
 
 
 @pytest.fixture(scope="module")
@@ -127,19 +127,15 @@ def test_the_networks_part_of_a_test_step_copies_nothing_from_the_host(tiny):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @torch.no_grad()
-def test_the_networks_part_of_a_test_step_does_not_wait_for_the_device(tiny):
-    model = build_model(load_config("swahr_tiny_synthetic")).eval().cuda()
+def test_the_networks_part_of_a_test_step_does_not_wait_for_the_device(gpu):
+    model = build_model(load_config("swahr_tiny_synthetic")).eval().to(gpu)
     model.test_cfg = dict(flip_test=True)
-    images = torch.randn(2, 3, 192, 256, device="cuda")
+    images = torch.randn(2, 3, 192, 256, device=gpu)
     samples = [PoseDataSample(metainfo=dict(flip_indices=list(range(17))))] * 2
     expected = model.predict_maps(images, samples)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with without_waiting(gpu):
         maps = model.predict_maps(images, samples)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     torch.testing.assert_close(maps.heatmaps, expected.heatmaps)
 
 

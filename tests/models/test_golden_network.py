@@ -28,12 +28,12 @@ def official_model(config_name, weights_name, salt):
     [("coco_w32", "swahr_hrnet_w32_coco"), ("crowdpose_w48", "swahr_hrnet_w48_crowdpose")],
 )
 @torch.no_grad()
-def test_network_outputs_are_the_official_ones(weights, config):
+def test_network_outputs_are_the_official_ones(weights, config, device):
     numbers = golden(f"network_{weights}")
     model, _ = official_model(config, weights, int(numbers["salt"]))
-    output = model(torch.from_numpy(numbers["x"]), None, mode="tensor")
+    output = model.to(device)(torch.from_numpy(numbers["x"]).to(device), None, mode="tensor")
     for level, tags in enumerate([[output.tags], []]):
-        ours = torch.cat([output.scales[level], output.heatmaps[level], *tags], dim=1).numpy()
+        ours = torch.cat([output.scales[level], output.heatmaps[level], *tags], dim=1).cpu().numpy()
         expected = numbers[f"out_{level}"]
         np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
 
@@ -47,9 +47,10 @@ def test_network_outputs_are_the_official_ones(weights, config):
     ],
 )
 @torch.no_grad()
-def test_test_path_is_the_official_one(case, config):
+def test_test_path_is_the_official_one(case, config, device):
     numbers = golden(f"e2e_coco_{case}")
     model, config = official_model(config, "coco_w32", int(numbers["salt"]))
+    model = model.to(device)
     model.test_cfg = dict(flip_test=bool(numbers["flip"]), output_heatmaps=True)
     pipeline = Compose(config.test_dataloader.dataset.pipeline)
     image = numbers["image"][..., ::-1].copy()
@@ -59,7 +60,8 @@ def test_test_path_is_the_official_one(case, config):
     assert sizes == [tuple(size) for size in numbers["network_sizes_hw"]]
 
     sample = model.test_step(pseudo_collate([packed]))[0]
-    heatmaps, tags = sample.pred_fields.heatmaps.numpy(), sample.pred_fields.tags.numpy()
+    fields = sample.pred_fields.cpu()
+    heatmaps, tags = fields.heatmaps.numpy(), fields.tags.numpy()
     assert heatmaps.shape[:0:-1] == tuple(numbers["base_size_wh"])
     tags = tags.reshape(-1, *heatmaps.shape).transpose(1, 2, 3, 0)
     for ours, name in ((heatmaps, "heatmaps"), (tags, "tags")):

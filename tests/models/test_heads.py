@@ -8,7 +8,7 @@ from mmpose.structures import MultilevelPixelData, PoseDataSample
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
 from swahr_mmpose.models.heads import Level
 
-from ..helpers import HostData, codec_for
+from ..helpers import HostData, codec_for, without_waiting
 
 CODEC = dict(type="ScaleAdaptiveHeatmap", input_size=(64, 96), heatmap_sizes=[(16, 24), (32, 48)])
 FEATS = (2, 8, 24, 16)
@@ -168,13 +168,11 @@ def test_losses_of_a_resolution_compile_as_one_graph(kind, weight_branch):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_compiled_losses_on_a_gpu_are_those_on_the_cpu():
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+def test_compiled_losses_on_a_gpu_are_those_on_the_cpu(gpu):
     feats, samples = torch.randn(FEATS), [two_people(), two_people()]
     head = head_of(weight_branch="learned", compile_losses=True)
     on_cpu = head.loss((feats,), samples)
-    on_gpu = head.cuda().loss((feats.cuda(),), [sample.cuda() for sample in samples])
+    on_gpu = head.to(gpu).loss((feats.to(gpu),), [sample.to(gpu) for sample in samples])
     for name, loss in on_cpu.items():
         torch.testing.assert_close(on_gpu[name].cpu(), loss, rtol=1e-4, atol=1e-6)
 
@@ -341,17 +339,13 @@ def test_a_training_step_copies_nothing_from_the_host():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_training_step_does_not_wait_for_the_device():
-    head = head_of(weight_branch="learned").cuda()
-    samples = [rendered_sample().cuda(), rendered_sample().cuda()]
-    feats = (torch.randn(FEATS, device="cuda"),)
+def test_losses_do_not_wait_for_the_device(gpu):
+    head = head_of(weight_branch="learned").to(gpu)
+    samples = [rendered_sample().to(gpu), rendered_sample().to(gpu)]
+    feats = (torch.randn(FEATS, device=gpu),)
     sum(head.loss(feats, samples).values()).backward()  # warms up
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with without_waiting(gpu):
         sum(head.loss(feats, samples).values()).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_losses_are_registered():

@@ -14,7 +14,7 @@ from swahr_mmpose.models.losses.weight_adaptive_loss import (
     weight_adaptive_loss,
 )
 
-from ..helpers import golden
+from ..helpers import golden, without_waiting
 
 
 def official_indices(joints, num_keypoints, map_pixels):
@@ -27,28 +27,29 @@ def official_indices(joints, num_keypoints, map_pixels):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_losses_and_gradients_are_the_official_ones(dtype):
+def test_losses_and_gradients_are_the_official_ones(dtype, device):
     numbers = golden("loss_coco")
     leaves, total = {}, 0
     for level in (0, 1):
         pred, scales = (
-            leaves.setdefault(name, torch.from_numpy(numbers[name]).to(dtype).requires_grad_())
+            leaves.setdefault(
+                name, torch.from_numpy(numbers[name]).to(device, dtype).requires_grad_()
+            )
             for name in (f"pred_{level}", f"scale_{level}")
         )
-        target = torch.from_numpy(numbers[f"gt_{level}"]).to(dtype)
-        mask = torch.from_numpy(numbers[f"mask_{level}"])[:, None]
+        target = torch.from_numpy(numbers[f"gt_{level}"]).to(device, dtype)
+        mask = torch.from_numpy(numbers[f"mask_{level}"])[:, None].to(device)
         heatmap_loss = WeightAdaptiveLoss()(pred, target, scales, mask)
         scale_loss = ScaleRegularizationLoss()(scales, target, mask)
         for loss, name in ((heatmap_loss, "heatmap_loss"), (scale_loss, "scale_loss")):
             expected = numbers[f"{name}_{level}"].mean()
             assert loss.item() == pytest.approx(expected, rel=1e-5)
         total = total + heatmap_loss + scale_loss
-    tags = leaves["tags_0"] = torch.from_numpy(numbers["tags_0"]).to(dtype).requires_grad_()
+    tags = leaves["tags_0"] = torch.from_numpy(numbers["tags_0"]).to(device, dtype).requires_grad_()
     _, k, h, w = tags.shape
     factor = float(numbers["push_pull_factor"])
-    pull, push = TagGroupingLoss(factor, factor)(
-        tags, official_indices(numbers["joints_0"], k, h * w)
-    )
+    indices = [own.to(device) for own in official_indices(numbers["joints_0"], k, h * w)]
+    pull, push = TagGroupingLoss(factor, factor)(tags, indices)
     assert pull.item() == pytest.approx(numbers["pull_0"].mean(), rel=1e-5)
     assert push.item() == pytest.approx(numbers["push_0"].mean(), rel=1e-5)
     total = total + pull + push
@@ -59,7 +60,7 @@ def test_losses_and_gradients_are_the_official_ones(dtype):
         expected = numbers[f"grad_{name}"]
         # relative to the largest gradient: single ones cancel to nearly nothing
         atol = 1e-5 * np.abs(expected).max()
-        np.testing.assert_allclose(leaf.grad.numpy(), expected, atol=atol)
+        np.testing.assert_allclose(leaf.grad.cpu().numpy(), expected, atol=atol)
 
 
 def gaussian_target(batch=2, k=3, h=20, w=24, sigma=2.0, dtype=torch.float64):
@@ -149,11 +150,10 @@ def test_losses_can_be_computed_in_inference_mode():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_losses_on_a_gpu_are_those_on_the_cpu():
+def test_losses_on_a_gpu_are_those_on_the_cpu(gpu):
     pred, target, scales, mask, _ = random_maps(torch.float32)
     results = []
-    for device in ("cpu", "cuda"):
+    for device in ("cpu", gpu):
         leaves = [maps.detach().to(device).requires_grad_() for maps in (pred, scales)]
         loss = WeightAdaptiveLoss()(leaves[0], target.to(device), leaves[1], mask.to(device))
         loss.backward()
@@ -237,14 +237,15 @@ def test_gradients_of_the_regulariser():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_gives_finite_losses_and_gradients(dtype):
-    if dtype == torch.float16 and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 3):
+def test_half_precision_gives_finite_losses_and_gradients(dtype, device):
+    version = tuple(map(int, torch.__version__.split(".")[:2]))
+    if device == "cpu" and dtype == torch.float16 and version < (2, 3):
         pytest.skip("this torch has no autocast to float16 on the CPU")
-    pred, target, scales, mask, shift = random_maps(torch.float32)
-    tags = torch.randn(2, 3, 20, 24)
+    pred, target, scales, mask, shift = (maps.to(device) for maps in random_maps(torch.float32))
+    tags = torch.randn(2, 3, 20, 24, device=device)
     leaves = [maps.to(dtype).requires_grad_() for maps in (pred, scales, shift, tags)]
-    indices = [torch.tensor([[[3, 1], [9, 1], [0, 0]], [[40, 1], [0, 0], [7, 1]]])] * 2
-    with torch.autocast("cpu", dtype=dtype):
+    indices = [torch.tensor([[[3, 1], [9, 1], [0, 0]], [[40, 1], [0, 0], [7, 1]]]).to(device)] * 2
+    with torch.autocast(device, dtype=dtype):
         heatmap_loss = WeightAdaptiveLoss()(leaves[0], target, leaves[1], mask, leaves[2])
         scale_loss = ScaleRegularizationLoss()(leaves[1], target, mask)
         pull, push = TagGroupingLoss(1, 1)(leaves[3], indices)
@@ -358,14 +359,10 @@ def test_wrong_tag_shapes_are_named(tags, indices, message):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_tag_loss_does_not_wait_for_the_device():
-    tags = torch.randn(4, 17, 40, 40, device="cuda", requires_grad=True)
+def test_tag_loss_does_not_wait_for_the_device(gpu):
+    tags = torch.randn(4, 17, 40, 40, device=gpu, requires_grad=True)
     rng = np.random.default_rng(0)
-    indices = [random_indices(rng, n, 17, 1600).cuda() for n in (4, 1, 0, 2)]
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    indices = [random_indices(rng, n, 17, 1600).to(gpu) for n in (4, 1, 0, 2)]
+    with without_waiting(gpu):
         pull, push = TagGroupingLoss()(tags, indices)
         (pull + push).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
