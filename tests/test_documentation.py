@@ -41,6 +41,7 @@ CHECKS = {
     "torchrun": doc.torchrun,
     "python -c": doc.python_statement,
     "python -m swahr_mmpose": doc.nothing_more,
+    "python -m pytest": doc.check_files,
     "source .venv/bin/activate": doc.nothing_more,
     "python": doc.python_program,
     "uvicorn service:app": "tests/test_onnx.py::test_the_service_of_the_page_on_deployment",
