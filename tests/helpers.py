@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import warnings
 import zlib
 from pathlib import Path
 
@@ -151,7 +152,9 @@ def without_waiting(device):
     if device == "cpu":
         yield
         return
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is a prototype
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:

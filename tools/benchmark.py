@@ -107,6 +107,11 @@ def memory_line(row: Row) -> str:
     )
 
 
+def rate_line(row: Row, ours: float, other: float) -> str:
+    """How many a second."""
+    return f"A second, {row.name}: {1 / ours:.1f}, {row.other_name} {1 / other:.1f}."
+
+
 def hours_line(row: Row, seconds: float) -> str:
     """What the official schedule would take on 8 GPUs of this kind."""
     hours = EPOCHS * COCO_PICTURES / TOTAL_BATCH * seconds / 3600
@@ -114,6 +119,12 @@ def hours_line(row: Row, seconds: float) -> str:
         f"{EPOCHS} epochs of COCO on 8 such GPUs at this rate, communication not counted, "
         f"{row.name}: {hours:.0f} hours."
     )
+
+
+def notes_of(row: Row, ours: float, other: float) -> list[str]:
+    """What is to be said of a row below the table."""
+    notes = [memory_line(row), hours_line(row, ours)] if row.memory else []
+    return [*notes, rate_line(row, ours, other)] if row.rate else notes
 
 
 def scaling(repeats: int, plot: Path | None) -> list[str]:
@@ -248,8 +259,9 @@ def main(argv: list[str] | None = None) -> None:
                 f"{row.other_name} |"
             )
             print(lines[-1], flush=True)
-            if row.memory:
-                notes += ["", memory_line(row), "", hours_line(row, ours)]
+            for note in notes_of(row, ours, other):
+                notes += ["", note]
+                print(note, flush=True)
     lines += notes
     if "targets" in chosen:
         small, large = target_bytes()

@@ -56,9 +56,9 @@ def nearest_person(keypoints: np.ndarray, size: int) -> np.ndarray:
     return distance.argmin(axis=0)
 
 
-def sees_people(model: Any, num_people: int, device: str) -> None:
+def sees_people(model: Any, num_people: int, device: str, size: int = 512) -> None:
     """Make a network of random weights decode maps of people, whatever it has computed."""
-    maps = [part.to(device) for part in aggregated_maps(512, num_people)]
+    maps = [part.to(device) for part in aggregated_maps(size, num_people)]
     decoder = model.head.decoder
     decode = decoder.batch_decode
     decoder.batch_decode = lambda *_, **__: decode(*maps)

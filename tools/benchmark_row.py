@@ -18,6 +18,7 @@ class Row:
         other_name: What the counterpart is.
         count: Things that one run does: times are for one of them.
         memory: Whether a GPU's memory is to be measured too.
+        rate: Whether to say how many a second are done.
     """
 
     name: str
@@ -26,3 +27,4 @@ class Row:
     other_name: str
     count: int = 1
     memory: bool = False
+    rate: bool = False

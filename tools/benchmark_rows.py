@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import pickle
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import mmpose
 import numpy as np
 import torch
 from benchmark_deployment import onnx_rows, predict_rows
-from benchmark_maps import K, aggregated_maps, our_codec, people_in, sees_people
+from benchmark_inference import inference_rows
+from benchmark_maps import K, aggregated_maps, our_codec, people_in
 from benchmark_models import model_rows
 from benchmark_row import Row
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from mmpose.codecs import AssociativeEmbedding
 from mmpose.models.losses import AssociativeEmbeddingLoss
@@ -31,7 +26,6 @@ from swahr_mmpose.decoding import default_keypoint_order
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
 from swahr_mmpose.models.heads import Level
 from swahr_mmpose.models.losses import TagGroupingLoss
-from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 
 def synchronize(device: str) -> None:
@@ -147,58 +141,6 @@ def target_bytes() -> tuple[int, int]:
         len(pickle.dumps(our_codec(640, encode_heatmaps=heatmaps).encode(keypoints)))
         for heatmaps in (False, True)
     )
-
-
-def test_loop(config: Config, loop: str, folder: Path, device: str) -> Callable[[], Any]:
-    """A function that tests a network of random weights on the folder's pictures.
-
-    Each picture is decoded as if the network had seen ten people in it.
-    """
-    config.model.backbone.init_cfg = None
-    for part in ("dataloader", "cfg", "evaluator"):
-        for name in ("train", "val"):
-            config[f"{name}_{part}"] = None
-    config.optim_wrapper = config.param_scheduler = config.auto_scale_lr = None
-    config.test_dataloader.update(batch_size=1, num_workers=2, persistent_workers=True)
-    config.test_dataloader.dataset.update(
-        data_root=str(folder), ann_file="annotations/val.json", data_prefix=dict(img="images/val/")
-    )
-    config.test_evaluator = dict(type="BottomupCocoMetric")
-    config.custom_imports = dict(imports=["swahr_mmpose"], allow_failed_imports=False)
-    config.update(test_cfg=dict(type=loop), work_dir=str(folder / loop), log_level="ERROR")
-    config.default_hooks.logger = None  # it wants a run begun by the runner
-    runner = Runner.from_cfg(config)
-    runner.model.to(device)
-    sees_people(runner.model, 10, device)
-    return lambda: quietly(runner.test_loop.run)
-
-
-def quietly(run: Callable[[], Any]) -> Any:
-    """Run, less what COCO's tools print."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        return run()
-
-
-def inference_rows(device: str) -> Iterator[Row]:
-    """Pictures end to end, W32 at 512 with flip test: read, seen by the network, decoded."""
-    stock = (
-        Path(mmpose.__file__).parent
-        / ".mim/configs/body_2d_keypoint/associative_embedding/coco"
-        / "ae_hrnet-w32_8xb24-300e_coco-512x512.py"
-    )
-    count = 64 if device != "cpu" else 3
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        generate_dataset(folder, "val", SyntheticOptions(count, long_side=640))
-        steps = [
-            test_loop(Config.fromfile(path), loop, folder, device)
-            for path, loop in (
-                (swahr_mmpose.config_path("swahr_hrnet_w32_coco"), "BottomupTestLoop"),
-                (stock, "TestLoop"),
-            )
-        ]
-        what = "inference W32, 512, flip, per picture with 10 people"
-        yield Row(what, *steps, "stock AE HRNet-W32, one resolution", count=count)
 
 
 def training_batch(size: int, batch_size: int) -> dict[str, Any]:
