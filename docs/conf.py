@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 project = "swahr_mmpose"
 author = "the swahr_mmpose authors"
+copyright = "2026, the swahr_mmpose authors"
 release = runpy.run_path(str(ROOT / "swahr_mmpose" / "version.py"))["__version__"]
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
