@@ -45,8 +45,9 @@ test-fast: $(STAMP) ## run the fast tests and doctests
 
 test: lint types test-fast ## style, types and fast tests
 
-test-slow: $(STAMP) ## run the slow tests: training, command lines, ONNX, browser
+test-slow: $(STAMP) ## run the slow tests (training, command lines, ONNX, browser), build the documentation
 	$(PYTEST) -m slow --numprocesses 2 --dist loadfile --durations 30 tests
+	$(MAKE) docs
 
 demo: $(STAMP) ## find drawn people, then train a small network
 	$(BIN)/python tools/demo.py
