@@ -1,0 +1,6 @@
+"""MMPose 0.x configs of HigherHRNet, translated into this package's."""
+
+from .old_config import OldConfig, OldConfigError
+from .translate import Translation, translate
+
+__all__ = ["OldConfig", "OldConfigError", "Translation", "translate"]

@@ -1,0 +1,83 @@
+"""An MMPose 0.x config from which settings are taken; what is left has no counterpart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+#: Default of a setting that must be there, and of one that may be absent.
+_NEEDED: Any = object()
+_ABSENT: Any = object()
+
+
+class OldConfigError(ValueError):
+    """A config that can't be translated."""
+
+
+def _plain(value: Any) -> Any:
+    """The value with dictionaries and lists of its own."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+class OldConfig:
+    """Settings of a config, to be taken one by one by their dotted keys.
+
+    Examples:
+        >>> old = OldConfig(dict(model=dict(type="AssociativeEmbedding", neck=dict(type="FPN"))))
+        >>> old.take("model.type")
+        'AssociativeEmbedding'
+        >>> list(old.left())
+        [('model.neck.type', 'FPN')]
+    """
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = _plain(content)
+
+    def take(self, key: str, default: Any = _NEEDED) -> Any:
+        """The value of a dotted key, which is left no longer.
+
+        Raises:
+            OldConfigError: If there is none, and no default.
+        """
+        *folders, name = key.split(".")
+        content = self._content
+        for folder in folders:
+            content = content.get(folder, {}) if isinstance(content, dict) else {}
+        if isinstance(content, dict) and name in content:
+            return content.pop(name)
+        if default is _NEEDED:
+            raise OldConfigError(
+                f"The config has no `{key}`. Give a config of MMPose 0.x for HigherHRNet with "
+                "associative embedding."
+            )
+        return default
+
+    def drop(self, key: str, *expected: Any) -> None:
+        """Forget a setting that has one of the expected values, which hold here anyway."""
+        value = self.take(key, _ABSENT)
+        if value is not _ABSENT and value not in expected:
+            self.put(key, value)
+
+    def put(self, key: str, value: Any) -> None:
+        """Leave a value, as what has no counterpart."""
+        *folders, name = key.split(".")
+        content = self._content
+        for folder in folders:
+            content = content.setdefault(folder, {})
+        content[name] = value
+
+    def left(self) -> Iterator[tuple[str, Any]]:
+        """Dotted keys and values that have not been taken."""
+        yield from _leaves(self._content, "")
+
+
+def _leaves(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
