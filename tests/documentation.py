@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-import importlib
+import importlib.util
 import io
 import os
 import re
@@ -52,9 +52,10 @@ def commands_of(block):
 
 
 def without_environment(words):
-    """The words without variables before the command and without the folder of the programs."""
+    """The words without variables and time limit, and without the folder of the programs."""
     while re.match(r"[A-Z_]+=", words[0]):
         words = words[1:]
+    words = words[2:] if words[0] == "timeout" else words
     return [re.sub(r"^(\.venv|\$VIRTUAL_ENV)/bin/", "", words[0]), *words[1:]]
 
 
@@ -125,6 +126,17 @@ def make_target(words):
     text = (ROOT / "Makefile").read_text()
     for word in words:
         assert re.search(rf"^{re.escape(word)}:", text, re.M), f"The Makefile has no '{word}'."
+
+
+def script(words):
+    """The shell script is there, and can be run."""
+    assert os.access(ROOT / words[0], os.X_OK), f"There is no program {words[0]}."
+
+
+def fuzzer(words):
+    """There is such a module; its options are libFuzzer's."""
+    assert importlib.util.find_spec(words[0]), f"There is no module {words[0]}."
+    assert all(word.startswith("-") for word in words[1:]), words
 
 
 def pip_install(words):

@@ -44,6 +44,8 @@ CHECKS = {
     "python -m pytest": doc.check_files,
     "source .venv/bin/activate": doc.nothing_more,
     "python": doc.python_program,
+    "python draw_turtles.py": doc.nothing_more,
+    "python -m": doc.fuzzer,
     "uvicorn service:app": "tests/test_onnx.py::test_the_service_of_the_page_on_deployment",
     "curl --data-binary": "tests/test_onnx.py::test_the_service_of_the_page_on_deployment",
 }
@@ -54,11 +56,14 @@ RUN = (
     "python -m swahr_mmpose",
     "python tools/make_synthetic_data.py",
     "python tools/check_dataset.py",
-    "python tools/export_onnx.py",
+    "python tools/export_onnx.py swahr_tiny_synthetic $(",
     "python tools/predict.py",
     "python tools/analyze_results.py",
     "mim test mmpose configs/swahr_tiny_synthetic.py",
     "mim test mmpose CONFIG --checkpoint CHECKPOINT --cfg-options test_evaluator.outfile_prefix",
+    "python draw_turtles.py",
+    "mim train mmpose turtle_config.py",
+    "mim test mmpose turtle_config.py",
 )
 
 #: What takes the place of what a reader has, and of what has to be downloaded or takes long.
@@ -70,6 +75,10 @@ STAND_INS = {
     r"\bFOLDER\b": "data/synthetic/images/val",
     r"\b(higherhrnet_w32_coco|swahr_hrnet_w32_coco)\b(?!\.py)": TINY,
     r"--num-images \d+": "--num-images 4",
+    # the turtles: four iterations on a few pictures
+    r"(iter_|max_iters=|interval=|end=)200\b": r"\g<1>4",
+    r"(begin=|end=)20\b": r"\g<1>2",
+    r'draw_part\("(\w+)", \d+': r'draw_part("\1", 8',
 }
 
 #: Python blocks by page and a word in them: the test that runs each.
@@ -83,7 +92,11 @@ ELSEWHERE = {
 }
 
 #: Python blocks that use what a command before them wrote: the slow tests run them.
-NEEDS_COMMANDS = {("deployment.md", "OnnxPoseEstimator"), ("deployment.md", "APPLICATION_OPTIONS")}
+NEEDS_COMMANDS = {
+    ("deployment.md", "OnnxPoseEstimator"),
+    ("deployment.md", "APPLICATION_OPTIONS"),
+    ("own_keypoints.md", "BottomupInferencer"),
+}
 
 #: Fences of these languages are not code to be run.
 SHOWN = {"text", "json", "bibtex", "yaml", "mermaid"}
@@ -149,6 +162,9 @@ def entry_for(table, block):
 
 def check_command(words):
     line = " ".join(words)
+    if words[0].endswith(".sh"):
+        doc.script(words)
+        return
     fitting = [start for start in CHECKS if f"{line} ".startswith(f"{start} ")]
     if not fitting:
         pytest.fail(
@@ -256,7 +272,7 @@ def test_commands(page, workspace, monkeypatch):
         if block.language == "python" and entry_for(NEEDS_COMMANDS, block):
             run_python(block, namespace)
         elif block.language == "python" and file_name(block):
-            (workspace / file_name(block)).write_text(block.text)
+            (workspace / file_name(block)).write_text(with_stand_ins(block.text))
         elif block.language == "bash":
             for words in doc.commands_of(block):
                 if is_run(words):
