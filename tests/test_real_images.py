@@ -98,7 +98,7 @@ def test_a_narrow_network_overfits_real_pictures(real_data, tmp_path):
     assert len(image_ids) == 4
     file = subset(real_data, tmp_path / "train.json", "train", image_ids)
     config = load_config("swahr_tiny_synthetic")
-    iterations = 180
+    iterations = 120
     config.model.test_cfg.flip_test = False  # it is not shown mirrored pictures
     codec = config.model.head.decoder
     codec.input_size, codec.heatmap_sizes = (384, 256), [(96, 64), (192, 128)]
