@@ -11,7 +11,16 @@ project = "swahr_mmpose"
 author = "the swahr_mmpose authors"
 copyright = "2026, the swahr_mmpose authors"
 release = runpy.run_path(str(ROOT / "swahr_mmpose" / "version.py"))["__version__"]
-extensions = ["myst_parser"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+napoleon_use_ivar = True
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]

@@ -36,7 +36,12 @@ OPENMMLAB = (
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module can be found; it is not imported."""
+    """Whether a module can be found; it is not imported.
+
+    Examples:
+        >>> is_installed("numpy"), is_installed("no_such_package")
+        (True, False)
+    """
     try:
         return find_spec(module) is not None
     except (ImportError, ValueError):  # kept from being imported

@@ -14,7 +14,12 @@ _PACKAGED = Path(__file__).resolve().parent / "weights"
 
 
 def models() -> dict[str, dict[str, Any]]:
-    """The entries of the metafiles by name."""
+    """The entries of the metafiles by name.
+
+    Examples:
+        >>> models()["higherhrnet_w32_coco"]["Results"][0]["Metrics"]["AP"]
+        0.677
+    """
     entries: dict[str, dict[str, Any]] = {}
     for path in sorted((configs_dir() / "metafiles").glob("*.yml")):
         for model in yaml.safe_load(path.read_text(encoding="utf-8"))["Models"]:
@@ -23,7 +28,12 @@ def models() -> dict[str, dict[str, Any]]:
 
 
 def packaged_weights(name: str) -> Path | None:
-    """The file that comes with the package for a config; None if there is none."""
+    """The file that comes with the package for a config; None if there is none.
+
+    Examples:
+        >>> packaged_weights("swahr_tiny_synthetic").name
+        'swahr_tiny_synthetic.pth'
+    """
     path = _PACKAGED / f"{name}.pth"
     return path if path.is_file() else None
 
@@ -43,7 +53,12 @@ def weights_of(name: str) -> str | None:
 
 
 def names_with_weights() -> list[str]:
-    """The configs that there are weights for."""
+    """The configs that there are weights for.
+
+    Examples:
+        >>> "swahr_tiny_synthetic" in names_with_weights()
+        True
+    """
     return sorted(n for n, entry in models().items() if packaged_weights(n) or "Weights" in entry)
 
 

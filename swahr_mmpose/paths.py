@@ -21,12 +21,22 @@ def _resource_dir(name: str) -> Path:
 
 
 def configs_dir() -> Path:
-    """The folder with the configs."""
+    """The folder with the configs.
+
+    Examples:
+        >>> (configs_dir() / "swahr_hrnet_w32_coco.py").is_file()
+        True
+    """
     return _resource_dir("configs")
 
 
 def tools_dir() -> Path:
-    """The folder with the command-line tools."""
+    """The folder with the command-line tools.
+
+    Examples:
+        >>> (tools_dir() / "predict.py").is_file()
+        True
+    """
     return _resource_dir("tools")
 
 
@@ -54,6 +64,10 @@ def find_config(config: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is none.
+
+    Examples:
+        >>> find_config("swahr_hrnet_w32_coco").name
+        'swahr_hrnet_w32_coco.py'
     """
     if Path(config).is_file():
         return Path(config)

@@ -19,6 +19,10 @@ def to_three_channels(image: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: If the picture is empty or has another number of channels or dimensions.
+
+    Examples:
+        >>> to_three_channels(np.zeros((4, 6), np.uint8)).shape
+        (4, 6, 3)
     """
     if image.ndim not in (2, 3) or not image.size:
         raise ValueError(
@@ -130,6 +134,11 @@ def show(image: np.ndarray, geometry: PyramidGeometry, size: tuple[int, int]) ->
 
 
 def to_picture(points: np.ndarray, geometry: PyramidGeometry) -> np.ndarray:
-    """Points (…, 2), x and y in pixels of the first input, to pixels of the image."""
+    """Points (…, 2), x and y in pixels of the first input, to pixels of the image.
+
+    Examples:
+        >>> to_picture(np.array([[32.0, 32.0]]), fixed_geometry((100, 50), (64, 64))).tolist()
+        [[50.0, 25.0]]
+    """
     extent = geometry.extent
     return points / geometry.sizes[0] * extent + geometry.center - 0.5 * extent

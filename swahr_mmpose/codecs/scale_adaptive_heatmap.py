@@ -54,6 +54,12 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
     Raises:
         ValueError: If the sizes are not those of strides 4 and 2, in this order, or an option is
             out of its range.
+
+    Examples:
+        >>> codec = ScaleAdaptiveHeatmap((64, 64), [(16, 16), (32, 32)])
+        >>> targets = codec.encode(np.array([[[20.0, 8.0], [40.0, 30.0]]]))
+        >>> [heatmaps.shape for heatmaps in targets["heatmaps"]]
+        [(2, 16, 16), (2, 32, 32)]
     """
 
     field_mapping_table = dict(heatmaps="heatmaps", heatmap_mask="heatmap_mask")

@@ -61,6 +61,10 @@ def keypoint_indices(centers: np.ndarray, map_size: tuple[int, int]) -> np.ndarr
 
     Returns:
         (N, K, 2) int64.
+
+    Examples:
+        >>> keypoint_indices(np.array([[[5, 2], [-1, -1]]]), (16, 16)).tolist()
+        [[[37, 1], [0, 0]]]
     """
     x, y = np.moveaxis(centers.astype(np.int64), -1, 0)
     drawn = x >= 0
@@ -79,6 +83,11 @@ def render_heatmaps(centers: Tensor, map_size: tuple[int, int], sigma: float) ->
 
     Returns:
         (B, K, H, W) float32.
+
+    Examples:
+        >>> maps = render_heatmaps(torch.tensor([[[[5, 2]]]]), (16, 16), sigma=2.0)
+        >>> [round(maps[0, 0, 2, x].item(), 3) for x in (5, 6, 7, 14)]
+        [1.0, 0.882, 0.607, 0.0]
     """
     w, h = map_size
     batch_size, num_people, num_keypoints, _ = centers.shape

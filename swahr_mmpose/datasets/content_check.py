@@ -56,6 +56,11 @@ def check_content(
         needs_people: Whether someone must have a labelled keypoint, as training needs.
         needs_area: Whether a missing area makes evaluation go wrong.
         looked_at: Called with 1 after each picture.
+
+    Examples:
+        >>> content = dict(images=[], annotations=[], categories=[dict(id=1, name="person")])
+        >>> len(check_content(content, dict(keypoints=17)).problems)
+        1
     """
     people, problems = people_category(content["categories"])
     fields = fields or _fields_of(content, people)

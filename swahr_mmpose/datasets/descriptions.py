@@ -20,6 +20,10 @@ def description_file(name: str) -> str:
     """The file that describes a dataset of MMPose.
 
     Its datasets look in the current folder first, and warn.
+
+    Examples:
+        >>> Path(description_file("crowdpose")).name
+        'crowdpose.py'
     """
     found = [str(folder / f"{name}.py") for folder in _FOLDERS if (folder / f"{name}.py").is_file()]
     return found[0] if found else f"configs/_base_/datasets/{name}.py"
@@ -35,6 +39,10 @@ def keypoint_names(dataset: str | Sequence[str]) -> list[str]:
     Raises:
         ValueError: If there is no such description, it does not describe keypoints, or a name is
             there twice.
+
+    Examples:
+        >>> keypoint_names("crowdpose")[:3]
+        ['left_shoulder', 'right_shoulder', 'left_elbow']
     """
     names = _names_in_description(dataset) if isinstance(dataset, str) else list(dataset)
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -38,22 +38,42 @@ class Problem:
 
 
 def shown(value: Any) -> str:
-    """A value as messages show it: in a line, and short."""
+    """A value as messages show it: in a line, and short.
+
+    Examples:
+        >>> shown([1, float("nan")])
+        '[1, nan]'
+    """
     return _SHORT.repr(value)
 
 
 def is_id(value: Any) -> bool:
-    """Whether it is a whole number that evaluation can keep in 64 bits."""
+    """Whether it is a whole number that evaluation can keep in 64 bits.
+
+    Examples:
+        >>> is_id(7), is_id(7.5), is_id("7")
+        (True, False, False)
+    """
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number of pixels: finite, not too large, and no truth value."""
+    """Whether it is a number of pixels: finite, not too large, and no truth value.
+
+    Examples:
+        >>> is_number(1.5), is_number(float("nan")), is_number(True)
+        (True, False, False)
+    """
     return type(value) in _NUMBERS and bool(-LARGEST < value < LARGEST)
 
 
 def are_numbers(values: Sequence[Any]) -> bool:
-    """Whether each is a number of pixels; quick, as annotation files hold millions."""
+    """Whether each is a number of pixels; quick, as annotation files hold millions.
+
+    Examples:
+        >>> are_numbers([1, 2.5]), are_numbers([1, None])
+        (True, False)
+    """
     if not values:
         return True
     if not _NUMBERS.issuperset(map(type, values)):

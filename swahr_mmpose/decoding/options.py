@@ -67,6 +67,10 @@ class DecodeOptions:
 
     Raises:
         ValueError: If an option is out of its range.
+
+    Examples:
+        >>> DecodeOptions(keypoint_thr=0.12).topk
+        30
     """
 
     keypoint_thr: float = 0.1

@@ -35,6 +35,11 @@ def quarter_offset(heatmaps: np.ndarray, k: np.ndarray, x: np.ndarray, y: np.nda
         k: (M,) int, the keypoint of each entry.
         x: (M,) int, its column in map pixels.
         y: (M,) int, its row in map pixels.
+
+    Examples:
+        >>> heatmaps = np.array([[[0.1, 0.9, 0.3]]])
+        >>> quarter_offset(heatmaps, np.array([0]), np.array([1]), np.array([0])).tolist()
+        [[0.25, -0.25]]
     """
     _, h, w = heatmaps.shape
     right, left = heatmaps[k, y, np.minimum(x + 1, w - 1)], heatmaps[k, y, np.maximum(x - 1, 0)]
@@ -51,6 +56,10 @@ def adjust_keypoints(people: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
     Returns:
         A new array of the same shape; missing keypoints stay as they are.
+
+    Examples:
+        >>> adjust_keypoints(np.array([[[1, 0, 0.9]]]), np.array([[[0.1, 0.9, 0.3]]])).tolist()
+        [[[1.75, 0.25, 0.9]]]
     """
     adjusted = people.copy()
     person, k = np.nonzero(people[..., 2] > 0)

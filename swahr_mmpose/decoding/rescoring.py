@@ -27,6 +27,11 @@ def pose_features(
     Returns:
         (P, 3·J + K) float32: the limbs' vectors and lengths, over the mean length of the person's
         limbs, and the keypoint scores.
+
+    Examples:
+        >>> keypoints, scores = np.array([[[0, 0], [3, 4]]]), np.array([[0.9, 0.8]])
+        >>> pose_features(keypoints, scores, np.array([[0, 1]]))
+        array([[0.6, 0.8, 1. , 0.9, 0.8]], dtype=float32)
     """
     vectors = keypoints[:, limbs[:, 1]] - keypoints[:, limbs[:, 0]]
     lengths = np.sqrt((vectors**2).sum(axis=-1))

@@ -22,6 +22,11 @@ def instance_scores(people: np.ndarray, options: DecodeOptions) -> np.ndarray:
 
     Raises:
         ValueError: If the options lack the dataset's sigmas for these keypoints.
+
+    Examples:
+        >>> person = np.array([[[5, 5, 0.8], [9, 5, 0.4]]])
+        >>> instance_scores(person, DecodeOptions())
+        array([0.6], dtype=float32)
     """
     scores = people[..., 2]
     if options.score == "expected_oks":
@@ -54,7 +59,12 @@ def expected_similarity(people: np.ndarray, sigmas: np.ndarray, peak_sigma: floa
 
 
 def pose_areas(people: np.ndarray) -> np.ndarray:
-    """Areas of the boxes around keypoints with a positive score, (P,), at least 1 map pixel."""
+    """Areas of the boxes around keypoints with a positive score, (P,), at least 1 map pixel.
+
+    Examples:
+        >>> pose_areas(np.array([[[2, 1, 0.9], [8, 6, 0.7], [0, 0, 0]]])).tolist()
+        [30.0]
+    """
     found = (people[..., 2] > 0)[..., None]
     lowest = np.where(found, people[..., :2], np.inf).min(axis=1, initial=np.inf)
     highest = np.where(found, people[..., :2], -np.inf).max(axis=1, initial=-np.inf)

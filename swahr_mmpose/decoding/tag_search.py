@@ -14,7 +14,12 @@ _MARGIN = 1 + 1e-5
 
 
 def tag_distance(tags: Sequence[np.ndarray], mean: np.ndarray) -> np.ndarray:
-    """Euclidean distances of tags, L of (N,), to mean tags, (L, ...) that broadcast with (N,)."""
+    """Euclidean distances of tags, L of (N,), to mean tags, (L, ...) that broadcast with (N,).
+
+    Examples:
+        >>> tag_distance([np.array([0.0, 3.0])], np.array([1.0])).tolist()
+        [1.0, 2.0]
+    """
     squared = (tags[0] - mean[0]) ** 2
     for own, center in zip(tags[1:], mean[1:]):
         squared += (own - center) ** 2

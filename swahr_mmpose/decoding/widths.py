@@ -17,6 +17,10 @@ def relative_widths(scales: np.ndarray) -> np.ndarray:
 
     Args:
         scales: α, of any shape.
+
+    Examples:
+        >>> relative_widths(np.array([0.0, 3.0])).tolist()
+        [1.0, 0.5]
     """
     widths: np.ndarray = 1 / np.sqrt(np.maximum(1 + scales, MIN_NARROWING))
     return widths
@@ -38,6 +42,11 @@ def keypoint_widths(
 
     Raises:
         NotFiniteError: If a map holds NaN or infinity.
+
+    Examples:
+        >>> scales = np.full((1, 16, 16), 3.0, np.float32)
+        >>> keypoint_widths(np.array([[[8.0, 8.0]]]), scales, (32, 32), sigma=2.0).tolist()
+        [[2.0]]
     """
     check_finite("maps of widths", scales)
     num_keypoints, h, w = scales.shape

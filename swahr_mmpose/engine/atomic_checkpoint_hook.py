@@ -33,7 +33,8 @@ class AtomicCheckpointHook(CheckpointHook):
     as MMEngine writes them there.
 
     Args:
-        *args, **kwargs: As for ``CheckpointHook``.
+        *args: As for ``CheckpointHook``.
+        **kwargs: Likewise.
     """
 
     backend_args: dict[str, Any] | None

@@ -36,6 +36,11 @@ def similarities(
 
     Returns:
         (P, N, K).
+
+    Examples:
+        >>> found, label = np.array([[[10.0, 10.0]]]), np.array([[[12.0, 10.0, 2]]])
+        >>> similarities(found, label, np.array([400.0]), [0.05]).round(3).tolist()
+        [[[0.607]]]
     """
     squared = ((keypoints[:, None] - labels[None, ..., :2]) ** 2).sum(axis=-1)
     reach = (2 * np.asarray(sigmas)) ** 2 * (np.asarray(areas)[:, None] + np.spacing(1))
@@ -53,6 +58,11 @@ def match_people(similarity: np.ndarray, labelled: np.ndarray, scores: np.ndarra
 
     Returns:
         (P,) int; −1 where there is none with an OKS of :data:`SAME_PERSON` that is still free.
+
+    Examples:
+        >>> similarity = np.array([[[0.9], [0.1]], [[0.8], [0.6]]])
+        >>> match_people(similarity, np.ones((2, 1), bool), np.array([0.5, 0.7])).tolist()
+        [1, 0]
     """
     oks = _oks(similarity, labelled)
     person = np.full(len(scores), -1)
@@ -83,6 +93,11 @@ def matched_oks(
         labels: (N, K, 3), x, y and the visibility, 0 where not labelled.
         areas: (N,), of the labelled people.
         sigmas: (K,), the dataset's.
+
+    Examples:
+        >>> found, label = np.array([[[10.0, 10.0]]]), np.array([[[12.0, 10.0, 2]]])
+        >>> matched_oks(found, label, np.array([400.0]), [0.1]).round(3).tolist()
+        [0.882]
     """
     similarity = similarities(keypoints, labels, areas, sigmas)
     labelled = labels[..., 2] > 0

@@ -28,14 +28,24 @@ class AggregatedMaps(NamedTuple):
 
 
 def resize_maps(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize (B, C, H, W) maps bilinearly to ``size`` (h, w), pixel centres at half integers."""
+    """Resize (B, C, H, W) maps bilinearly to ``size`` (h, w), pixel centres at half integers.
+
+    Examples:
+        >>> resize_maps(torch.tensor([[[[0.0, 1.0]]]]), (1, 4))
+        tensor([[[[0.0000, 0.2500, 0.7500, 1.0000]]]])
+    """
     if maps.shape[2:] == torch.Size(size):
         return maps
     return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def merge_resolutions(heatmaps: Sequence[Tensor]) -> Tensor:
-    """Mean of the heatmaps of all resolutions, (B, K, H, W) at the size of the finest."""
+    """Mean of the heatmaps of all resolutions, (B, K, H, W) at the size of the finest.
+
+    Examples:
+        >>> merge_resolutions([torch.zeros(1, 17, 4, 4), torch.ones(1, 17, 8, 8)]).shape
+        torch.Size([1, 17, 8, 8])
+    """
     total = heatmaps[-1]
     for coarse in heatmaps[:-1]:
         total = total + resize_maps(coarse, total.shape[2:])
@@ -48,6 +58,10 @@ def flip_back(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
     Args:
         maps: (B, L·K, H, W), channel ``l * K + k``.
         flip_indices: (K,), for each keypoint its mirror image.
+
+    Examples:
+        >>> flip_back(torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]), [1, 0]).tolist()
+        [[[[4.0, 3.0]], [[2.0, 1.0]]]]
     """
     grouped = maps.unflatten(1, (-1, len(flip_indices)))
     # an index tensor would have to be copied from the host, and the device waited for

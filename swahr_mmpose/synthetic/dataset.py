@@ -30,6 +30,10 @@ class SyntheticOptions:
         seed: Decides everything that is random; picture i is the same whatever ``num_images``.
         long_side: Length of each picture's long side in pixels; the short one is 2/3 to 1 of it.
         label_noise: See :func:`annotate_person`.
+
+    Examples:
+        >>> SyntheticOptions(num_images=8, seed=3).long_side
+        320
     """
 
     num_images: int
@@ -49,7 +53,13 @@ class SyntheticOptions:
 def generate_picture(
     options: SyntheticOptions, index: int
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Picture ``index``, (H, W, 3) uint8 BGR, and its annotations, less the ids."""
+    """Picture ``index``, (H, W, 3) uint8 BGR, and its annotations, less the ids.
+
+    Examples:
+        >>> picture, people = generate_picture(SyntheticOptions(1, long_side=64), 0)
+        >>> picture.shape, sorted(people[0])[:3]
+        ((56, 64, 3), ['area', 'bbox', 'category_id'])
+    """
     rng = np.random.default_rng([options.seed, index])
     short_side = round(options.long_side * rng.uniform(2 / 3, 1))
     landscape = rng.random() < 0.6

@@ -23,6 +23,12 @@ class Canvas:
     Attributes:
         image: (H, W, 3) uint8, BGR.
         owner: (H, W) int32, 0 where no person is seen.
+
+    Examples:
+        >>> canvas = Canvas.blank((64, 48))
+        >>> canvas.disc(np.array([20, 20]), 5, (0, 0, 255), owner=1)
+        >>> int(canvas.owner[20, 20]), int(canvas.owner[20, 30])
+        (1, 0)
     """
 
     image: np.ndarray

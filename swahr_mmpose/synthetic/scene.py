@@ -65,7 +65,13 @@ _SILHOUETTE_FRACTION = 0.15
 
 
 def random_scene(rng: np.random.Generator, options: SceneOptions) -> Scene:
-    """Draw a scene; all that is random in it comes from ``rng``."""
+    """Draw a scene; all that is random in it comes from ``rng``.
+
+    Examples:
+        >>> scene = random_scene(np.random.default_rng(0), SceneOptions((64, 48)))
+        >>> scene.image.shape, scene.owner.shape, len(scene.people)
+        ((48, 64, 3), (48, 64), 3)
+    """
     canvas = Canvas.blank(options.size)
     paint_background(canvas, rng, num_shapes=int(rng.integers(5, 25)))
     h = options.size[1]

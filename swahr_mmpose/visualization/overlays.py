@@ -43,6 +43,11 @@ def picture_to_map(
 
     Returns:
         (2, 3).
+
+    Examples:
+        >>> middle, part = np.array([100.0, 50.0]), np.array([200.0, 100.0])
+        >>> picture_to_map((64, 128), middle, part).round(2).tolist()
+        [[0.64, 0.0, -0.5], [0.0, 0.64, -0.5]]
     """
     zoom = np.array(map_size[::-1]) / input_scale
     corner = np.asarray(input_center) - np.asarray(input_scale) / 2
@@ -65,6 +70,11 @@ def draw_heatmap(
 
     Raises:
         ValueError: If the picture or the maps are of another shape or type.
+
+    Examples:
+        >>> image = np.zeros((32, 32, 3), np.uint8)
+        >>> draw_heatmap(image, np.ones((17, 16, 16), np.float32)).shape
+        (32, 32, 3)
     """
     _check(image, heatmaps=heatmaps)
     strength = np.clip(heatmaps.max(axis=0), 0, 1)
@@ -166,6 +176,11 @@ def draw_scale_map(
 
     Raises:
         ValueError: If the picture or the maps are of another shape or type.
+
+    Examples:
+        >>> image, maps = np.zeros((64, 64, 3), np.uint8), np.ones((17, 32, 32), np.float32)
+        >>> draw_scale_map(image, 0.1 * maps, maps).shape
+        (64, 64, 3)
     """
     _check(image, scales=scales, heatmaps=heatmaps)
     if scales.shape != heatmaps.shape:

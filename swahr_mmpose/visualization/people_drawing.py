@@ -62,6 +62,12 @@ def draw_people(
 
     Returns:
         (zoom·H, zoom·W, 3) uint8.
+
+    Examples:
+        >>> image, keypoints = np.zeros((64, 64, 3), np.uint8), np.array([[[10.0, 10], [50, 50]]])
+        >>> drawn = draw_people(image, keypoints, np.ones((1, 2)), np.ones(1), [(0, 1)])
+        >>> bool(drawn.any()), bool(image.any())
+        (True, False)
     """
     size = (image.shape[1] * zoom, image.shape[0] * zoom)
     drawn = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image.copy()
@@ -108,6 +114,11 @@ def draw_boxes(
 
     Returns:
         (H, W, 3) uint8.
+
+    Examples:
+        >>> image, boxes = np.zeros((64, 64, 3), np.uint8), np.array([[8.0, 8, 40, 50]])
+        >>> draw_boxes(image, boxes, np.ones(1)).shape
+        (64, 64, 3)
     """
     drawn = image.copy()
     for person in np.flatnonzero(np.asarray(person_scores) >= person_thr):

@@ -26,6 +26,10 @@ def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, i
 
     Raises:
         ValueError: If one can't be of this image; the library that reads them would crash.
+
+    Examples:
+        >>> segmentations_to_mask([[[0, 0, 2, 0, 2, 4, 0, 4]]], (4, 4)).astype(int).tolist()
+        [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]]
     """
     w, h = image_size
     encodings = []

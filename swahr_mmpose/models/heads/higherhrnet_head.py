@@ -44,6 +44,12 @@ class HigherHRNetHead(BaseHead):
 
     Raises:
         ValueError: If the codec is for other keypoints or another tag size.
+
+    Examples:
+        >>> head = HigherHRNetHead(in_channels=8, num_keypoints=17)
+        >>> output = head((torch.zeros(1, 8, 16, 16),))
+        >>> [tuple(maps.shape) for maps in output.heatmaps], tuple(output.tags.shape)
+        ([(1, 17, 16, 16), (1, 17, 32, 32)], (1, 17, 16, 16))
     """
 
     def __init__(

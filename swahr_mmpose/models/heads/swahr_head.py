@@ -24,12 +24,13 @@ class SWAHRHead(HigherHRNetHead):
     training only: at test time they are not run unless asked for.
 
     Args:
-        *args, **kwargs: As for :class:`HigherHRNetHead`; the default heatmap loss is
+        *args: As for :class:`HigherHRNetHead`; the default heatmap loss is
             ``WeightAdaptiveLoss``.
         weight_branch: ``'analytic'`` is the paper's weight, without parameters; ``'learned'``
             adds the branch.
         scale_loss: Config of the regulariser of α.
         weight_shift_loss: Config of the regulariser of δ, for ``'learned'`` only.
+        **kwargs: As ``*args``.
 
     Attributes:
         scales_known: Whether the scale branch was trained, loaded, or is as it was initialised;
@@ -38,6 +39,13 @@ class SWAHRHead(HigherHRNetHead):
     Raises:
         ValueError: If ``weight_branch`` is neither, its loss was given for ``'analytic'``, or the
             heatmap loss of ``'learned'`` has no weight (``gamma=None``).
+
+    Examples:
+        >>> import torch
+        >>> head = SWAHRHead(in_channels=8, num_keypoints=17)
+        >>> output = head((torch.zeros(1, 8, 16, 16),))
+        >>> [tuple(scales.shape) for scales in output.scales]
+        [(1, 17, 16, 16), (1, 17, 32, 32)]
     """
 
     def __init__(

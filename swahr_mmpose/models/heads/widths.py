@@ -21,6 +21,11 @@ def mean_relative_width(scales: Tensor, target: Tensor, mask: Tensor | None) -> 
 
     Returns:
         Scalar; 1 where there is no one.
+
+    Examples:
+        >>> maps = torch.ones(1, 1, 2, 2)
+        >>> mean_relative_width(3 * maps, maps, None).item()
+        0.5
     """
     counted = (target > 0).float()
     if mask is not None:

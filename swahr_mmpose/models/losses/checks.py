@@ -33,5 +33,11 @@ def at_least_float32(maps: Tensor) -> Tensor:
 
 
 def masked_mean(loss: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over all pixels of (B, K, H, W), those that the (B, 1, H, W) mask leaves out as 0."""
+    """Mean over all pixels of (B, K, H, W), those that the (B, 1, H, W) mask leaves out as 0.
+
+    Examples:
+        >>> mask = torch.tensor([[[[1.0, 0.0]]]])
+        >>> masked_mean(torch.tensor([[[[2.0, 4.0]]]]), mask).item()
+        1.0
+    """
     return loss.mean() if mask is None else (loss * mask).mean()

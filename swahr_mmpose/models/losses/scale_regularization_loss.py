@@ -21,6 +21,12 @@ def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | Non
 
     Raises:
         ValueError: If a shape is wrong.
+
+    Examples:
+        >>> import torch
+        >>> ones = torch.ones(1, 1, 2, 2)
+        >>> scale_regularization_loss(0.5 * ones, ones).item()
+        0.25
     """
     check_same_shape("target", target, "scales", scales)
     check_mask(mask, scales)
@@ -33,6 +39,12 @@ class ScaleRegularizationLoss(nn.Module):
 
     Args:
         loss_weight: Factor of the loss.
+
+    Examples:
+        >>> import torch
+        >>> ones = torch.ones(1, 1, 2, 2)
+        >>> ScaleRegularizationLoss(loss_weight=2.0)(0.5 * ones, ones).item()
+        0.5
     """
 
     def __init__(self, loss_weight: float = 1.0) -> None:

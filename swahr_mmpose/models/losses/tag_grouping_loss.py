@@ -34,6 +34,13 @@ def tag_grouping_loss(tags: Tensor, keypoint_indices: Sequence[Tensor]) -> tuple
 
     Raises:
         ValueError: If the shapes do not fit together.
+
+    Examples:
+        >>> import torch
+        >>> tags = torch.tensor([[[[0.0, 1.0]]]])  # of two people, at pixels 0 and 1
+        >>> people = torch.tensor([[[0, 1]], [[1, 1]]])
+        >>> [round(loss.item(), 3) for loss in tag_grouping_loss(tags, [people])]
+        [0.0, 0.184]
     """
     _check_shapes(tags, keypoint_indices)
     num_keypoints = keypoint_indices[0].shape[1]
@@ -82,6 +89,13 @@ class TagGroupingLoss(nn.Module):
     Args:
         pull_weight: Factor of the pull loss.
         push_weight: Factor of the push loss.
+
+    Examples:
+        >>> import torch
+        >>> tags, person = torch.zeros(1, 17, 4, 4), torch.tensor([[[0, 1], [5, 1]]])
+        >>> pull, push = TagGroupingLoss()(tags[:, :2], [person])
+        >>> pull.item(), push.item()
+        (0.0, 0.0)
     """
 
     def __init__(self, pull_weight: float = 1e-3, push_weight: float = 1e-3) -> None:

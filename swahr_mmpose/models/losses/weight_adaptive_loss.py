@@ -26,6 +26,11 @@ def scale_adaptive_target(target: Tensor, scales: Tensor) -> Tensor:
     Args:
         target: (B, K, H, W), Gaussians of the base width, 0 outside their support.
         scales: (B, K, H, W), α.
+
+    Examples:
+        >>> target = torch.tensor([1.0, 0.5, 0.0])
+        >>> scale_adaptive_target(target, torch.ones(3))
+        tensor([1.0000, 0.2735, 0.0000])
     """
     foreground = target > 0
     log_target = torch.where(foreground, target, torch.ones_like(target)).log()
@@ -37,6 +42,10 @@ def soft_foreground(target: Tensor, gamma: float, weight_shift: Tensor | None) -
     r"""Where people are, from 0 to 1: :math:`G^\gamma`, with a shift δ added and clamped.
 
     It is 0 where G = 0 and close to 1 on the whole support for the paper's small γ.
+
+    Examples:
+        >>> soft_foreground(torch.tensor([1.0, 0.01, 0.0]), 0.01, None)
+        tensor([1.0000, 0.9550, 0.0000])
     """
     foreground = target**gamma
     if weight_shift is None:
@@ -50,6 +59,10 @@ def pixel_weight(pred: Tensor, foreground: Tensor) -> Tensor:
     Args:
         pred: Predicted heatmap values P, of any shape.
         foreground: Soft foreground F from 0 to 1, of the same shape.
+
+    Examples:
+        >>> pixel_weight(torch.tensor([0.1, 0.9]), torch.tensor([0.0, 1.0]))
+        tensor([0.1000, 0.1000])
     """
     return foreground * (1 - pred).abs() + (1 - foreground) * pred.abs()
 
@@ -84,6 +97,11 @@ def weight_adaptive_loss(
 
     Raises:
         ValueError: If a shape is wrong, γ is not positive, or there is a weight shift without γ.
+
+    Examples:
+        >>> target = torch.zeros(1, 1, 2, 2)
+        >>> round(weight_adaptive_loss(target + 0.5, target).item(), 4)
+        0.125
     """
     check_gamma(gamma)
     maps = dict(target=target, scales=scales, weight_shift=weight_shift)
