@@ -102,9 +102,8 @@ def _run_time(old: OldConfig) -> dict[str, Any]:
         backends = [dict(type="LocalVisBackend"), *writers]
         translated.update(vis_backends=backends, visualizer=dict(vis_backends=backends))
     translated["log_level"] = old.take("log_level", "INFO")
-    resume = old.take("resume_from", None)
-    translated["load_from"] = old.take("load_from", None) or resume
-    translated["resume"] = resume is not None
+    translated["load_from"] = old.take("load_from", None)
+    old.drop("resume_from", None)
     processes: dict[str, Any] = dict(
         dist_cfg=dict(backend=old.take("dist_params.backend", "nccl")),
         cudnn_benchmark=old.take("cudnn_benchmark", False),

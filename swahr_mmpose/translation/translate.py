@@ -37,6 +37,7 @@ _REASONS = {
     "with_ae": "tags are read at stride 4",
     "adjust": "keypoints are moved by a quarter of a pixel towards the higher neighbour",
     "scale_type": "pictures are scaled by their short side",
+    "resume_from": "a training can't go on here; `load_from` takes its weights",
     "workflow": "training runs epochs of training, and validates every `val_interval`",
 }
 
