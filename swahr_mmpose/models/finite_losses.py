@@ -32,23 +32,32 @@ class FiniteLosses:
         self._last: _Noted | None = None
 
     @not_compiled
+    def look_back(self) -> None:
+        """Look at the losses of the step before; to be called before the network runs again.
+
+        Raises:
+            FloatingPointError: If they are not finite.
+        """
+        last, self._last = self._last, None
+        if last is not None:
+            _raise_unless_finite(last, "No checkpoint has the weights that came of it")
+
+    @not_compiled
     def check(self, losses: Mapping[str, Tensor], samples: Sequence[Any]) -> None:
         """Take the losses of a step, scalars by name, and the samples that they are of.
 
         Only what has ``loss`` in its name is a loss, as for MMEngine; the rest is for the log.
 
         Raises:
-            FloatingPointError: If they, or on a device those of the step before, are not finite.
+            FloatingPointError: If they are not finite, on the CPU.
         """
         named = {name: loss.detach() for name, loss in losses.items() if "loss" in name}
         finite = torch.stack(list(named.values())).isfinite()
         noted = _Noted(finite, list(named), [sample.get("img_id") for sample in samples])
         if finite.device.type == "cpu":
             _raise_unless_finite(noted, "The weights were not changed")
-            return
-        last, self._last = self._last, noted
-        if last is not None:
-            _raise_unless_finite(last, "No checkpoint has the weights that came of it")
+        else:
+            self._last = noted
 
 
 def _raise_unless_finite(noted: _Noted, state: str) -> None:

@@ -98,6 +98,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
             FloatingPointError: If a loss is not finite; see
                 :class:`swahr_mmpose.models.finite_losses.FiniteLosses`.
         """
+        self._finite_losses.look_back()
         check_images(inputs, data_samples)
         losses: dict[str, Tensor] = super().loss(inputs, data_samples)
         self._finite_losses.check(losses, data_samples)
