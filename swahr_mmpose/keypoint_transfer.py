@@ -25,6 +25,10 @@ class Transfer:
         carried: Names of the keypoints that both networks have.
         new: Names that only the target has; their weights are the target's own.
         left: Names that only the source has.
+
+    Examples:
+        >>> Transfer({}, carried=["nose"], new=["tail"], left=["left_wrist"]).new
+        ['tail']
     """
 
     state_dict: dict[str, Tensor]

@@ -13,6 +13,11 @@ def people_category(
     """The category of people, and what is wrong with the categories.
 
     It is the one called ``person``, or else the only one with keypoints, or the only one.
+
+    Examples:
+        >>> cat, person = dict(id=3, name="cat"), dict(id=7, name="person")
+        >>> people_category([cat, person])[0]["id"]
+        7
     """
     named = [entry for entry in categories if entry.get("name") == "person"]
     with_keypoints = [entry for entry in named or categories if entry.get("keypoints")]

@@ -101,6 +101,9 @@ def check_weights(state_dict: Mapping[str, Tensor], prefix: str = "") -> None:
     Args:
         state_dict: What is to be loaded.
         prefix: What the names of the weights begin with.
+
+    Examples:
+        >>> check_weights({"weight": torch.ones(2)}, "")
     """
     broken = [
         name

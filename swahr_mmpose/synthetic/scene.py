@@ -22,6 +22,10 @@ class SceneOptions:
         cut_off_probability: Probability that a person is placed without regard to the borders.
         crowd_probability: Probability of a crowd: a cluster of small figures that is annotated as
             one region.
+
+    Examples:
+        >>> SceneOptions(size=(320, 240)).mean_people
+        3.0
     """
 
     size: tuple[int, int]

@@ -47,6 +47,13 @@ class BottomupPyramidResize(BaseTransform):
             side is not a multiple of 64 at the smallest scale, or the other scales are not
             multiples of half of the smallest; in use if a picture's sides differ by a factor of
             more than 32.
+
+    Examples:
+        >>> import numpy as np
+        >>> resize = BottomupPyramidResize(input_size=64, scales=(1.0, 2.0))
+        >>> sample = resize(dict(img=np.zeros((60, 90, 3), np.uint8)))
+        >>> [image.shape for image in sample["img"]]
+        [(64, 128, 3), (128, 256, 3)]
     """
 
     def __init__(self, input_size: int | tuple[int, int], scales: Sequence[float] = (1.0,)) -> None:

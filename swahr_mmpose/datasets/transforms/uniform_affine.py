@@ -32,6 +32,11 @@ class BottomupUniformAffine(BaseTransform):
 
     Raises:
         ValueError: If a range is empty or negative.
+
+    Examples:
+        >>> affine = BottomupUniformAffine((64, 64), rotation=0, scale=(1, 1), translation=0)
+        >>> affine(dict(img=np.zeros((60, 90, 3), np.uint8)))["img"].shape
+        (64, 64, 3)
     """
 
     def __init__(
