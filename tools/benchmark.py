@@ -108,8 +108,8 @@ def memory_line(row: Row) -> str:
 
 
 def rate_line(row: Row, ours: float, other: float) -> str:
-    """How many a second."""
-    return f"A second, {row.name}: {1 / ours:.1f}, {row.other_name} {1 / other:.1f}."
+    """How many per second."""
+    return f"Per second, {row.name}: {1 / ours:.3g}; {row.other_name}: {1 / other:.3g}."
 
 
 def hours_line(row: Row, seconds: float) -> str:
