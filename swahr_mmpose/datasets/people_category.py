@@ -49,7 +49,7 @@ def with_people_first(content: dict[str, Any], people: dict[str, Any]) -> dict[s
     """
     before = people.get("id")
     ids = [entry["id"] for entry in content["categories"] if is_id(entry.get("id"))]
-    free = max(ids, default=1) + 1
+    free = max([1, *ids]) + 1
 
     def renumbered(entry: dict[str, Any], field: str) -> dict[str, Any]:
         if entry.get(field) == before:

@@ -118,6 +118,14 @@ def test_picture_ids_that_are_there_twice(content):
     assert twice["id"] not in {entry["image_id"] for entry in mended["annotations"]}
 
 
+def test_a_category_whose_id_is_no_number_gets_none_of_the_others(content):
+    content["categories"] = [dict(id=True, name="car"), dict(content["categories"][0], id=0)]
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 0
+    mended = check_content(content).mended
+    assert not check_content(mended).problems
+
+
 def test_people_become_category_1(content):
     content["categories"] = [dict(id=1, name="car"), dict(content["categories"][0], id=3)]
     for annotation in content["annotations"]:
