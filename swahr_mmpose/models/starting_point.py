@@ -13,6 +13,7 @@ from ..datasets.descriptions import keypoint_names
 from ..foreign_layouts import rename_all
 from ..keypoint_transfer import transfer_keypoints
 from ..loading import CheckpointError, state_dict_of
+from ..model_zoo import weights_of
 
 
 def start_from(
@@ -25,7 +26,8 @@ def start_from(
 
     Args:
         model: The network, initialised.
-        checkpoint: Path or address; this package's layout or one that it knows.
+        checkpoint: Path or address; this package's layout or one that it knows. Or the name of a
+            config that there are weights for.
         target: The keypoints of the model: name of a dataset that MMPose describes, path of a
             description, or names.
         source: Those of the checkpoint, likewise. None: as the checkpoint says.
@@ -34,6 +36,7 @@ def start_from(
         ValueError: If the keypoints are not those of the networks, or the networks differ in more.
         CheckpointError: If the checkpoint can't be read, or does not say its keypoints.
     """
+    checkpoint = weights_of(checkpoint) or checkpoint
     content = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
     weights = state_dict_of(content, checkpoint)
     rename_all(weights)
