@@ -1,9 +1,13 @@
 """Running a fuzz target under atheris."""
 
+import resource
 import sys
 from pathlib import Path
 
 import atheris
+
+#: What a target may take on top of what it starts with, in MB: libFuzzer's own limit.
+ROOM = 2048
 
 
 def fuzz(target, seeds=(), corpus=None):
@@ -11,7 +15,9 @@ def fuzz(target, seeds=(), corpus=None):
 
     ``seeds`` are written to the folder ``corpus`` first, as what it starts from.
     """
-    arguments = list(sys.argv)
+    # libFuzzer compares the peak of the process, which on Linux begins at its parent's
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    arguments = [sys.argv[0], f"-rss_limit_mb={peak + ROOM}", *sys.argv[1:]]
     if corpus is not None:
         for index, seed in enumerate(seeds):
             (Path(corpus) / f"seed_{index}").write_bytes(seed)
