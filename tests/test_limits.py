@@ -31,7 +31,9 @@ def in_use():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    # not getrusage, whose peak begins at that of the parent process
+    lines = open("/proc/self/status")
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
 
 def model_for(input_size, scales):
     config = Config.fromfile(swahr_mmpose.config_path("swahr_tiny_synthetic"))
