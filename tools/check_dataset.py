@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from swahr_mmpose.datasets.annotation_files import read_annotations
 from swahr_mmpose.datasets.content_check import check_content
+from swahr_mmpose.whole_files import write_whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -45,9 +45,7 @@ def main(argv: list[str] | None = None) -> int:
             found = check_content(content, folder=args.images, looked_at=bar.update)
         problems, mended = found.problems, found.mended
         if args.fix:
-            temporary = args.fix.with_name(args.fix.name + ".partial")
-            temporary.write_text(json.dumps(mended), encoding="utf-8")
-            os.replace(temporary, args.fix)
+            write_whole(args.fix, json.dumps(mended).encode())
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

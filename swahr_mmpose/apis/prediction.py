@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from ..engine.bottomup_test_loop import decoded_beside
+from ..whole_files import write_whole
 from .journal import Journal, files_in, merge
 from .picture_stream import Picture, PictureFiles, Prepared, batches_of_one_size, load
 
@@ -69,9 +69,7 @@ def keep_settings(output: Output, settings: dict[str, Any]) -> None:
             )
     elif output.rank == 0:
         text = json.dumps(settings, indent=2, ensure_ascii=False)
-        temporary = output.settings.with_suffix(".partial")
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, output.settings)
+        write_whole(output.settings, f"{text}\n".encode())
 
 
 def still_to_do(pictures: Sequence[Picture], output: Output) -> list[Picture]:

@@ -1,52 +1,32 @@
-"""Files that are there whole or not at all, whenever the process is killed."""
+"""Checkpoint files that are there whole or not at all, for MMEngine."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-#: What the names of files end in that are being written.
-PARTIAL = ".partial"
+from ..whole_files import PARTIAL, write_whole
 
 #: The name of :class:`AtomicBackend` in ``backend_args``.
 ATOMIC = "swahr_atomic"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file beside its place, and move it there once the disk has all of it.
+    """Write a file of a training with :func:`write_whole`.
 
     Raises:
-        OSError: If it can't be written. What was there before is untouched.
+        OSError: If it can't be written, with what to do. What was there before is untouched.
     """
-    partial = path.with_name(path.name + PARTIAL)
     try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        write_whole(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OSError(
             error.errno,
             f"{error.strerror}: '{path}' could not be written, and what was saved before is as it "
             "was. Make room (or have less of it kept, `default_hooks.checkpoint.max_keep_ckpts`), "
             "then go on with `--resume`",
         ) from error
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the disk know the new name, where folders can be opened (not on Windows)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_partial_files(folder: Path) -> list[Path]:
