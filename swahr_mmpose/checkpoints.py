@@ -43,18 +43,11 @@ def check_fits(
         for name, value in needed.items()
         if name in state_dict and state_dict[name].shape != value.shape
     ]
-    integers = [
-        name
-        for name, value in needed.items()
-        if name in state_dict and value.is_floating_point() != state_dict[name].is_floating_point()
-    ]
+    kinds = of_another_kind(state_dict, needed)
     problems = [f"{len(missing)} weights are missing, first {missing[0]}"] if missing else []
     problems += [f"{len(others)} have another shape, first {others[0]}"] if others else []
-    if integers:
-        problems.append(
-            f"{len(integers)} are of another kind, first {integers[0]}, "
-            f"{state_dict[integers[0]].dtype} instead of {needed[integers[0]].dtype}"
-        )
+    for name, kind in list(kinds.items())[:1]:
+        problems.append(f"{len(kinds)} are of another kind, first {name}, {kind}")
     if problems:
         raise RuntimeError(
             f"The checkpoint is of another model: {'; '.join(problems)}. "
@@ -62,6 +55,50 @@ def check_fits(
             "(checkpoints of official SWAHR and HigherHRNet and of MMPose 0.x load too). To start "
             "a training from it set `model.start_from`, which carries keypoints over by their "
             "names, or `model.partial_checkpoint=True`, which takes what fits."
+        )
+
+
+def of_another_kind(
+    state_dict: Mapping[str, Tensor], needed: Mapping[str, Tensor]
+) -> dict[str, str]:
+    """By name what is wrong with integers in place of fractions, and the other way round.
+
+    Args:
+        state_dict: What is to be loaded.
+        needed: The weights that it should fit; those that are missing are no matter here.
+    """
+    return {
+        name: f"{state_dict[name].dtype} instead of {value.dtype}"
+        for name, value in needed.items()
+        if name in state_dict and value.is_floating_point() != state_dict[name].is_floating_point()
+    }
+
+
+def not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+    """The names of weights that hold NaN or infinity."""
+    return [
+        name
+        for name, value in state_dict.items()
+        if value.is_floating_point() and not value.isfinite().all()
+    ]
+
+
+def check_weights(state_dict: Mapping[str, Tensor], prefix: str = "") -> None:
+    """Raise a ValueError if weights that are to be loaded hold NaN or infinity.
+
+    Args:
+        state_dict: What is to be loaded.
+        prefix: What the names of the weights begin with.
+
+    Examples:
+        >>> import torch
+        >>> check_weights({"weight": torch.ones(2)}, "")
+    """
+    broken = [name for name in not_finite(state_dict) if name.startswith(prefix)]
+    if broken:
+        raise ValueError(
+            f"The checkpoint holds NaN or infinity in {len(broken)} tensors, first {broken[0]}: "
+            "the training that made it had diverged. Use an earlier one."
         )
 
 

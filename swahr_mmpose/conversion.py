@@ -15,10 +15,9 @@ from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from .checkpoints import TRAINING_BRANCHES
+from .checkpoints import TRAINING_BRANCHES, check_weights, of_another_kind
 from .foreign_layouts import ConversionError, identify, rename
 from .loading import CheckpointError, read_checkpoint, state_dict_of
-from .models.finite_losses import check_weights
 from .paths import find_config
 
 #: What an ImageNet classifier has beyond the backbone of a pose network.
@@ -103,11 +102,7 @@ def _differences(renamed: dict[str, Tensor], target: dict[str, Tensor]) -> list[
         for key, value in renamed.items()
         if value.shape != target[key].shape
     ]
-    kinds = [
-        f"{key} {value.dtype} instead of {target[key].dtype}"
-        for key, value in renamed.items()
-        if value.is_floating_point() != target[key].is_floating_point()
-    ]
+    kinds = [f"{key} {kind}" for key, kind in of_another_kind(renamed, target).items()]
     return shapes + kinds
 
 

@@ -6,13 +6,13 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import find_latest_checkpoint
 from mmpose.registry import HOOKS
 
+from ..checkpoints import not_finite
 from ..loading import CheckpointError
 from .atomic_files import ATOMIC, LaterRemovals, remove_partial_files, write_atomically
 
@@ -59,11 +59,7 @@ class AtomicCheckpointHook(CheckpointHook):
         Raises:
             FloatingPointError: If there are any.
         """
-        broken = [
-            name
-            for name, value in checkpoint["state_dict"].items()
-            if value.is_floating_point() and not torch.isfinite(value).all()
-        ]
+        broken = not_finite(checkpoint["state_dict"])
         if broken:
             raise FloatingPointError(
                 f"The weights hold NaN or infinity after iteration {runner.iter + 1}, in "

@@ -93,25 +93,3 @@ def check_images(inputs: Tensor, samples: Sequence[Any]) -> None:
             f"The images {broken} hold NaN or infinity after the data preprocessor. Look for the "
             "transform that makes it, and at its `mean` and `std`."
         )
-
-
-def check_weights(state_dict: Mapping[str, Tensor], prefix: str = "") -> None:
-    """Raise a ValueError if weights that are to be loaded hold NaN or infinity.
-
-    Args:
-        state_dict: What is to be loaded.
-        prefix: What the names of the weights begin with.
-
-    Examples:
-        >>> check_weights({"weight": torch.ones(2)}, "")
-    """
-    broken = [
-        name
-        for name, value in state_dict.items()
-        if name.startswith(prefix) and value.is_floating_point() and not value.isfinite().all()
-    ]
-    if broken:
-        raise ValueError(
-            f"The checkpoint holds NaN or infinity in {len(broken)} tensors, first {broken[0]}: "
-            "the training that made it had diverged. Use an earlier one."
-        )

@@ -10,10 +10,10 @@ from mmpose.models.pose_estimators.bottomup import BottomupPoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from ...checkpoints import check_fits
+from ...checkpoints import check_fits, check_weights
 from ...foreign_layouts import rename_all
 from ..aggregation import AggregatedMaps, aggregate_maps
-from ..finite_losses import FiniteLosses, check_images, check_weights
+from ..finite_losses import FiniteLosses, check_images
 from ..heads.network import HeadOutput
 from ..heads.prediction import check_test_options
 from ..starting_point import start_from
