@@ -54,8 +54,27 @@ def decode_picture(content: bytes, name: str, turned: bool = True) -> np.ndarray
     return image
 
 
-def read_picture(path: str | Path, turned: bool = True) -> np.ndarray:
-    """The BGR picture (H, W, 3), uint8, in a file; arguments as for :func:`decode_picture`.
+def decode_annotated(content: bytes, name: str, annotated_size: tuple[Any, ...]) -> np.ndarray:
+    """As :func:`decode_picture`, as it is stored where that is what was annotated, as in COCO.
+
+    Args:
+        content: All bytes of the file.
+        name: What messages call it.
+        annotated_size: (w, h) that the annotations say; the picture may have another.
+    """
+    image = decode_picture(content, name)
+    size = image.shape[1::-1]
+    if annotated_size != size and annotated_size == size[::-1]:
+        return decode_picture(content, name, turned=False)
+    return image
+
+
+def read_picture(path: str | Path, annotated_size: tuple[Any, ...] | None = None) -> np.ndarray:
+    """The BGR picture (H, W, 3), uint8, in a file.
+
+    Args:
+        path: The file.
+        annotated_size: As for :func:`decode_annotated`; None: it is turned as its camera says.
 
     Raises:
         PictureError: If there is no such file, or it can't be used.
@@ -65,14 +84,6 @@ def read_picture(path: str | Path, turned: bool = True) -> np.ndarray:
     except (OSError, ValueError) as error:  # a name with a NUL or a lone surrogate is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise PictureError(f"{str(path)!r} can't be opened: {reason}.") from error
-    return decode_picture(content, str(path), turned)
-
-
-def fits_stored_size(given: tuple[Any, ...], turned: tuple[int, ...]) -> bool:
-    """Whether annotations may be for the picture as it is stored, and not as it is turned.
-
-    Args:
-        given: (w, h) that the annotations say.
-        turned: (w, h) as the camera says.
-    """
-    return given != turned and given == turned[::-1]
+    if annotated_size is None:
+        return decode_picture(content, str(path))
+    return decode_annotated(content, str(path), annotated_size)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..picture_files import PictureError, fits_stored_size, read_picture
+from ..picture_files import PictureError, read_picture
 from .problem import LARGEST, Problem, is_id, shown
 
 
@@ -78,9 +78,7 @@ def _check_size(
         return [Problem(where, what, f"{_LEFT_OUT}; --images reads them from the picture")], None
     path = folder / image["file_name"]
     try:
-        size = read_picture(path).shape[1::-1]
-        if is_size and fits_stored_size(given, size):
-            size = read_picture(path, turned=False).shape[1::-1]
+        size = read_picture(path, given if is_size else None).shape[1::-1]
     except PictureError as error:
         return [Problem(where, str(error).rstrip("."), _LEFT_OUT)], None
     if is_size and given == size:

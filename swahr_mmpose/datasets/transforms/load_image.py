@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmpose.registry import TRANSFORMS
 
-from ...picture_files import PictureError, decode_picture, fits_stored_size
+from ...picture_files import PictureError, decode_annotated, decode_picture
 
 
 @TRANSFORMS.register_module()
@@ -50,11 +50,9 @@ class BottomupLoadImage(BaseTransform):
             reason = getattr(error, "strerror", None) or str(error)
             advice = " Is the dataset's `data_prefix` right?" if annotated_size else ""
             raise PictureError(f"{path!r} can't be opened: {reason}.{advice}") from error
-        image = decode_picture(content, path)
         if annotated_size is None:
-            return image
-        if fits_stored_size(annotated_size, image.shape[1::-1]):
-            image = decode_picture(content, path, turned=False)
+            return decode_picture(content, path)
+        image = decode_annotated(content, path, annotated_size)
         if image.shape[1::-1] != annotated_size:
             w, h = annotated_size
             raise PictureError(
