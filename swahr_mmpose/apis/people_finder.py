@@ -13,10 +13,8 @@ import cv2
 import numpy as np
 
 from ..visualization import (
-    draw_heatmap,
+    draw_map,
     draw_people,
-    draw_scale_map,
-    draw_tag_map,
     picture_to_map,
 )
 from .bottomup_inferencer import BottomupInferencer
@@ -25,6 +23,9 @@ from .prediction import record_of
 #: What can be drawn of any network, and what only of one with a scale branch.
 VIEWS = ("People", "Heatmap", "Tags")
 SCALE_VIEWS = ("Keypoint widths", "Scales")
+
+#: The field that each view of a map draws.
+_MAPS = {"Heatmap": "heatmaps", "Tags": "tags", "Scales": "scales"}
 
 #: From this OKS on nobody is found twice: it is never higher.
 NMS_OFF = 1.0
@@ -115,23 +116,12 @@ class PeopleFinder:
                 image, *found, self._skeleton, widths, person_thr=0, keypoint_thr=wish.keypoint_thr
             )
         maps = {name: values.float().cpu().numpy() for name, values in sample.pred_fields.items()}
-        heatmaps = maps["heatmaps"]
-        to_map = picture_to_map(heatmaps.shape[1:], sample.input_center, sample.input_scale)
+        to_map = picture_to_map(maps["heatmaps"].shape[1:], sample.input_center, sample.input_scale)
         below = np.ascontiguousarray(image[..., ::-1])
-        if wish.view == "Heatmap":
-            drawn = draw_heatmap(below, heatmaps, to_map)
-        elif wish.view == "Tags":
-            drawn = draw_tag_map(
-                below,
-                maps["tags"],
-                heatmaps,
-                *found,
-                to_map=to_map,
-                person_thr=0,
-                keypoint_thr=wish.keypoint_thr,
-            )
-        else:
-            drawn = draw_scale_map(below, maps["scales"], heatmaps, to_map)
+        drawn = draw_map(
+            _MAPS[wish.view], below, maps, found, to_map, person_thr=0,
+            keypoint_thr=wish.keypoint_thr,
+        )  # fmt: skip
         return np.ascontiguousarray(drawn[..., ::-1])
 
     def find_in_video(

@@ -11,7 +11,7 @@ from mmengine.dist import master_only
 from mmpose.registry import VISUALIZERS
 from mmpose.visualization import PoseLocalVisualizer
 
-from .overlays import draw_heatmap, draw_scale_map, draw_tag_map, picture_to_map
+from .overlays import draw_map, picture_to_map
 from .people_drawing import draw_boxes, draw_people
 
 #: What of ``pred_fields`` can be drawn, and which test options of the model yield it.
@@ -169,21 +169,11 @@ class BottomupVisualizer(PoseLocalVisualizer):
             center, scale = data_sample.input_center, data_sample.input_scale
             height, width = heatmaps.shape[1:]
             to_map = picture_to_map((height, width), center, scale)
-        drawn = []
-        for name in self.maps:
-            if name == "heatmaps":
-                drawn.append(draw_heatmap(image, heatmaps, to_map))
-            elif name == "scales":
-                drawn.append(draw_scale_map(image, arrays["scales"], heatmaps, to_map))
-            else:
-                places, scores, person_scores = _people(data_sample.pred_instances)
-                drawn.append(
-                    draw_tag_map(
-                        image, arrays["tags"], heatmaps, places, scores, person_scores, to_map,
-                        person_thr=self.person_thr, keypoint_thr=keypoint_thr,
-                    )
-                )  # fmt: skip
-        return drawn
+        people = _people(data_sample.pred_instances) if "tags" in self.maps else ()
+        return [
+            draw_map(name, image, arrays, people, to_map, self.person_thr, keypoint_thr)
+            for name in self.maps
+        ]
 
     def _array_of(self, data_sample: Any, name: str) -> np.ndarray:
         """One of the predicted fields, (channels, h, w) float32."""

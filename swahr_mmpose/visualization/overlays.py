@@ -6,6 +6,8 @@ the aggregated ones (``test_cfg.output_heatmaps``); ``to_map`` says where they l
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import cv2
 import numpy as np
 
@@ -197,6 +199,41 @@ def draw_scale_map(
     opacity = np.where(shown, 0.5 + np.clip(strength, 0, 1) / 2, 0)
     drawn = _laid_over(image, _diverging(steps / spread), opacity, to_map)
     return _with_bar(drawn, float(np.exp(spread)))
+
+
+def draw_map(
+    name: str,
+    image: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    people: Sequence[np.ndarray],
+    to_map: np.ndarray | None,
+    person_thr: float,
+    keypoint_thr: float,
+) -> np.ndarray:
+    """One of the maps over the picture, by its name.
+
+    Args:
+        name: ``'heatmaps'``, ``'tags'`` or ``'scales'``.
+        image: (H, W, 3) uint8, RGB.
+        maps: The predicted fields by name: the one that is drawn, and the heatmaps.
+        people: For ``'tags'``: keypoints, their scores and people's, as for :func:`draw_tag_map`.
+        to_map: As for :func:`draw_heatmap`.
+        person_thr: As for :func:`draw_tag_map`.
+        keypoint_thr: Likewise.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+    """
+    heatmaps = maps["heatmaps"]
+    if name == "heatmaps":
+        return draw_heatmap(image, heatmaps, to_map)
+    if name == "scales":
+        return draw_scale_map(image, maps["scales"], heatmaps, to_map)
+    keypoints, keypoint_scores, person_scores = people
+    return draw_tag_map(
+        image, maps["tags"], heatmaps, keypoints, keypoint_scores, person_scores, to_map,
+        person_thr, keypoint_thr,
+    )  # fmt: skip
 
 
 def _check(image: np.ndarray, **maps: np.ndarray) -> None:
