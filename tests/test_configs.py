@@ -76,7 +76,14 @@ ALIKE = ("_multiscale", "_640", "_512", "_from_coco")
 #: One of these stands for all.
 STANDS_FOR_ALL = ["swahr_hrnet_w32_coco_multiscale"]
 FAST = [name for name in NAMES if not name.endswith(ALIKE)] + STANDS_FOR_ALL
-SLOW = ["higherhrnet_w48_wholebody", "higherhrnet_w48_crowdpose", "swahr_hrnet_w32_coco_finetune"]
+SLOW = [
+    "higherhrnet_w32_wholebody",
+    "higherhrnet_w32_aic",
+    "higherhrnet_w48_coco",
+    "higherhrnet_w48_wholebody",
+    "higherhrnet_w48_crowdpose",
+    "swahr_hrnet_w32_coco_finetune",
+]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Checkpoints of other implementations, in their own layouts, to ours."""
 
 import json
+import runpy
 import subprocess
 import sys
 
@@ -232,12 +233,10 @@ def test_damaged_and_dangerous_files_are_named(tmp_path, capsys):
     assert "must not run" not in capsys.readouterr().out
 
 
-def test_the_command_line_reports_errors(tmp_path):
-    tool = ROOT / "tools" / "convert_checkpoint.py"
-    command = [sys.executable, tool, tmp_path / "missing.pth", tmp_path / "b.pth"]
-    result = subprocess.run([*command, "--config", W32], text=True, capture_output=True)
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("error: There is no file")
+def test_the_command_line_reports_errors(tmp_path, capsys):
+    main = runpy.run_path(str(ROOT / "tools" / "convert_checkpoint.py"))["main"]
+    assert main([str(tmp_path / "missing.pth"), str(tmp_path / "b.pth"), "--config", str(W32)]) == 1
+    assert capsys.readouterr().err.startswith("error: There is no file")
 
 
 def test_configs_and_folders_that_are_not_there_are_named(official, tmp_path):

@@ -79,6 +79,7 @@ def fixed(checkpoint, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_network_with_nan_in_its_weights_is_an_error(exported, tmp_path):
     network = onnx.load(exported)
     weights = [own for own in network.graph.initializer if len(own.dims) == 4][-1]

@@ -27,6 +27,7 @@ def test_every_tool_explains_itself(tool):
     assert "usage:" in result.stdout
 
 
+@pytest.mark.slow
 def test_data_is_generated(tmp_path):
     result = run("make_synthetic_data.py", tmp_path, "--name", "part", "--num-images", 2)
     assert result.returncode == 0, result.stderr
@@ -34,6 +35,7 @@ def test_data_is_generated(tmp_path):
     assert len(content["images"]) == len(list((tmp_path / "images" / "part").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_wrong_options_are_reported(tmp_path):
     result = run("make_synthetic_data.py", tmp_path, "--num-images", 0)
     assert result.returncode == 1
@@ -87,6 +89,7 @@ def test_the_demo_shows_people_and_compares(tmp_path):
         assert len(list((tmp_path / "demo_output" / name).glob("*.jpg"))) == 12
 
 
+@pytest.mark.slow
 def test_the_demo_needs_more_iterations_than_its_warm_up(tmp_path):
     result = run("demo.py", "--iterations", 50, cwd=tmp_path)
     assert result.returncode == 1

@@ -43,7 +43,7 @@ def test_network_outputs_are_the_official_ones(weights, config, device):
     [
         ("single", "swahr_hrnet_w32_coco"),
         ("single_noflip", "swahr_hrnet_w32_coco"),
-        ("multi", "swahr_hrnet_w32_coco_multiscale"),
+        pytest.param("multi", "swahr_hrnet_w32_coco_multiscale", marks=pytest.mark.slow),
     ],
 )
 @torch.no_grad()
