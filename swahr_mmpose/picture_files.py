@@ -7,6 +7,7 @@ taken. Pictures are turned as their camera says (EXIF), as MMPose does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,12 @@ def read_picture(path: str | Path, annotated_size: tuple[Any, ...] | None = None
     if annotated_size is None:
         return decode_picture(content, str(path))
     return decode_annotated(content, str(path), annotated_size)
+
+
+def read_annotated(folder: Path, image: Mapping[str, Any]) -> np.ndarray:
+    """The BGR picture (H, W, 3), uint8, of an entry of ``images`` in a COCO file.
+
+    Raises:
+        PictureError: As for :func:`read_picture`.
+    """
+    return read_picture(folder / image["file_name"], (image.get("width"), image.get("height")))

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmpose.apis import inference_bottomup, init_model
@@ -33,6 +32,7 @@ from swahr_mmpose.evaluation.picture_results import (
 )
 from swahr_mmpose.evaluation.pose_errors import matched_oks
 from swahr_mmpose.paths import find_config
+from swahr_mmpose.picture_files import read_annotated
 
 _HIDDEN = 256
 
@@ -70,11 +70,7 @@ def find_people(args: argparse.Namespace, annotations: COCO) -> tuple[dict[int, 
     meta = model.dataset_meta
     poses = {}
     for info in tqdm(annotations.dataset["images"], unit="picture"):
-        image = cv2.imread(str(args.images / info["file_name"]))
-        if image is None:
-            raise FileNotFoundError(
-                f"'{args.images / info['file_name']}' is missing or can't be read as a picture."
-            )
+        image = read_annotated(args.images, info)
         people = inference_bottomup(model, image)[0].pred_instances
         labels, areas = labelled_people(annotations, info["id"], meta["num_keypoints"])
         poses[info["id"]] = Poses(

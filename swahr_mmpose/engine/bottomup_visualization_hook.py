@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
+from ..picture_files import decode_annotated
 from ..visualization.bottomup_visualizer import BottomupVisualizer
 
 
@@ -187,8 +188,9 @@ class BottomupVisualizationHook(Hook):
 
     def _read(self, sample: Any) -> np.ndarray:
         content = fileio.get(sample.img_path, backend_args=self.backend_args)
-        image: np.ndarray = mmcv.imfrombytes(content, channel_order="rgb")
-        return image
+        # as it was tested
+        image = decode_annotated(content, sample.img_path, tuple(sample.ori_shape[1::-1]))
+        return np.ascontiguousarray(image[..., ::-1])
 
 
 def _model_of(runner: Any) -> Any:

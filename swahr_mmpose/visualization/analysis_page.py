@@ -21,6 +21,7 @@ from ..evaluation.analysis import (
     people_by_kind,
 )
 from ..evaluation.pose_errors import KEYPOINT_CLASSES, PERSON_CLASSES
+from ..picture_files import read_annotated
 from .people_drawing import draw_people
 
 #: Pictures on the page have a long side of at most so many pixels.
@@ -76,7 +77,7 @@ def analysis_page(
         worst: Image ids of those that are drawn.
 
     Raises:
-        FileNotFoundError: If a picture can't be read.
+        PictureError: If a picture can't be read.
     """
     by_kind = ap_by_kind(annotations, pictures, meta["sigmas"])
     numbers = people_by_kind(pictures)
@@ -159,10 +160,7 @@ def _figure(
     skeleton: Sequence[Sequence[int]],
 ) -> str:
     """Found people beside the labelled ones."""
-    path = folder / info["file_name"]
-    image = cv2.imread(str(path))
-    if image is None:
-        raise FileNotFoundError(f"'{path}' is missing or can't be read as a picture.")
+    image = read_annotated(folder, info)
     factor = min(1.0, _LONG_SIDE / max(image.shape[:2]))
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     visible = np.minimum(picture.labels[..., 2], 1)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.runner import Runner
+from PIL import Image
 
 from swahr_mmpose.engine import BottomupVisualizationHook
 
@@ -61,17 +62,38 @@ def test_one_of_several_pictures(synthetic_data, tmp_path):
     assert len(os.listdir(folder)) == 3
 
 
+def write_undrawn(samples, tmp_path):
+    """What the hook writes after a test, with a visualizer that draws nothing."""
+    visualizer = SimpleNamespace(draw_datasample=lambda image, sample, **_: image)
+    runner = SimpleNamespace(work_dir=str(tmp_path), timestamp="now", visualizer=visualizer)
+    hook = BottomupVisualizationHook(enable=True, out_dir="drawn")
+    hook.after_test_iter(runner, 0, outputs=samples)
+
+
 def test_pictures_of_one_name_are_numbered(tmp_path):
     samples = []
     for folder in "xyz":
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.jpg"), np.zeros((8, 8, 3), np.uint8))
-        samples.append(SimpleNamespace(img_path=str(tmp_path / folder / "a.jpg")))
-    visualizer = SimpleNamespace(draw_datasample=lambda image, sample, **_: image)
-    runner = SimpleNamespace(work_dir=str(tmp_path), timestamp="now", visualizer=visualizer)
-    hook = BottomupVisualizationHook(enable=True, out_dir="drawn")
-    hook.after_test_iter(runner, 0, outputs=samples)
+        sample = SimpleNamespace(img_path=str(tmp_path / folder / "a.jpg"), ori_shape=(8, 8))
+        samples.append(sample)
+    write_undrawn(samples, tmp_path)
     assert sorted(os.listdir(tmp_path / "now/drawn")) == ["a.jpg", "a_1.jpg", "a_2.jpg"]
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (30, 20)])
+def test_a_picture_is_drawn_as_it_was_tested(tmp_path, shape):
+    """As it is stored, where its annotations are, and else as its camera says."""
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:, :10] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif)
+    write_undrawn([SimpleNamespace(img_path=str(tmp_path / "a.jpg"), ori_shape=shape)], tmp_path)
+    expected = pixels if shape == pixels.shape[:2] else np.rot90(pixels, -1)
+    drawn = cv2.imread(str(tmp_path / "now/drawn/a.jpg")).astype(float)
+    assert drawn.shape == expected.shape
+    assert np.abs(drawn - expected).mean() < 8  # JPEG, written twice
 
 
 def test_without_a_folder_the_backends_get_pictures(synthetic_data, tmp_path):

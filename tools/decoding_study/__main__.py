@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmpose.apis import inference_bottomup, init_model
 from tqdm import tqdm
@@ -41,6 +40,7 @@ from swahr_mmpose.evaluation.pose_errors import (
 )
 from swahr_mmpose.model_zoo import weights_for
 from swahr_mmpose.paths import find_config
+from swahr_mmpose.picture_files import read_annotated
 
 
 @dataclass
@@ -76,11 +76,8 @@ def ways(options: DecodeOptions, rescorer: Path | None) -> dict[str, tuple[Decod
     return rows
 
 
-def maps_of(model: Any, path: Path) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Heatmaps (K, H, W) and tags (L, K, H, W) of a picture, and where they lie in it."""
-    image = cv2.imread(str(path))
-    if image is None:
-        raise FileNotFoundError(f"'{path}' is missing or can't be read as a picture.")
+def maps_of(model: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Heatmaps (K, H, W) and tags (L, K, H, W) of a BGR picture, and where they lie in it."""
     (sample,) = inference_bottomup(model, image)
     heatmaps = sample.pred_fields.heatmaps.numpy()
     return heatmaps, sample.pred_fields.tags.numpy().reshape(-1, *heatmaps.shape), sample.metainfo
@@ -105,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
     outcomes = {name: Outcome() for name in [*rows, "official, oracle scores"]}
     images = annotations.dataset["images"][: args.num_images]
     for image in tqdm(images, unit="picture"):
-        heatmaps, tags, sample_meta = maps_of(model, args.images / image["file_name"])
+        heatmaps, tags, sample_meta = maps_of(model, read_annotated(args.images, image))
         labels, areas = labelled_people(annotations, image["id"], meta["num_keypoints"])
         for name, (options, rescorer) in rows.items():
             start = time.perf_counter()
