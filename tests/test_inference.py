@@ -258,6 +258,7 @@ def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
         (dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
         (dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
         (dict(bbox_thr=1.5), r"`decode_min_score` must be in \[0, 1\)"),
+        (dict(batch_size=4), "takes picture by picture. Leave it out, or use `tools/predict.py`"),
         (dict(nms_thr=0), "`decode_pose_nms_thr` must be None"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mmengine
 from mmengine.logging import print_log
@@ -22,9 +22,6 @@ from .picture_stream import SUFFIXES
 # MMEngine looks for functions in MMPose's scope, which has no registry of them, and warns each time
 if "mmpose" not in FUNCTIONS.children:
     Registry("function", parent=FUNCTIONS, scope="mmpose")
-
-#: Stands for an argument that was not given, where None means something.
-_AS_BEFORE: Any = object()
 
 #: Arguments of ``MMPoseInferencer`` that concern detectors, tracking and lifting to 3D only.
 _WITHOUT_EFFECT = {
@@ -44,7 +41,7 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
         Pose2DInferencer.forward_kwargs,
         Pose2DInferencer.visualize_kwargs,
         Pose2DInferencer.postprocess_kwargs,
-        {"return_datasamples", "batch_size", "out_dir"},
+        {"return_datasamples", "out_dir"},
     )
     for name in given:
         if name in _WITHOUT_EFFECT:
@@ -120,9 +117,12 @@ class BottomupInferencer(MMPoseInferencer):
     def __call__(
         self,
         inputs: Any,
-        *args: Any,
+        return_datasamples: bool = False,
+        batch_size: int = 1,
+        out_dir: str | None = None,
+        *,
         bbox_thr: float | None = None,
-        nms_thr: float | None = _AS_BEFORE,
+        nms_thr: float | Literal["unchanged"] | None = "unchanged",
         **kwargs: Any,
     ) -> Iterator[dict[str, Any]]:
         """Find people, picture by picture: a generator, as in MMPose.
@@ -133,23 +133,31 @@ class BottomupInferencer(MMPoseInferencer):
         Args:
             inputs: A path, address, folder, video, array (BGR) or list of these, or ``'webcam'``.
                 Pictures of a folder that can't be used are left out, with a warning.
-            *args: As for ``MMPoseInferencer``.
+            return_datasamples: Whether to return MMPose's data samples instead of dicts.
+            batch_size: It is there for calls written for MMPose, which takes picture by picture
+                whatever it says. Only 1 is allowed.
+            out_dir: Folder for pictures and JSON files.
             bbox_thr: People of a lower score are left out, from this call on. By default 0.2.
             nms_thr: Whoever has a higher OKS than this with someone of higher score is left out,
                 from this call on; None keeps all. By default 0.9.
-            **kwargs: As for ``MMPoseInferencer``, without those that only concern detectors and
-                tracking.
+            **kwargs: Others as for ``MMPoseInferencer``, without those that only concern detectors
+                and tracking.
 
         Raises:
             TypeError: If an argument is unknown or has no effect here.
-            ValueError: If a threshold is out of its range.
+            ValueError: If a threshold is out of its range, or the batch size is not 1.
         """
         _check_arguments(kwargs)
+        if batch_size != 1:
+            raise ValueError(
+                f"`batch_size` is {batch_size}, but the inferencer takes picture by picture. Leave "
+                "it out, or use `tools/predict.py`, which puts pictures of a size together."
+            )
         codec = self.inferencer.model.head.decoder
         changed: dict[str, Any] = {}
         if bbox_thr is not None:
             changed["min_score"] = bbox_thr
-        if nms_thr is not _AS_BEFORE:
+        if nms_thr != "unchanged":
             changed["pose_nms_thr"] = nms_thr
         codec.decode_options = replace(codec.decode_options, **changed)
         # whoever is a result is drawn
@@ -162,7 +170,9 @@ class BottomupInferencer(MMPoseInferencer):
             inputs = str(inputs) if isinstance(inputs, Path) else inputs
             self._folder_input = False
         self.unreadable.clear()
-        results: Iterator[dict[str, Any]] = super().__call__(inputs, *args, **kwargs)
+        results: Iterator[dict[str, Any]] = super().__call__(
+            inputs, return_datasamples, batch_size, out_dir, **kwargs
+        )
         return results
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
