@@ -6,18 +6,19 @@ usage() {
     cat <<'HELP'
 usage: tools/gpu_check.sh WHEELS_FOLDER [OUT_FOLDER] [--minutes N] [--rehearse]
 
-Runs the tests marked `gpu`, then the rows of tools/benchmark.py for a GPU, on a machine that may have
-no network. It is given at the root of the repository.
+Runs the tests marked `gpu`, then the GPU rows of tools/benchmark.py. Needs no network. Run it at the
+root of the repository.
 
-WHEELS_FOLDER  what tools/gpu_wheels.sh collected, or parts of it. Installed into a folder of its own
-               is what this Python lacks; what it has is left as it is, torch and numpy above all.
-OUT_FOLDER     for log.txt, table.md and the log of each row (default: work_dirs/gpu)
---minutes N    when to stop, whatever is not done by then (default: 9.5)
---rehearse     without a GPU: the same on the CPU with the fewest repeats, to see that all of it works
+WHEELS_FOLDER  the wheels that tools/gpu_wheels.sh collected, or some of them. Packages that this Python
+               lacks are installed from there into a temporary folder. Those it has stay as they are,
+               torch and numpy above all.
+OUT_FOLDER     where log.txt, table.md and the log of each row go (default: work_dirs/gpu)
+--minutes N    stop after N minutes, finished or not (default: 9.5)
+--rehearse     run everything on the CPU with the fewest repeats, to check that it works
 
-PYTHON is the Python with torch (default: python3). Every row is a process of its own with a time limit;
-what was measured until then is kept.
-Exit status: 0 all tests passed, all rows were measured; 1 not so, or no GPU; 2 usage.
+PYTHON is the Python that has torch (default: python3). Each row runs in its own process with a time
+limit. Whatever was measured before the limit is kept.
+Exit status: 0 all tests passed and all rows were measured; 1 otherwise, or no GPU; 2 usage.
 HELP
 }
 

@@ -6,23 +6,23 @@ usage() {
     cat <<'HELP'
 usage: tools/gpu_wheels.sh OUT_FOLDER [FOLDER_OR_URL_WITH_MORE_WHEELS ...]
 
-Downloads what tools/gpu_check.sh needs on a machine without network: wheels for Python 3.12 on
-x86_64 Linux. Four folders, none over 50 MiB, so that each can be sent by itself:
+Downloads the wheels that tools/gpu_check.sh needs on a machine without network, for Python 3.12 on
+x86_64 Linux. They go into four folders of less than 50 MiB, so that you can send each by itself:
 
-    OUT_FOLDER/part1   the OpenMMLab packages, and small ones that they import
-    OUT_FOLDER/part2   SciPy, pytest and the like, which a machine for training mostly has
+    OUT_FOLDER/part1   the OpenMMLab packages and small packages that they import
+    OUT_FOLDER/part2   SciPy, pytest and others that a training machine usually has
     OUT_FOLDER/part3   OpenCV, likewise
     OUT_FOLDER/part4   Matplotlib, likewise
 
-torch, torchvision and numpy are not among them: the machine has those that its GPU works with.
-mmcv 2.1.0 and xtcocotools have no wheels for Python 3.12 on PyPI. Build them once in an environment
-with Python 3.12 and the machine's torch, and give the folder here:
+torch, torchvision and numpy are not included: the machine must have versions that work with its GPU.
+PyPI has no wheels of mmcv 2.1.0 and xtcocotools for Python 3.12. Build them once, in an environment
+with Python 3.12 and the machine's torch, and pass the folder to this command:
 
     python scripts/build_mmcv.py --output FOLDER
     pip wheel --no-deps --no-build-isolation --wheel-dir FOLDER xtcocotools==1.14.3
 
 PYTHON is the Python whose pip downloads, of any version (default: .venv/bin/python, or python3).
-Exit status: 0 all there; 1 a wheel is missing; 2 usage.
+Exit status: 0 all downloaded; 1 a wheel is missing; 2 usage.
 HELP
 }
 
