@@ -31,6 +31,13 @@ def check_fits(
 
     Raises:
         RuntimeError: If it is of another model.
+
+    Examples:
+        >>> import torch
+        >>> check_fits({}, {"head.final_layers.0.weight": torch.ones(34, 32, 1, 1)})
+        Traceback (most recent call last):
+            ...
+        RuntimeError: The checkpoint is of another model: 1 weights are missing, first ...
     """
     needed = {
         f"{prefix}{name}": value
@@ -66,6 +73,11 @@ def of_another_kind(
     Args:
         state_dict: What is to be loaded.
         needed: The weights that it should fit; those that are missing are no matter here.
+
+    Examples:
+        >>> import torch
+        >>> of_another_kind({"bias": torch.tensor([1])}, needed={"bias": torch.tensor([1.0])})
+        {'bias': 'torch.int64 instead of torch.float32'}
     """
     return {
         name: f"{state_dict[name].dtype} instead of {value.dtype}"
@@ -75,7 +87,13 @@ def of_another_kind(
 
 
 def not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
-    """The names of weights that hold NaN or infinity."""
+    """The names of weights that hold NaN or infinity.
+
+    Examples:
+        >>> import torch
+        >>> not_finite({"weight": torch.ones(2), "bias": torch.tensor([1.0, float("nan")])})
+        ['bias']
+    """
     return [
         name
         for name, value in state_dict.items()

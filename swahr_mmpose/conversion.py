@@ -51,6 +51,12 @@ def convert_state_dict(source: dict[str, Tensor], target: dict[str, Tensor]) -> 
     Raises:
         ConversionError: If the source is not recognised, lacks something, has something that
             belongs nowhere, differs in shape or kind, or is not finite.
+
+    Examples:
+        >>> backbone = {"conv1.weight": torch.ones(2), "stage4.0.weight": torch.ones(2)}
+        >>> converted = convert_state_dict({**backbone, "classifier.bias": torch.ones(5)}, backbone)
+        >>> converted.kind, converted.dropped
+        ('HRNet backbone', ['classifier.bias'])
     """
     kind = identify(source)
     renamed: dict[str, Tensor] = {}
@@ -119,6 +125,13 @@ def load_source(path: Path) -> dict[str, Tensor]:
 
     Raises:
         ConversionError: If the file is missing, damaged, or no checkpoint.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save(dict(state_dict={"module.bias": torch.ones(2)}), f"{folder}/a.pth")
+        ...     load_source(Path(folder, "a.pth"))
+        {'bias': tensor([1., 1.])}
     """
     try:
         return state_dict_of(read_checkpoint(path), path)

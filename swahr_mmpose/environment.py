@@ -60,7 +60,12 @@ def installed_version(module: str) -> str:
 
 
 def problem_with(requirement: Requirement) -> str | None:
-    """What is wrong with a package of the stack, and the mend; None if it will do."""
+    """What is wrong with a package of the stack, and the mend; None if it will do.
+
+    Examples:
+        >>> problem_with(Requirement("no_such", "1.0", None, "pip install no_such"))
+        'no_such 1.0 or newer is needed, and it is not installed. Run: pip install no_such'
+    """
     module, lowest, below = requirement.module, requirement.lowest, requirement.below
     needed = f"{module} {lowest} or newer" + (f", older than {below}," if below else "")
     if not is_installed(module):

@@ -16,7 +16,14 @@ _MMPOSE_PREFIXES = (("keypoint_head.", "head."), ("backbone.", "backbone."))
 
 
 class ConversionError(ValueError):
-    """A checkpoint that can't be converted; the message says why and what to do."""
+    """A checkpoint that can't be converted; the message says why and what to do.
+
+    Examples:
+        >>> identify(["fc.weight"])
+        Traceback (most recent call last):
+            ...
+        swahr_mmpose.foreign_layouts.ConversionError: The keys are those of no known source. ...
+    """
 
 
 def identify(keys: Iterable[str]) -> str:
@@ -27,6 +34,10 @@ def identify(keys: Iterable[str]) -> str:
 
     Raises:
         ConversionError: If it is none of the kinds that can be converted.
+
+    Examples:
+        >>> identify(["conv1.weight", "final_layers.1.weight", "conv_scale_layers.0.0.weight"])
+        'official SWAHR'
     """
     names = set(keys)
     if any(name.startswith("head.") for name in names):
@@ -50,7 +61,12 @@ def identify(keys: Iterable[str]) -> str:
 
 
 def rename(key: str, kind: str) -> str:
-    """Our name for a key of a checkpoint of that kind."""
+    """Our name for a key of a checkpoint of that kind.
+
+    Examples:
+        >>> rename("final_layers.1.weight", "official SWAHR")
+        'head.final_layers.1.weight'
+    """
     if kind == "HRNet backbone":
         return key
     prefixes = _MMPOSE_PREFIXES if kind == "MMPose 0.x" else _OFFICIAL_PREFIXES
@@ -64,6 +80,12 @@ def rename_all(state_dict: dict[str, Any]) -> None:
     """Give the weights of a whole network of another implementation our names, in place.
 
     What is no such network stays as it is.
+
+    Examples:
+        >>> state_dict = {"keypoint_head.final_layers.1.weight": 0, "backbone.conv1.weight": 1}
+        >>> rename_all(state_dict)
+        >>> list(state_dict)
+        ['head.final_layers.1.weight', 'backbone.conv1.weight']
     """
     if not state_dict or any(name.startswith("head.") for name in state_dict):
         return

@@ -59,6 +59,14 @@ def transfer_keypoints(
     Raises:
         ValueError: If a network has another number of keypoints than names, the source lacks
             something, or the two differ in more than their keypoints.
+
+    Examples:
+        >>> import torch
+        >>> name = "head.final_layers.1.weight"
+        >>> source, target = {name: torch.tensor([1.0, 2.0])}, {name: torch.zeros(2)}
+        >>> transfer = transfer_keypoints(source, target, ["nose", "neck"], ["neck", "tail"])
+        >>> transfer.state_dict[name].tolist(), transfer.new
+        ([2.0, 0.0], ['tail'])
     """
     for what, names, state in (
         ("The checkpoint", source_names, source),

@@ -24,7 +24,14 @@ _PLAIN_DTYPE = re.compile(r"[?biufcSU]\d{0,9}")
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that can't be read; the message says why and what to do."""
+    """A checkpoint that can't be read; the message says why and what to do.
+
+    Examples:
+        >>> state_dict_of(dict(epoch=3), "a.pth")
+        Traceback (most recent call last):
+            ...
+        swahr_mmpose.loading.CheckpointError: 'a.pth' holds no state dict: a dict of names to ...
+    """
 
 
 class _Dtype:
@@ -179,6 +186,13 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
         FileNotFoundError: If there is no such file.
         CheckpointError: If the file is damaged, no checkpoint, holds what could run code, or
             weights that can't be copied into a network.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save(dict(meta=dict(epoch=3), state_dict={}), f"{folder}/a.pth")
+        ...     read_checkpoint(f"{folder}/a.pth")["meta"]
+        {'epoch': 3}
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -244,6 +258,10 @@ def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
 
     Raises:
         CheckpointError: If there is none in it.
+
+    Examples:
+        >>> state_dict_of(dict(state_dict={"module.bias": torch.ones(2)}), "a.pth")
+        {'bias': tensor([1., 1.])}
     """
     state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):

@@ -67,6 +67,10 @@ def weights_for(config: Path) -> str:
 
     Raises:
         ValueError: If there are none, or it is no config of this package.
+
+    Examples:
+        >>> Path(weights_for(configs_dir() / "swahr_tiny_synthetic.py")).name
+        'swahr_tiny_synthetic.pth'
     """
     weights = weights_of(config.stem) if config.resolve().parent == configs_dir() else None
     if weights is None:

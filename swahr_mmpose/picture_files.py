@@ -19,7 +19,14 @@ _LONGEST_SIDE = 32766
 
 
 class PictureError(ValueError):
-    """A picture that can't be used; the message says which and why."""
+    """A picture that can't be used; the message says which and why.
+
+    Examples:
+        >>> decode_picture(b"no picture", "a.png")
+        Traceback (most recent call last):
+            ...
+        swahr_mmpose.picture_files.PictureError: 'a.png' can't be read as a picture: it is ...
+    """
 
 
 def decode_picture(content: bytes, name: str, turned: bool = True) -> np.ndarray:
@@ -33,6 +40,11 @@ def decode_picture(content: bytes, name: str, turned: bool = True) -> np.ndarray
     Raises:
         PictureError: If it is empty, cut off, damaged or no picture that OpenCV reads, or a side
             is too long for it.
+
+    Examples:
+        >>> content = cv2.imencode(".png", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+        >>> decode_picture(content, "a.png").shape
+        (48, 64, 3)
     """
     if not content:
         raise PictureError(f"'{name}' is an empty file. Bring the picture back.")
@@ -79,6 +91,13 @@ def read_picture(path: str | Path, annotated_size: tuple[Any, ...] | None = None
 
     Raises:
         PictureError: If there is no such file, or it can't be used.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = cv2.imwrite(f"{folder}/a.png", np.zeros((48, 64, 3), np.uint8))
+        ...     read_picture(f"{folder}/a.png").shape
+        (48, 64, 3)
     """
     try:
         content = Path(path).read_bytes()
@@ -95,5 +114,12 @@ def read_annotated(folder: Path, image: Mapping[str, Any]) -> np.ndarray:
 
     Raises:
         PictureError: As for :func:`read_picture`.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = cv2.imwrite(f"{folder}/a.png", np.zeros((48, 64, 3), np.uint8))
+        ...     read_annotated(Path(folder), dict(file_name="a.png", width=64, height=48)).shape
+        (48, 64, 3)
     """
     return read_picture(folder / image["file_name"], (image.get("width"), image.get("height")))

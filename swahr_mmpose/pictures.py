@@ -124,6 +124,12 @@ def show(image: np.ndarray, geometry: PyramidGeometry, size: tuple[int, int]) ->
     """The part of an image that an input of ``size`` (w, h) shows, black beyond the image.
 
     The affine map is the official one: three points, in float32.
+
+    Examples:
+        >>> image = np.full((50, 100, 3), 255, np.uint8)
+        >>> shown = show(image, fixed_geometry((100, 50), (64, 64)), (64, 64))
+        >>> shown[[0, 32], 32, 0].tolist()
+        [0, 255]
     """
     center, half_width = geometry.center, np.float32(geometry.extent[0] * 0.5)
     w, h = size

@@ -14,6 +14,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Raises:
         OSError: If it can't be written. What was there before is untouched.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_whole(Path(folder, "results.json"), b"{}")
+        ...     os.listdir(folder)
+        ['results.json']
     """
     partial = path.with_name(path.name + PARTIAL)
     try:

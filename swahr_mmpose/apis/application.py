@@ -23,6 +23,14 @@ def reads_for_applications(model: Any, decode: Mapping[str, Any] | None = None) 
     Raises:
         TypeError: If ``decode`` names an option that there is not.
         ValueError: If one is out of its range, or the model has another codec.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> codec = ScaleAdaptiveHeatmap((64, 64), [(16, 16), (32, 32)])
+        >>> model = SimpleNamespace(head=SimpleNamespace(decoder=codec), dataset_meta={})
+        >>> reads_for_applications(model, dict(min_score=0.3))
+        >>> codec.decode_options.grouping, codec.decode_options.min_score
+        ('score_first', 0.3)
     """
     codec = model.head.decoder
     if not isinstance(codec, ScaleAdaptiveHeatmap):

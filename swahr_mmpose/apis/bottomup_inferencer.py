@@ -92,6 +92,15 @@ class BottomupInferencer(MMPoseInferencer):
         ValueError: If no weights are given, and there are none for this config; an option of
             ``decode`` is out of its range; or the config has another codec.
         DownloadError: If the weights can't be fetched.
+
+    Examples:
+        >>> from swahr_mmpose.synthetic.dataset import SyntheticOptions, generate_picture
+        >>> inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
+        Loads checkpoint by local backend from path: ...swahr_tiny_synthetic.pth
+        >>> picture, people = generate_picture(SyntheticOptions(num_images=3), 2)
+        >>> (result,) = inferencer(picture)
+        >>> len(people), len(result["predictions"][0])
+        (4, 4)
     """
 
     def __init__(

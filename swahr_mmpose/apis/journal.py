@@ -16,6 +16,15 @@ class Journal:
 
     Args:
         path: The file; it is made if it is not there.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     journal = Journal(Path(folder, "results.jsonl"))
+        ...     journal.append(dict(file="a.jpg"))
+        ...     journal.close()
+        ...     list(files_in(journal.path))
+        ['a.jpg']
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,10 +61,18 @@ def _cut_off_broken_end(descriptor: int, block: int = 1 << 16) -> None:
 
 
 def files_in(path: Path) -> Iterator[str]:
-    """The ``file`` of each whole line; none where there is no such journal.
+    r"""The ``file`` of each whole line; none where there is no such journal.
 
     Raises:
         ValueError: If a line is no JSON object with a ``file``.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "results.jsonl")
+        ...     _ = path.write_text('{"file": "a.jpg"}\n{"file": "b.j')
+        ...     list(files_in(path))
+        ['a.jpg']
     """
     if not path.is_file():
         return
@@ -73,10 +90,19 @@ def files_in(path: Path) -> Iterator[str]:
 
 
 def merge(parts: Sequence[Path], target: Path) -> None:
-    """Bring the lines of several journals together; of a file that is in two the first stays.
+    r"""Bring the lines of several journals together; of a file that is in two the first stays.
 
     The target is replaced once all is written, and the parts are removed then: being killed in
     between loses nothing.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     parts = [Path(folder, name) for name in ("part0.jsonl", "part1.jsonl")]
+        ...     _ = [part.write_text('{"file": "a.jpg"}\n') for part in parts]
+        ...     merge(parts, Path(folder, "results.jsonl"))
+        ...     os.listdir(folder), list(files_in(Path(folder, "results.jsonl")))
+        (['results.jsonl'], ['a.jpg'])
     """
     known: set[str] = set()
     temporary = target.with_name(target.name + ".merging")

@@ -54,6 +54,14 @@ def find_pictures(source: str) -> list[Picture]:
 
     Raises:
         FileNotFoundError: If there are none.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("b.png", "a.jpg", "notes.txt"):
+        ...         Path(folder, name).touch()
+        ...     [picture.name for picture in find_pictures(folder)]
+        ['a.jpg', 'b.png']
     """
     path = Path(source)
     if path.is_dir():
@@ -82,6 +90,11 @@ class PictureFiles(Dataset):
         pictures: The files.
         pipeline: Configs of the test pipeline, whose first step takes ``img``.
         dataset_meta: Of the model.
+
+    Examples:
+        >>> files = PictureFiles([Picture("a.jpg", "no_such_folder/a.jpg")], [], dataset_meta={})
+        >>> files[0].error
+        "'no_such_folder/a.jpg' can't be opened: No such file or directory."
     """
 
     def __init__(
@@ -108,7 +121,13 @@ class PictureFiles(Dataset):
 
 
 def load(files: PictureFiles, num_workers: int) -> Iterator[Prepared]:
-    """All pictures, read by workers; 0 workers: here."""
+    """All pictures, read by workers; 0 workers: here.
+
+    Examples:
+        >>> files = PictureFiles([Picture("a.jpg", "no_such_folder/a.jpg")], [], dataset_meta={})
+        >>> [prepared.name for prepared in load(files, num_workers=0)]
+        ['a.jpg']
+    """
     ahead = 4 if num_workers else None
     loader: DataLoader[Any] = DataLoader(
         files, batch_size=None, num_workers=num_workers, prefetch_factor=ahead, collate_fn=_as_is
@@ -130,6 +149,14 @@ def batches_of_one_size(
     Args:
         prepared: Pictures that can be used.
         batch_size: The most in a batch.
+
+    Examples:
+        >>> from mmpose.structures import PoseDataSample
+        >>> sizes = dict(a=(64, 64), b=(64, 96), c=(64, 64))
+        >>> samples = {n: PoseDataSample(metainfo=dict(input_size=own)) for n, own in sizes.items()}
+        >>> prepared = [Prepared(n, dict(data_samples=own), "") for n, own in samples.items()]
+        >>> [names for names, _ in batches_of_one_size(prepared, batch_size=2)]
+        [['a', 'c'], ['b']]
     """
     waiting: dict[Any, list[Prepared]] = {}
     for picture in prepared:

@@ -25,6 +25,11 @@ class Output:
         results: One line for each picture with its people.
         rank: Number of this process among ``world_size``; each writes a file of its own.
         world_size: Number of processes.
+
+    Examples:
+        >>> output = Output(Path("results.jsonl"), rank=1, world_size=2)
+        >>> output.part(output.results).name, output.settings.name
+        ('results.part1.jsonl', 'results.settings.json')
     """
 
     results: Path
@@ -57,6 +62,14 @@ def keep_settings(output: Output, settings: dict[str, Any]) -> None:
 
     Raises:
         ValueError: If results are there that were made with something else.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     output = Output(Path(folder, "results.jsonl"))
+        ...     keep_settings(output, dict(flip_test=True))
+        ...     json.loads(output.settings.read_text())
+        {'flip_test': True}
     """
     if output.settings.is_file():
         before = json.loads(output.settings.read_text(encoding="utf-8"))
@@ -73,7 +86,16 @@ def keep_settings(output: Output, settings: dict[str, Any]) -> None:
 
 
 def still_to_do(pictures: Sequence[Picture], output: Output) -> list[Picture]:
-    """This process's part of the pictures that have no result yet."""
+    r"""This process's part of the pictures that have no result yet.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     output = Output(Path(folder, "results.jsonl"))
+        ...     _ = output.results.write_text('{"file": "a.jpg"}\n')
+        ...     still_to_do([Picture("a.jpg", "a.jpg"), Picture("b.jpg", "b.jpg")], output)
+        [Picture(name='b.jpg', path='b.jpg')]
+    """
     done: set[str] = set()
     for path in (output.results, *output.parts(output.results)):
         done.update(files_in(path))
@@ -142,14 +164,34 @@ def forget_errors(output: Output) -> None:
 
 
 def bring_together(output: Output) -> None:
-    """Merge what several processes wrote, now or in a run before."""
+    r"""Merge what several processes wrote, now or in a run before.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     output = Output(Path(folder, "results.jsonl"), rank=1, world_size=2)
+        ...     _ = output.part(output.results).write_text('{"file": "a.jpg"}\n')
+        ...     bring_together(output)
+        ...     list(files_in(output.results))
+        ['a.jpg']
+    """
     for path in (output.results, output.errors):
         if output.parts(path):
             merge(output.parts(path), path)
 
 
 def record_of(name: str, sample: Any) -> dict[str, Any]:
-    """The line for a picture: thousandths of a pixel, and scores to five digits."""
+    """The line for a picture: thousandths of a pixel, and scores to five digits.
+
+    Examples:
+        >>> from mmengine.structures import InstanceData
+        >>> from mmpose.structures import PoseDataSample
+        >>> places = dict(keypoints=np.full((1, 1, 2), 1 / 3), bboxes=np.zeros((1, 4)))
+        >>> people = InstanceData(**places, keypoint_scores=np.ones((1, 1)), bbox_scores=np.ones(1))
+        >>> sample = PoseDataSample(pred_instances=people, metainfo=dict(ori_shape=(48, 64)))
+        >>> record_of("a.jpg", sample)["people"][0]["keypoints"]
+        [[0.333, 0.333]]
+    """
     height, width = sample.metainfo["ori_shape"][:2]
     people = sample.pred_instances
     fields = dict(

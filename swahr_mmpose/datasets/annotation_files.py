@@ -28,6 +28,14 @@ def read_annotations(
     Raises:
         FileNotFoundError: If there is no such file.
         AnnotationFileError: If it is no JSON, or lacks pictures, annotations or categories.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "test.json")
+        ...     _ = path.write_text('{"images": [{"id": 1}], "categories": []}')
+        ...     read_annotations(path, optional=["annotations"])
+        {'images': [{'id': 1}], 'categories': [], 'annotations': []}
     """
     name = str(path) if name is None else name
     if not Path(path).is_file():

@@ -39,6 +39,13 @@ def checked_annotations(
     """Each annotation of people, its problems, and the mended one; None where it is left out.
 
     Annotations of other categories, and those of pictures that are left out, do not come.
+
+    Examples:
+        >>> expected = Expected({1: (48, 64)}, frozenset(), 1, frozenset(), dict(keypoints=17))
+        >>> person = dict(id=5, image_id=9, category_id=1)
+        >>> ((_, problems, mended),) = checked_annotations([person], expected)
+        >>> print(*problems)
+        annotation 5: `image_id` 9 is that of no picture. Left out.
     """
     seen: set[int] = set()
     ids = [annotation["id"] for annotation in annotations if is_id(annotation.get("id"))]

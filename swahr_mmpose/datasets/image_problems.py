@@ -19,6 +19,11 @@ def checked_images(
     Args:
         images: Entries of a file of annotations.
         folder: Where the pictures are, which are read then; None: they are not looked at.
+
+    Examples:
+        >>> ((_, problems, mended),) = checked_images([dict(id=2, file_name="")], folder=None)
+        >>> print(*problems)
+        image 2: `file_name` is '', and not a file's name. Left out, with its annotations.
     """
     names = defaultdict(list)
     for image in images:

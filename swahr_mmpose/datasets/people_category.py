@@ -46,6 +46,12 @@ def with_people_first(content: dict[str, Any], people: dict[str, Any]) -> dict[s
     """The content with 1 for the id of people, in annotations too.
 
     Another category that has 1 gets the next free id.
+
+    Examples:
+        >>> person = dict(id=7, name="person")
+        >>> content = dict(categories=[person], annotations=[dict(category_id=7)])
+        >>> with_people_first(content, person)["annotations"]
+        [{'category_id': 1}]
     """
     before = people.get("id")
     ids = [entry["id"] for entry in content["categories"] if is_id(entry.get("id"))]

@@ -25,6 +25,10 @@ class Problem:
         mend: What to do, or what was done in the mended file.
         mended: Whether the mended file is right here.
         stops: Whether training or test would go wrong with it; the others have no effect on them.
+
+    Examples:
+        >>> print(Problem("annotation 12", "`area` is -3", "Set from `bbox`"))
+        annotation 12: `area` is -3. Set from `bbox`.
     """
 
     where: str

@@ -17,6 +17,10 @@ def segmentation_problem(segmentation: Any, size: tuple[int, int]) -> str | None
     Args:
         segmentation: Polygons, or run lengths, plain or compressed.
         size: (h, w) of the picture.
+
+    Examples:
+        >>> segmentation_problem([[0, 0, 5, 0]], (48, 64))
+        'has a polygon of 4 numbers; it takes 6 at least, two for each corner'
     """
     if isinstance(segmentation, dict):
         return _run_length_problem(segmentation, size)
@@ -26,7 +30,12 @@ def segmentation_problem(segmentation: Any, size: tuple[int, int]) -> str | None
 
 
 def without_empty_polygons(segmentation: Any) -> Any:
-    """A segmentation without the polygons that have no corner, which cover nothing."""
+    """A segmentation without the polygons that have no corner, which cover nothing.
+
+    Examples:
+        >>> without_empty_polygons([[], [0, 0, 5, 0, 5, 5]])
+        [[0, 0, 5, 0, 5, 5]]
+    """
     if not isinstance(segmentation, list):
         return segmentation
     return [polygon for polygon in segmentation if polygon != []]

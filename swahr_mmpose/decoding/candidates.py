@@ -38,6 +38,12 @@ def find_candidates(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptio
         heatmaps: (K, H, W) float32.
         tags: (L, K, H, W) float32.
         options: How to read the maps.
+
+    Examples:
+        >>> heatmaps, tags = np.zeros((1, 8, 8), np.float32), np.zeros((1, 1, 8, 8), np.float32)
+        >>> heatmaps[0, 2, 5:7] = 0.9, 0.5
+        >>> find_candidates(heatmaps, tags, DecodeOptions()).locations[0].tolist()
+        [[5, 2]]
     """
     num_keypoints, h, w = heatmaps.shape
     flat = heatmaps.reshape(-1)

@@ -6,7 +6,14 @@ import numpy as np
 
 
 class NotFiniteError(ValueError):
-    """Maps of a network that hold NaN or infinity; the message says which, and what to do."""
+    """Maps of a network that hold NaN or infinity; the message says which, and what to do.
+
+    Examples:
+        >>> check_finite("heatmaps", np.full((17, 8, 8), np.nan))
+        Traceback (most recent call last):
+            ...
+        swahr_mmpose.decoding.finite_maps.NotFiniteError: 17 of the network's 17 heatmaps hold ...
+    """
 
 
 def check_finite(name: str, maps: np.ndarray) -> None:
@@ -32,7 +39,12 @@ def check_finite(name: str, maps: np.ndarray) -> None:
 
 
 def not_finite_message(name: str, num_broken: int, num_maps: int) -> str:
-    """What :class:`NotFiniteError` says."""
+    """What :class:`NotFiniteError` says.
+
+    Examples:
+        >>> not_finite_message("heatmaps", 2, 17).split(",")[0]
+        "2 of the network's 17 heatmaps hold NaN or infinity"
+    """
     return (
         f"{num_broken} of the network's {num_maps} {name} hold NaN or infinity, so that people "
         "can't be read from them. Either the weights are those of a training that diverged (use an "

@@ -35,6 +35,13 @@ def group_candidates(
 
     Returns:
         (P, K, 3) float32: x and y in map pixels and the score; zeros where a keypoint is missing.
+
+    Examples:
+        >>> places, scores = [np.array([[2, 3]]), np.array([[4, 3]])], [np.ones(1), np.ones(1)]
+        >>> candidates = Candidates(places, scores, [np.array([[0.1]]), np.array([[0.2]])])
+        >>> people = group_candidates(candidates, (0, 1), tag_threshold=1.0, max_offered_people=30)
+        >>> people.tolist()
+        [[[2.0, 3.0, 1.0], [4.0, 3.0, 1.0]]]
     """
     num_keypoints, tag_dim = len(candidates.tags), candidates.tags[0].shape[1]
     most = sum(map(len, candidates.tags))

@@ -36,6 +36,12 @@ class GrowingPeople:
         locations: (P, K, 2), x and y in map pixels.
         tag_sums: (P, L) float32, sums of ``num_tags`` tags.
         num_tags: (P,) float32.
+
+    Examples:
+        >>> people = GrowingPeople.places_for(most=5, num_keypoints=2, tag_dim=1)
+        >>> people.join(0, 1, 0, Offer(np.zeros((1, 2)), np.array([0.8]), np.array([[0.2]])))
+        >>> people.first(1).scores.tolist()
+        [[0.0, 0.8]]
     """
 
     members: np.ndarray
@@ -90,7 +96,14 @@ Match = Callable[[Offer, GrowingPeople, float], Iterable[Tuple[int, int]]]
 
 
 def tag_distances(tags: np.ndarray, people: GrowingPeople) -> np.ndarray:
-    """Distances of tags (M, L) to the people's mean tags, (M, P)."""
+    """Distances of tags (M, L) to the people's mean tags, (M, P).
+
+    Examples:
+        >>> people = GrowingPeople.places_for(1, num_keypoints=1, tag_dim=1)
+        >>> people.join(0, 0, 0, Offer(np.zeros((1, 2)), np.ones(1), np.array([[2.0]])))
+        >>> tag_distances(np.array([[2.0], [5.0]]), people).tolist()
+        [[0.0], [3.0]]
+    """
     means = people.tag_sums / people.num_tags[:, None]
     distances: np.ndarray = np.linalg.norm(tags[:, None].astype(np.float64) - means, axis=2)
     return distances
@@ -108,6 +121,13 @@ def match_at_least_cost(
     to the version of a library. Here, among assignments of least cost, the one wins in which
     candidates' scores are nearest to the mean scores of the people they join (least sum of
     squares).
+
+    Examples:
+        >>> people = GrowingPeople.places_for(1, num_keypoints=2, tag_dim=1)
+        >>> people.join(0, 0, 0, Offer(np.zeros((1, 2)), np.ones(1), np.array([[2.0]])))
+        >>> offer = Offer(np.zeros((2, 2)), np.array([0.9, 0.8]), np.array([[5.0], [2.1]]))
+        >>> match_at_least_cost(offer, people, tag_threshold=1.0)
+        [(1, 0)]
     """
     # imported here: without anyone to group, decoding needs no SciPy, which is slow to import
     from scipy.optimize import linear_sum_assignment
@@ -130,6 +150,13 @@ def match_by_score(
     ``d − ½·ln S + 0.3·g``. ``S`` is the sum of the person's keypoint scores so far: people who are
     there gather keypoints, and what a stray candidate started does not. ``g`` is the distance
     from the candidate to the person's nearest keypoint over the person's size, at most 2.
+
+    Examples:
+        >>> people = GrowingPeople.places_for(1, num_keypoints=2, tag_dim=1)
+        >>> people.join(0, 0, 0, Offer(np.zeros((1, 2)), np.ones(1), np.array([[2.0]])))
+        >>> offer = Offer(np.zeros((2, 2)), np.array([0.9, 0.8]), np.array([[2.5], [2.1]]))
+        >>> match_by_score(offer, people, tag_threshold=1.0)
+        [(0, 0)]
     """
     distances = tag_distances(offer.tags, people)
     strengths = np.log(people.scores.sum(axis=1))
@@ -143,6 +170,11 @@ def choose_in_order(costs: np.ndarray, scores: np.ndarray) -> list[tuple[int, in
     Args:
         costs: (M, P), candidates by people.
         scores: (M,), the candidates'.
+
+    Examples:
+        >>> costs = np.array([[0.1, 0.4], [0.2, np.inf]])
+        >>> choose_in_order(costs, np.array([0.5, 0.9]))
+        [(1, 0), (0, 1)]
     """
     costs, pairs = costs.copy(), []
     for row in np.argsort(-scores, kind="stable").tolist():

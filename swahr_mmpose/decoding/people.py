@@ -72,6 +72,12 @@ def finish_people(
     """People (P, K, 3) and their scores (P,) as a result, without duplicates where asked for.
 
     ``found`` (P, K) says which keypoints were not filled in.
+
+    Examples:
+        >>> people, found = np.array([[[10.0, 10, 1], [40, 40, 1]]] * 2), np.ones((2, 2), bool)
+        >>> options = DecodeOptions(pose_nms_thr=0.9, keypoint_sigmas=(0.1, 0.1))
+        >>> finish_people(people, np.array([0.5, 0.9]), found, options).instance_scores.tolist()
+        [0.9]
     """
     if options.pose_nms_thr is not None:
         sigmas = options.sigmas_for(people.shape[1])
@@ -85,6 +91,13 @@ def group_people(candidates: Candidates, options: DecodeOptions) -> tuple[np.nda
 
     Returns:
         People (P, K, 3) as :func:`group_candidates` gives them, and their scores (P,).
+
+    Examples:
+        >>> places, scores = np.array([[2, 3], [9, 3]]), np.array([0.75, 0.25])
+        >>> candidates = Candidates([places], [scores], [np.array([[0.0], [5.0]])])
+        >>> people, scores = group_people(candidates, DecodeOptions(min_score=0.5))
+        >>> people.tolist(), scores.tolist()
+        ([[[2.0, 3.0, 0.75]]], [0.75])
     """
     order = options.order_for(len(candidates.tags))
     match = GROUPINGS[options.grouping]

@@ -83,6 +83,12 @@ def fill_missing_keypoints(
 
     Returns:
         A new array of the same shape.
+
+    Examples:
+        >>> heatmaps, tags = np.array([[[0.9, 0.0]], [[0.0, 0.5]]]), np.zeros((1, 2, 1, 2))
+        >>> people = np.array([[[0.5, 0.5, 0.9], [0, 0, 0]]])
+        >>> fill_missing_keypoints(people, heatmaps, tags).tolist()
+        [[[0.5, 0.5, 0.9], [1.75, 0.25, 0.5]]]
     """
     filled = people.copy()
     width = heatmaps.shape[2]

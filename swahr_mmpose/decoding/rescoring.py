@@ -51,6 +51,12 @@ class Rescorer:
         limbs: (J, 2) int, pairs of keypoints.
         num_keypoints: K.
         layers: Weights (out, in) and biases (out,), with ReLU between.
+
+    Examples:
+        >>> layer = np.array([[0, 0, 0, 0.5, 0.5]]), np.zeros(1)  # the mean of two scores
+        >>> rescorer = Rescorer(np.array([[0, 1]]), 2, [layer])
+        >>> rescorer(np.array([[[0, 0], [3, 4]]]), np.array([[0.5, 1.0]])).tolist()
+        [0.75]
     """
 
     limbs: np.ndarray

@@ -50,6 +50,11 @@ def expected_similarity(people: np.ndarray, sigmas: np.ndarray, peak_sigma: floa
         people: (P, K, 3), x and y in map pixels and the score; score 0 where missing.
         sigmas: (K,), the dataset's.
         peak_sigma: Width σ0 of the network's peaks in map pixels.
+
+    Examples:
+        >>> people = np.array([[[0, 0, 1.0], [10, 10, 0.5]]])
+        >>> expected_similarity(people, np.array([0.1, 0.1]), peak_sigma=2.0).round(3).tolist()
+        [[1.0, 0.5]]
     """
     peaks = people[..., 2].clip(_LEAST_PEAK, 1)
     spread = peak_sigma**2 * (1 - peaks) / peaks

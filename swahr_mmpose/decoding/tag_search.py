@@ -33,6 +33,11 @@ def best_place(heatmap: np.ndarray, tags: Sequence[np.ndarray], mean: np.ndarray
         heatmap: (H·W,).
         tags: L of (H·W,).
         mean: (L,).
+
+    Examples:
+        >>> heatmap, tags = np.array([0.2, 0.9, 0.8]), [np.array([0.0, 5.0, 0.3])]
+        >>> best_place(heatmap, tags, mean=np.array([0.0]))
+        2
     """
     return int(np.argmax(heatmap - np.round(tag_distance(tags, mean))))
 
@@ -42,6 +47,11 @@ def best_places(heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndarr
 
     Pixels are put in the order of the tag that varies most. A pixel that is further away in it
     than the heatmap's highest value can make up for is not looked at.
+
+    Examples:
+        >>> heatmap, tags = np.array([0.2, 0.9, 0.8]), [np.array([0.0, 5.0, 0.3])]
+        >>> best_places(heatmap, tags, means=np.array([[0.0], [5.0]])).tolist()
+        [2, 1]
     """
     axis = int(np.argmax([tag.std() for tag in tags]))
     order = np.argsort(tags[axis])

@@ -17,6 +17,12 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises:
         OSError: If it can't be written, with what to do. What was there before is untouched.
+
+    Examples:
+        >>> write_atomically(Path("no_such_folder/epoch_1.pth"), b"")
+        Traceback (most recent call last):
+            ...
+        FileNotFoundError: ...'no_such_folder/epoch_1.pth' could not be written, and what was ...
     """
     try:
         write_whole(path, content)
@@ -30,7 +36,15 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove_partial_files(folder: Path) -> list[Path]:
-    """Remove what a killed process left half-written in a folder; what was removed."""
+    """Remove what a killed process left half-written in a folder; what was removed.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, "epoch_1.pth.partial").touch()
+        ...     [path.name for path in remove_partial_files(Path(folder))]
+        ['epoch_1.pth.partial']
+    """
     partial = sorted(folder.glob(f"*{PARTIAL}"))
     for path in partial:
         path.unlink()
@@ -38,7 +52,15 @@ def remove_partial_files(folder: Path) -> list[Path]:
 
 
 class AtomicBackend(LocalBackend):
-    """MMEngine's backend for local files, writing with :func:`write_atomically`."""
+    """MMEngine's backend for local files, writing with :func:`write_atomically`.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     AtomicBackend().put(b"weights", f"{folder}/new/epoch_1.pth")
+        ...     Path(folder, "new", "epoch_1.pth").read_bytes()
+        b'weights'
+    """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes to a file; its folder is made if missing."""

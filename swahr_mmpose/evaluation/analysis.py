@@ -43,6 +43,12 @@ class PicturePeople:
         areas: (N,).
         diagnosis: Of :func:`diagnose`.
         oks: (P,), of :func:`matched_oks`.
+
+    Examples:
+        >>> diagnosis = Diagnosis(np.array([0]), np.array([["good"]]), np.array([False]), 2)
+        >>> found = FoundPeople(np.zeros((1, 1, 2)), np.array([0.9]))
+        >>> PicturePeople(found, np.ones((2, 1, 3)), np.ones(2), diagnosis, np.array([0.75])).lost
+        1.25
     """
 
     found: FoundPeople
@@ -96,7 +102,16 @@ def ap_by_kind(
 
 
 def people_by_kind(pictures: Mapping[int, PicturePeople]) -> dict[str, int]:
-    """How many labelled people there are of each kind of :func:`ap_by_kind`."""
+    """How many labelled people there are of each kind of :func:`ap_by_kind`.
+
+    Examples:
+        >>> found = FoundPeople(np.zeros((0, 17, 2)), np.zeros(0))
+        >>> nothing = Diagnosis(np.zeros(0, int), np.zeros((0, 17), str), np.zeros(0, bool), 2)
+        >>> labels, areas = np.ones((2, 17, 3)), np.array([2000.0, 20000.0])
+        >>> numbers = people_by_kind({1: PicturePeople(found, labels, areas, nothing, np.zeros(0))})
+        >>> numbers["all"], numbers["medium"], numbers["2 to 4 in the picture"]
+        (2, 1, 2)
+    """
     areas = np.concatenate([np.zeros(0), *(picture.areas for picture in pictures.values())])
     numbers = {"all": len(areas)}
     for name, (least, largest) in SIZES.items():
@@ -154,7 +169,16 @@ def _with_missed(picture: PicturePeople) -> FoundPeople:
 
 
 def error_counts(pictures: Mapping[int, PicturePeople]) -> Counter[str]:
-    """Errors of all pictures, by class."""
+    """Errors of all pictures, by class.
+
+    Examples:
+        >>> kinds = np.array([["good", "miss", "miss"]])
+        >>> diagnosis = Diagnosis(np.array([0]), kinds, np.array([False]), num_labelled=1)
+        >>> found = FoundPeople(np.zeros((1, 3, 2)), np.array([0.9]))
+        >>> picture = PicturePeople(found, np.ones((1, 3, 3)), np.ones(1), diagnosis, np.ones(1))
+        >>> error_counts({1: picture})["miss"]
+        2
+    """
     counts: Counter[str] = Counter()
     for picture in pictures.values():
         counts.update(picture.diagnosis.counts())
@@ -162,6 +186,15 @@ def error_counts(pictures: Mapping[int, PicturePeople]) -> Counter[str]:
 
 
 def errors_by_keypoint(pictures: Mapping[int, PicturePeople]) -> np.ndarray:
-    """How often each keypoint is of each of :data:`KEYPOINT_CLASSES`, (K, 5)."""
+    """How often each keypoint is of each of :data:`KEYPOINT_CLASSES`, (K, 5).
+
+    Examples:
+        >>> kinds = np.array([["good", "miss"]])
+        >>> diagnosis = Diagnosis(np.array([0]), kinds, np.array([False]), num_labelled=1)
+        >>> found = FoundPeople(np.zeros((1, 2, 2)), np.array([0.9]))
+        >>> picture = PicturePeople(found, np.ones((1, 2, 3)), np.ones(1), diagnosis, np.ones(1))
+        >>> errors_by_keypoint({1: picture}).tolist()
+        [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
+    """
     kinds = np.concatenate([picture.diagnosis.kinds for picture in pictures.values()])
     return np.stack([(kinds == kind).sum(axis=0) for kind in KEYPOINT_CLASSES], axis=1)

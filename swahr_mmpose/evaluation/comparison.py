@@ -41,6 +41,13 @@ def compare(
 
     Raises:
         ValueError: If the numbers of pictures differ or are under two.
+
+    Examples:
+        >>> no = np.zeros((1, 1), bool)
+        >>> wrong, right = (PictureResult(np.ones(1), matched, no, 1) for matched in (no, ~no))
+        >>> difference = compare([wrong, right] * 4, [right] * 8, num_resamples=100)
+        >>> round(difference.value, 2), difference.low > 0
+        (0.75, True)
     """
     # imported here: all of SciPy's distributions come with it
     from scipy.stats import bootstrap

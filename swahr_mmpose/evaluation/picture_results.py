@@ -147,6 +147,13 @@ class Ranking:
 
     Args:
         results: Those of all pictures.
+
+    Examples:
+        >>> no = np.zeros((1, 1), bool)
+        >>> right, wrong = (PictureResult(np.ones(1), matched, no, 1) for matched in (~no, no))
+        >>> ranking = Ranking([right, wrong])
+        >>> ranking.average_precision(picked=np.array([0, 0])).tolist()
+        [1.0]
     """
 
     def __init__(self, results: Sequence[PictureResult]) -> None:
@@ -178,7 +185,15 @@ class Ranking:
 
 
 def average_precision(results: Sequence[PictureResult]) -> np.ndarray:
-    """COCO's AP of all pictures at each OKS threshold, (T,); NaN where no one is labelled."""
+    """COCO's AP of all pictures at each OKS threshold, (T,); NaN where no one is labelled.
+
+    Examples:
+        >>> no = np.zeros((1, 1), bool)
+        >>> right = PictureResult(np.array([0.9]), ~no, no, num_people=1)
+        >>> wrong = PictureResult(np.array([0.6]), no, no, num_people=1)
+        >>> average_precision([right, wrong]).round(3).tolist()
+        [0.505]
+    """
     return Ranking(results).average_precision()
 
 

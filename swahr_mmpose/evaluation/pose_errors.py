@@ -118,6 +118,12 @@ class Diagnosis:
         kinds: (P, K) str, one of :data:`KEYPOINT_CLASSES`; empty where there is no label.
         duplicates: (P,) bool, whether someone who is no labelled person is one found before.
         num_labelled: People with labels.
+
+    Examples:
+        >>> kinds = np.array([["good", "miss", "miss"]])
+        >>> counts = Diagnosis(np.array([0]), kinds, np.array([False]), num_labelled=2).counts()
+        >>> counts["miss"], counts["found"], counts["missed"]
+        (2, 1, 1)
     """
 
     person: np.ndarray
@@ -162,6 +168,13 @@ def diagnose(
         areas: (N,), of the labelled people.
         sigmas: (K,), the dataset's.
         flip_indices: (K,), for each keypoint its like on the other side.
+
+    Examples:
+        >>> label = np.array([[[10.0, 10, 2], [40, 10, 2], [25, 40, 2]]])
+        >>> found = label[:, [1, 0, 2], :2]  # the first two are exchanged
+        >>> areas, sigmas, flip_indices = np.array([900.0]), [0.05] * 3, [1, 0, 2]
+        >>> diagnose(found, np.ones(1), label, areas, sigmas, flip_indices).kinds.tolist()
+        [['inversion', 'inversion', 'good']]
     """
     labelled = labels[..., 2] > 0
     own = similarities(keypoints, labels, areas, sigmas)

@@ -86,6 +86,13 @@ def aggregate_maps(
 
     Raises:
         ValueError: If there are mirrored passes, and no ``flip_indices``.
+
+    Examples:
+        >>> from swahr_mmpose.models.heads.network import HeadOutput
+        >>> heatmaps = torch.zeros(1, 17, 4, 4), torch.ones(1, 17, 8, 8)
+        >>> maps = aggregate_maps([[HeadOutput(heatmaps, torch.zeros(1, 17, 4, 4))]], (16, 16))
+        >>> tuple(maps.heatmaps.shape), maps.heatmaps.mean().item()
+        ((1, 17, 16, 16), 0.5)
     """
     total: Tensor | None = None
     tags: list[Tensor] = []

@@ -26,6 +26,12 @@ class FiniteLosses:
     device is not waited for: what it computed is looked at when the next step begins (MMEngine has
     read the losses for its log by then), and :class:`AtomicCheckpointHook` saves no weights that
     are NaN in between.
+
+    Examples:
+        >>> FiniteLosses().check({"loss": torch.tensor(float("nan"))}, [dict(img_id=7)])
+        Traceback (most recent call last):
+            ...
+        FloatingPointError: loss of the batch with the images [7] is NaN or infinite. ...
     """
 
     def __init__(self) -> None:
@@ -82,6 +88,12 @@ def check_images(inputs: Tensor, samples: Sequence[Any]) -> None:
     Args:
         inputs: (B, 3, H, W).
         samples: Their data samples.
+
+    Examples:
+        >>> check_images(torch.full((1, 3, 2, 2), float("nan")), [dict(img_id=7)])
+        Traceback (most recent call last):
+            ...
+        ValueError: The images [7] hold NaN or infinity after the data preprocessor. ...
     """
     # a sum is NaN or infinite where anything in it is, and takes one pass without a copy
     if inputs.device.type != "cpu" or inputs.sum().isfinite():

@@ -34,6 +34,12 @@ class OnnxSettings:
         half: Whether it computes in half precision.
         opset: Version of ONNX's operators.
         exporter: What wrote the file.
+
+    Examples:
+        >>> OnnxSettings.from_metadata({}, "a.onnx")
+        Traceback (most recent call last):
+            ...
+        ValueError: 'a.onnx' has no entry `swahr_mmpose` in its metadata. ...
     """
 
     keypoints: list[str]

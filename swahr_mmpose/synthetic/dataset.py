@@ -87,6 +87,13 @@ def generate_dataset(
 
     Returns:
         The path of the annotation file.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = generate_dataset(Path(folder), "val", SyntheticOptions(2, long_side=64))
+        ...     [image["file_name"] for image in json.loads(path.read_text())["images"]]
+        ['000000.jpg', '000001.jpg']
     """
     image_folder = folder / "images" / name
     image_folder.mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,12 @@ class Outfit:
 
 
 def random_color(rng: np.random.Generator) -> Color:
-    """Any colour, BGR."""
+    """Any colour, BGR.
+
+    Examples:
+        >>> random_color(np.random.default_rng(0))
+        (217, 163, 130)
+    """
     blue, green, red = rng.integers(0, 256, size=3).tolist()
     return blue, green, red
 
@@ -119,6 +124,15 @@ def paint_person(
         stature: Height of the standing figure in pixels.
         outfit: Its colours.
         owner: Its number, positive.
+
+    Examples:
+        >>> from swahr_mmpose.synthetic.body import random_pose
+        >>> canvas, rng = Canvas.blank((64, 96)), np.random.default_rng(0)
+        >>> pose = random_pose(rng)
+        >>> joints, head = (80 * points + [32, 90] for points in (pose.joints, pose.head))
+        >>> paint_person(canvas, pose, joints, head, 80.0, Outfit.random(rng), owner=1)
+        >>> np.unique(canvas.owner).tolist()
+        [0, 1]
     """
     at = dict(zip(KEYPOINTS, joints))
     for side in ("left", "right"):
@@ -164,7 +178,14 @@ def _paint_head(
 
 
 def paint_background(canvas: Canvas, rng: np.random.Generator, num_shapes: int) -> None:
-    """Paint a graded background with blurred clutter: blocks, discs, and limb-like strokes."""
+    """Paint a graded background with blurred clutter: blocks, discs, and limb-like strokes.
+
+    Examples:
+        >>> canvas = Canvas.blank((64, 48))
+        >>> paint_background(canvas, np.random.default_rng(0), num_shapes=5)
+        >>> bool(canvas.image.any()), bool(canvas.owner.any())
+        (True, False)
+    """
     h, w = canvas.owner.shape
     top, bottom = np.array(random_color(rng), float), np.array(random_color(rng), float)
     ramp = np.linspace(0, 1, h)[:, None, None]

@@ -11,7 +11,14 @@ _ABSENT: Any = object()
 
 
 class OldConfigError(ValueError):
-    """A config that can't be translated."""
+    """A config that can't be translated.
+
+    Examples:
+        >>> OldConfig({}).take("model.type")
+        Traceback (most recent call last):
+            ...
+        swahr_mmpose.translation.old_config.OldConfigError: The config has no `model.type`. ...
+    """
 
 
 def _plain(value: Any) -> Any:

@@ -55,6 +55,11 @@ class Translation:
         base: Name of this package's config that it inherits from.
         settings: What it sets.
         left: Dotted keys and values of the old config that have no counterpart.
+
+    Examples:
+        >>> left = {"data_cfg.scale_aware_sigma": True}
+        >>> Translation("higherhrnet_w32_coco", {}, left).report()
+        ['data_cfg.scale_aware_sigma = True: targets have one width; SWAHRHead predicts it']
     """
 
     base: str

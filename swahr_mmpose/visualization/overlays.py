@@ -121,6 +121,12 @@ def draw_tag_map(
 
     Raises:
         ValueError: If the picture or the maps are of another shape or type.
+
+    Examples:
+        >>> image, maps = np.zeros((64, 64, 3), np.uint8), np.ones((17, 32, 32), np.float32)
+        >>> people = np.zeros((1, 17, 2)), np.ones((1, 17)), np.ones(1)
+        >>> draw_tag_map(image, maps, maps, *people).shape
+        (64, 64, 3)
     """
     _check(image, tags=tags, heatmaps=heatmaps)
     num_keypoints, height, width = heatmaps.shape
@@ -223,6 +229,12 @@ def draw_map(
 
     Returns:
         (H, W, 3) uint8, RGB.
+
+    Examples:
+        >>> image, maps = np.zeros((64, 64, 3), np.uint8), np.ones((17, 32, 32), np.float32)
+        >>> fields = dict(heatmaps=maps)
+        >>> draw_map("heatmaps", image, fields, (), None, person_thr=0.3, keypoint_thr=0.2).shape
+        (64, 64, 3)
     """
     heatmaps = maps["heatmaps"]
     if name == "heatmaps":

@@ -35,6 +35,12 @@ def draw_training_sample(
 
     Returns:
         Two rows of two panels with titles, uint8, RGB; small pictures are enlarged.
+
+    Examples:
+        >>> image, indices = np.zeros((400, 400, 3), np.uint8), np.array([[[5050, 1]]])
+        >>> targets = np.zeros((1, 100, 100), np.float32), np.zeros((1, 200, 200), np.float32)
+        >>> draw_training_sample(image, indices, targets, masks=None, skeleton=[]).shape
+        (844, 804, 3)
     """
     zoom = max(1, -(-_LEAST_SIDE // min(image.shape[:2])))
     size = (image.shape[1] * zoom, image.shape[0] * zoom)

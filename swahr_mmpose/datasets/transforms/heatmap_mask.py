@@ -70,6 +70,13 @@ class BottomupHeatmapMask(BaseTransform):
     optional: ``invalid_segs``, ``warp_mat``, ``input_size``, ``flip``, ``flip_direction``. Added
     keys:
     ``heatmap_mask``, one (1, H, W) bool array per map size.
+
+    Examples:
+        >>> crowd = [[0, 0, 32, 0, 32, 64, 0, 64]]  # the left half
+        >>> results = dict(ori_shape=(64, 64), heatmap_sizes=[(16, 16)], invalid_segs=[crowd])
+        >>> (mask,) = BottomupHeatmapMask()(results)["heatmap_mask"]
+        >>> mask[0, 8, [2, 13]].tolist()
+        [False, True]
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

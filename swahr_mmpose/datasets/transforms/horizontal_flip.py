@@ -30,6 +30,12 @@ class BottomupHorizontalFlip(BaseTransform):
 
     Raises:
         ValueError: If ``prob`` is not a probability.
+
+    Examples:
+        >>> person = dict(keypoints=np.array([[[1.0, 2.0]]]), keypoints_visible=np.ones((1, 1)))
+        >>> results = dict(person, img=np.zeros((4, 8, 3), np.uint8), flip_indices=[0])
+        >>> BottomupHorizontalFlip(prob=1)(results)["keypoints"].tolist()
+        [[[6.0, 2.0]]]
     """
 
     def __init__(self, prob: float = 0.5) -> None:

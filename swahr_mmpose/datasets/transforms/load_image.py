@@ -28,6 +28,11 @@ class BottomupLoadImage(BaseTransform):
 
     Raises:
         PictureError: In use, if the file can't be opened or read, or has another size.
+
+    Examples:
+        >>> results = BottomupLoadImage()(dict(img=np.zeros((48, 64, 3), np.uint8)))
+        >>> results["ori_shape"]
+        (48, 64)
     """
 
     def __init__(self, backend_args: dict[str, Any] | None = None) -> None:

@@ -38,6 +38,12 @@ class BottomupPackInputs(PackPoseInputs):
 
     Args:
         meta_keys: Keys of the results that go into the data sample's meta information.
+
+    Examples:
+        >>> pyramid = [np.zeros((64, 64, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)]
+        >>> packed = BottomupPackInputs()(dict(img=pyramid, img_id=7))
+        >>> [tuple(image.shape) for image in packed["inputs"]], packed["data_samples"].img_id
+        ([(3, 64, 64), (3, 32, 32)], 7)
     """
 
     def __init__(self, meta_keys: Sequence[str] = _META_KEYS) -> None:

@@ -16,6 +16,14 @@ class BottomupPoseDataPreprocessor(PoseDataPreprocessor):
     Takes the arguments of ``PoseDataPreprocessor``. Where ``inputs`` holds one sequence of images
     per scale (scale 1 first), as collating pyramids gives them, so does the result: a list of
     (B, 3, H, W) tensors.
+
+    Examples:
+        >>> import torch
+        >>> from mmpose.structures import PoseDataSample
+        >>> pyramid = [[torch.zeros(3, 64, 64)], [torch.zeros(3, 32, 32)]]  # of one image
+        >>> data = dict(inputs=pyramid, data_samples=[PoseDataSample()])
+        >>> [tuple(images.shape) for images in BottomupPoseDataPreprocessor()(data)["inputs"]]
+        [(1, 3, 64, 64), (1, 3, 32, 32)]
     """
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:

@@ -50,7 +50,14 @@ class Level(NamedTuple):
 def deconv_block(
     in_channels: int, out_channels: int, num_basic_blocks: int, norm_cfg: dict[str, Any]
 ) -> nn.Sequential:
-    """Deconvolution 4×4 of stride 2, normalisation, ReLU and residual blocks."""
+    """Deconvolution 4×4 of stride 2, normalisation, ReLU and residual blocks.
+
+    Examples:
+        >>> import torch
+        >>> block = deconv_block(9, 8, num_basic_blocks=1, norm_cfg=dict(type="BN"))
+        >>> tuple(block(torch.zeros(1, 9, 16, 16)).shape)
+        (1, 8, 32, 32)
+    """
     upsample = nn.Sequential(
         nn.ConvTranspose2d(
             in_channels, out_channels, kernel_size=4, stride=2, padding=1, bias=False
@@ -70,6 +77,13 @@ class TrainingBranch(Sequential):
 
     1×1 convolution to K, normalisation, ReLU, depthwise convolution. A ``Pretrained``
     initialisation of the head or the model is loaded after this one, and stays.
+
+    Examples:
+        >>> import torch
+        >>> branch = TrainingBranch(8, num_keypoints=17, norm_cfg=dict(type="BN"))
+        >>> maps = branch(torch.ones(1, 8, 4, 4))
+        >>> tuple(maps.shape), maps.abs().max().item()
+        ((1, 17, 4, 4), 0.0)
     """
 
     def __init__(self, in_channels: int, num_keypoints: int, norm_cfg: dict[str, Any]) -> None:

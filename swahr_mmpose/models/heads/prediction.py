@@ -24,6 +24,12 @@ def check_test_options(test_cfg: dict[str, Any]) -> None:
     Raises:
         ValueError: For ``multiscale_test``; the others change details only, and are warned of
             once.
+
+    Examples:
+        >>> check_test_options(dict(multiscale_test=True))
+        Traceback (most recent call last):
+            ...
+        ValueError: `test_cfg.multiscale_test=True` is not how scales are set here: ...
     """
     if test_cfg.get("multiscale_test"):
         raise ValueError(
@@ -55,6 +61,15 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
         ``bbox_scores``, and where the maps have ``scales`` also ``keypoint_widths`` (P, K), all
         in input pixels; with ``test_cfg.output_heatmaps`` also one ``PixelData`` each, with
         ``heatmaps``, ``tags`` and, where there are any, ``scales``, all of the input's size.
+
+    Examples:
+        >>> import torch
+        >>> from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
+        >>> codec = ScaleAdaptiveHeatmap((64, 64), [(16, 16), (32, 32)])
+        >>> maps = torch.zeros(1, 1, 64, 64)
+        >>> maps[..., 8, 20] = 0.9
+        >>> predict_people(codec, AggregatedMaps(maps, maps, None), {})[0].keypoints.tolist()
+        [[[20.25, 8.25]]]
     """
     decoded: Iterable[Any] = zip(*codec.batch_decode(maps.heatmaps, maps.tags))
     if test_cfg.get("rescorer"):

@@ -7,7 +7,14 @@ from torch import Tensor
 
 
 def check_same_shape(name: str, maps: Tensor, reference_name: str, reference: Tensor) -> None:
-    """Raise a ValueError unless ``maps`` is (B, K, H, W) and of the reference's shape."""
+    """Raise a ValueError unless ``maps`` is (B, K, H, W) and of the reference's shape.
+
+    Examples:
+        >>> check_same_shape("target", torch.ones(1, 17, 8, 8), "pred", torch.ones(1, 14, 8, 8))
+        Traceback (most recent call last):
+            ...
+        ValueError: `target` must be of shape (B, K, H, W) like `pred`, (1, 14, 8, 8), but got ...
+    """
     if maps.ndim != 4 or maps.shape != reference.shape:
         raise ValueError(
             f"`{name}` must be of shape (B, K, H, W) like `{reference_name}`, "
@@ -16,7 +23,14 @@ def check_same_shape(name: str, maps: Tensor, reference_name: str, reference: Te
 
 
 def check_mask(mask: Tensor | None, maps: Tensor) -> None:
-    """Raise a ValueError unless ``mask`` is None or (B, 1, H, W) for ``maps`` (B, K, H, W)."""
+    """Raise a ValueError unless ``mask`` is None or (B, 1, H, W) for ``maps`` (B, K, H, W).
+
+    Examples:
+        >>> check_mask(torch.ones(1, 8, 8), torch.ones(1, 17, 8, 8))
+        Traceback (most recent call last):
+            ...
+        ValueError: `mask` must be of shape (1, 1, 8, 8), but got (1, 8, 8).
+    """
     if mask is None:
         return
     expected = (maps.shape[0], 1, *maps.shape[2:])

@@ -125,7 +125,14 @@ def weight_adaptive_loss(
 
 
 def check_gamma(gamma: float | None) -> None:
-    """Raise a ValueError unless γ is None or positive."""
+    """Raise a ValueError unless γ is None or positive.
+
+    Examples:
+        >>> check_gamma(0.0)
+        Traceback (most recent call last):
+            ...
+        ValueError: `gamma` must be positive (the paper's is 0.01), or None for ...
+    """
     if gamma is not None and not gamma > 0:
         raise ValueError(
             f"`gamma` must be positive (the paper's is 0.01), or None for no weight, "
