@@ -27,7 +27,8 @@ if is_installed("mmpose") and not _is_report:
     check_openmmlab()
 
     from . import apis, codecs, datasets, engine, evaluation, models, visualization
-    from .loading import allow_mmengine_checkpoints, read_safely_in_mmengine
+    from .checkpoint_schemes import read_safely_in_mmengine
+    from .loading import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()
     read_safely_in_mmengine()

@@ -12,9 +12,6 @@ from typing import Any, Callable
 import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
-from mmengine.runner.checkpoint import CheckpointLoader
-
-from .download import download
 
 #: From this version on ``torch.load`` itself takes names for what it may rebuild.
 _TORCH_CHECKS = (2, 6)
@@ -272,21 +269,3 @@ def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
         key[len(wrapper) :] if key.startswith(wrapper) else key: value
         for key, value in state_dict.items()
     }
-
-
-def read_safely_in_mmengine() -> None:
-    """Have MMEngine read checkpoint files with :func:`read_checkpoint`, whatever its version.
-
-    This is the way of ``init_model``, inferencers, ``init_cfg``, ``load_from`` and ``--resume``.
-    MMEngine's own reads without a check where torch's default has none, and from addresses always.
-    """
-
-    # MMEngine logs what comes after `load_from_`
-    def load_from_local(filename: str, map_location: Any = None) -> Any:
-        return read_checkpoint(filename, map_location)
-
-    def load_from_http(filename: str, map_location: Any = None) -> Any:
-        return read_checkpoint(download(filename), map_location)
-
-    CheckpointLoader.register_scheme("", load_from_local, force=True)
-    CheckpointLoader.register_scheme(["http://", "https://"], load_from_http, force=True)

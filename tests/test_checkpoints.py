@@ -1,3 +1,4 @@
+import contextlib
 import http.server
 import pickle
 import struct
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
 from mmpose.apis import init_model
 
 from swahr_mmpose.apis import BottomupInferencer
-from swahr_mmpose.download import DownloadError, download
+from swahr_mmpose.checkpoint_schemes import listed_address
+from swahr_mmpose.download import DownloadError, cached_file, download
 from swahr_mmpose.loading import CheckpointError, allow_mmengine_checkpoints, read_checkpoint
 from swahr_mmpose.model_zoo import weights_of
 
@@ -139,6 +141,17 @@ def test_objects_of_mmcv_are_refused_by_name(tmp_path, monkeypatch):
         read_checkpoint(path)
 
 
+@contextlib.contextmanager
+def serving(handler):
+    """The address of a server on this machine."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+        thread.join()
+
+
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A folder, and the address that it is served at; the cache is elsewhere."""
@@ -153,12 +166,8 @@ def server(tmp_path, monkeypatch):
         def log_message(self, *args):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
-        thread.join()
+    with serving(Handler) as address:
+        yield folder, address
 
 
 def runner_with(synthetic_data, tmp_path, **changes):
@@ -209,6 +218,38 @@ def test_no_door_runs_what_is_in_a_file(server, synthetic_data, tmp_path, capsys
     assert "must not run" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["torchvision://resnet18", "open-mmlab://msra/hrnetv2_w32", "mmcls://vgg11"],
+)
+def test_no_listed_name_runs_what_is_in_a_file(tmp_path, monkeypatch, capsys, name):
+    """A file that has the name of the listed one, put where it would be downloaded to."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = cached_file(listed_address(name))
+    path.parent.mkdir(parents=True)
+    torch.save(dict(state_dict=dict(), meta=Dangerous()), path)
+    monkeypatch.setattr("swahr_mmpose.download.hash_in", lambda name: None)
+    monkeypatch.setattr("swahr_mmpose.download.cached_file", lambda address: path)
+    with pytest.raises(CheckpointError, match="which could run code"):
+        CheckpointLoader.load_checkpoint(name)
+    assert "must not run" not in capsys.readouterr().out
+
+
+def test_listed_names_and_storages_that_can_not_be_read_are_named():
+    with pytest.raises(CheckpointError, match="no weights called 'open-mmlab://msra/hrnet'"):
+        CheckpointLoader.load_checkpoint("open-mmlab://msra/hrnet")
+    for address in ("s3://bucket/a.pth", "cluster:petrel://a.pth", "pavi://a"):
+        with pytest.raises(CheckpointError, match=f"'{address}' is in a storage"):
+            CheckpointLoader.load_checkpoint(address)
+
+
+def test_a_listed_classifier_gives_its_backbone(tmp_path, monkeypatch):
+    path = tmp_path / "classifier.pth"
+    torch.save(dict(state_dict={"backbone.a": torch.ones(1), "head.b": torch.ones(1)}), path)
+    monkeypatch.setattr("swahr_mmpose.checkpoint_schemes.download", lambda address: path)
+    assert list(CheckpointLoader.load_checkpoint("mmcls://vgg11")["state_dict"]) == ["a"]
+
+
 def test_weights_are_fetched_once(server, capsys):
     folder, address = server
     torch.save(dict(weight=torch.ones(1)), folder / "a.pth")
@@ -230,6 +271,59 @@ def test_what_can_not_be_fetched_says_where_to_put_it(server):
     _, address = server
     with pytest.raises(DownloadError, match=r"404.*put it to '.*missing\.pth'.*TORCH_HOME"):
         download(f"{address}/missing.pth")
+
+
+def test_files_of_one_name_are_kept_apart(server):
+    """As of two trainings: their names have no hash that would say which is which."""
+    folder, address = server
+    for number in (1, 2):
+        (folder / f"run{number}").mkdir()
+        torch.save(dict(weight=torch.full((1,), number)), folder / f"run{number}" / "epoch_9.pth")
+    for number in (1, 2):
+        path = download(f"{address}/run{number}/epoch_9.pth")
+        assert read_checkpoint(path)["weight"] == number
+
+
+def test_a_date_is_no_hash(server):
+    folder, address = server
+    torch.save(dict(weight=torch.ones(1)), folder / "mine-20240131.pth")
+    assert read_checkpoint(download(f"{address}/mine-20240131.pth"))["weight"] == 1
+
+
+def test_a_download_that_broke_off_leaves_nothing(tmp_path, monkeypatch):
+    """The server promises more than it sends."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            self.wfile.write(bytes(5000))
+
+        def log_message(self, *args):
+            pass
+
+    broken_off = pytest.raises(DownloadError, match="broke off after 5000 of 100000 bytes")
+    with serving(Handler) as address, broken_off:
+        download(f"{address}/a.pth")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("http://127.0.0.1/my file.pth", "control characters"),
+        ("http://127.0.0.1:abc/a.pth", "nonnumeric port"),
+        (f"http://{'a' * 70}.org/a.pth", "label"),
+        ("http://127.0.0.1/", "names no file"),
+    ],
+)
+def test_addresses_that_are_none_are_named(tmp_path, monkeypatch, address, message):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(DownloadError, match=message) as caught:
+        download(address)
+    assert address in str(caught.value)
 
 
 def test_a_cache_that_can_not_be_written_is_named(server, tmp_path, monkeypatch):

@@ -17,8 +17,12 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS, HOOKS, METRICS, OPTIMIZERS
 
+from swahr_mmpose.loading import read_checkpoint
+from swahr_mmpose.model_zoo import weights_of
+
 from .helpers import build_model, dataset_meta, evaluation_config, load_config, sample_of_people
 from .micro_training import micro_config, train, without_chance
+from .test_checkpoints import server  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.slow
 
@@ -261,3 +265,19 @@ def test_a_rank_that_finds_no_one_does_not_make_ap_0(synthetic_data, tmp_path):
     first, second = in_two_processes(_evaluate, tmp_path, ann_file)
     assert first == second
     assert first["coco/AP"] > 0
+
+
+def _load_from_address(rank, address):
+    model = build_model(load_config("swahr_tiny_synthetic"))
+    model.init_cfg = dict(type="Pretrained", checkpoint=f"{address}/weights.pth")
+    model.init_weights()
+    return model.backbone.conv1.weight.double().sum().item()
+
+
+def test_weights_from_an_address_come_to_all_processes(server, synthetic_data):  # noqa: F811
+    """Fetched by one of them; MMEngine's launchers make no group of the processes of a machine."""
+    folder, address = server
+    shutil.copy(weights_of("swahr_tiny_synthetic"), folder / "weights.pth")
+    sums = in_two_processes(_load_from_address, synthetic_data, address)
+    weights = read_checkpoint(weights_of("swahr_tiny_synthetic"))["state_dict"]
+    assert sums == [weights["backbone.conv1.weight"].double().sum().item()] * 2
