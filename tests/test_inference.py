@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmpose.apis import MMPoseInferencer, inference_bottomup, init_model
 from mmpose.apis.inferencers.base_mmpose_inferencer import split_instances
 
@@ -257,9 +258,9 @@ def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
         (dict(bboxes=[[0, 0, 1, 1]]), "`bboxes` has no effect on people found bottom-up"),
         (dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
         (dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
-        (dict(bbox_thr=1.5), r"`decode_min_score` must be in \[0, 1\)"),
+        (dict(bbox_thr=1.5), r"`bbox_thr` must be in \[0, 1\), but is 1.5"),
         (dict(batch_size=4), "takes picture by picture. Leave it out, or use `tools/predict.py`"),
-        (dict(nms_thr=0), "`decode_pose_nms_thr` must be None"),
+        (dict(nms_thr=0), r"`nms_thr` must be None or in \(0, 1\), but is 0"),
     ],
 )
 def test_arguments_without_effect_are_refused(checkpoint, arguments, message):
@@ -268,7 +269,90 @@ def test_arguments_without_effect_are_refused(checkpoint, arguments, message):
         inferencer(picture(100, 80), **arguments)
 
 
+def test_each_call_keeps_its_thresholds(checkpoint):
+    """Results are taken one by one, those of another call in between."""
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    image = picture(100, 80)
+    many = len(people_found(inferencer, image, bbox_thr=0.0, nms_thr=None))
+    few = len(people_found(inferencer, image, bbox_thr=0.9, nms_thr=None))
+    assert few < many
+    strict = inferencer([image, image], bbox_thr=0.9, draw_heatmap=True, return_datasamples=True)
+    loose = inferencer([image, image], bbox_thr=0.0)
+    for _ in range(2):
+        (sample,) = next(strict)["predictions"]
+        assert len(sample.pred_instances) == few
+        assert "heatmaps" in sample.pred_fields
+        assert len(next(loose)["predictions"][0]) == many
+    assert len(people_found(inferencer, image)) == many  # from the call before on
+
+
+def test_each_call_keeps_its_kind_of_input(checkpoint, tmp_path):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.jpg").write_text("no picture")
+    cv2.imwrite(str(tmp_path / "folder" / "b.jpg"), picture(100, 80))
+    of_folder = inferencer(tmp_path / "folder")
+    unreadable = inferencer.unreadable
+    assert len(list(inferencer(picture(100, 80)))) == 1
+    assert [Path(result["files"][0]).name for result in of_folder] == ["b.jpg"]
+    assert [Path(path).name for path in unreadable] == ["a.jpg"]
+    assert inferencer.unreadable == {}
+
+
+def test_pictures_of_one_name_do_not_replace_each_other(checkpoint, tmp_path):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    paths = [tmp_path / name for name in ("one/x.jpg", "two/x.jpg", "two/x.png")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), picture(100, 80))
+    results = list(inferencer(paths, out_dir=str(tmp_path / "out")))
+    assert [result["files"] for result in results] == [[str(path)] for path in paths]
+    written = {
+        folder: sorted(path.name for path in (tmp_path / "out" / folder).iterdir())
+        for folder in ("predictions", "visualizations")
+    }
+    assert written == dict(
+        predictions=["x.json", "x_1.json", "x_2.json"],
+        visualizations=["x.jpg", "x_1.jpg", "x_2.png"],
+    )
+
+
+def test_pictures_go_by_what_is_in_them(checkpoint, tmp_path):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    cv2.imwrite(str(tmp_path / "a.png"), picture(100, 80))
+    (tmp_path / "a.png").rename(tmp_path / "picture")
+    assert len(list(inferencer(tmp_path / "picture"))) == 1
+
+
+def test_folders_in_a_folder_are_said(checkpoint, tmp_path, caplog):
+    MMLogger.get_current_instance().addHandler(caplog.handler)
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    (tmp_path / "deeper").mkdir()
+    for name in ("a.png", "deeper/b.png"):
+        cv2.imwrite(str(tmp_path / name), picture(100, 80))
+    assert len(list(inferencer(tmp_path))) == 1
+    assert "are left out; `tools/predict.py` takes them" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (None, "must be a path, an address or an array, but is NoneType"),
+        ([["a.jpg"]], "must be a path, an address or an array, but is list"),
+        (np.zeros((8, 8, 3)), "must be an array of uint8, as cv2.imread gives it, but is float64"),
+        (["."], "'.' is a folder. Give it alone"),
+        (["a.mp4"], "'a.mp4' is a video. Give it alone"),
+    ],
+)
+def test_inputs_that_are_none_are_named(checkpoint, inputs, message):
+    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    with pytest.raises((TypeError, ValueError), match=message):
+        inferencer(inputs)
+
+
 def test_options_of_the_inferencer_are_checked(checkpoint):
+    with pytest.raises(TypeError, match="det_model"):
+        BottomupInferencer(str(TINY), checkpoint, device="cpu", det_model="rtmdet")
     with pytest.raises(TypeError, match="groupings"):
         BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(groupings="official"))
     with pytest.raises(ValueError, match="`decode_grouping` must be one of"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import mmengine
@@ -12,12 +13,14 @@ from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer, Pose2DInferencer
 
+from ..decoding import DecodeOptions
 from ..model_zoo import weights_for
 from ..paths import find_config
 from ..suggestions import nearest
+from ..unique_names import UniqueNames
 from ..visualization.bottomup_visualizer import BottomupVisualizer
 from .application import reads_for_applications
-from .picture_stream import SUFFIXES
+from .inferencer_inputs import as_mmpose_takes_it, is_folder
 
 # MMEngine looks for functions in MMPose's scope, which has no registry of them, and warns each time
 if "mmpose" not in FUNCTIONS.children:
@@ -52,18 +55,41 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
             )
 
 
-def _pictures_in(folder: Path) -> list[str]:
-    """The pictures of a folder, in order of their names.
+@dataclass
+class _Call:
+    """What one call of the inferencer asked for, while its results are taken one by one.
 
-    Raises:
-        FileNotFoundError: If there are none.
+    Attributes:
+        options: How people are read.
+        skips_unreadable: Whether pictures that can't be used are left out: those of a folder.
+        writes: Whether files are written, which need names of their own.
+        unreadable: Which were left out, and why.
+        files: The pictures of the result that is being made.
+        unique: Names for files.
     """
-    found = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise FileNotFoundError(
-            f"There are no pictures in the folder '{folder}' ({', '.join(sorted(SUFFIXES))})."
-        )
-    return found
+
+    options: DecodeOptions
+    skips_unreadable: bool
+    writes: bool
+    unreadable: dict[str, str] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    unique: UniqueNames = field(default_factory=UniqueNames)
+
+
+def _check_thresholds(
+    bbox_thr: float | None, nms_thr: float | Literal["unchanged"] | None
+) -> dict[str, Any]:
+    """The decoding options that thresholds of a call change."""
+    changed: dict[str, Any] = {}
+    if bbox_thr is not None:
+        if not 0 <= bbox_thr < 1:
+            raise ValueError(f"`bbox_thr` must be in [0, 1), but is {bbox_thr}.")
+        changed["min_score"] = bbox_thr
+    if nms_thr != "unchanged":
+        if nms_thr is not None and not 0 < nms_thr < 1:
+            raise ValueError(f"`nms_thr` must be None or in (0, 1), but is {nms_thr}.")
+        changed["pose_nms_thr"] = nms_thr
+    return changed
 
 
 class BottomupInferencer(MMPoseInferencer):
@@ -84,7 +110,8 @@ class BottomupInferencer(MMPoseInferencer):
             config, or published ones, which are downloaded once into torch hub's cache.
         decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ, such
             as ``dict(grouping="official")``.
-        **kwargs: As for ``MMPoseInferencer``.
+        device: Such as ``'cpu'`` or ``'cuda:1'``; None: a GPU if there is one.
+        show_progress: Whether to show a progress bar.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -108,20 +135,26 @@ class BottomupInferencer(MMPoseInferencer):
         config: str | Path,
         weights: str | Path | None = None,
         decode: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        device: str | None = None,
+        show_progress: bool = False,
     ) -> None:
         path = find_config(config)
         super().__init__(
-            str(path), weights_for(path) if weights is None else str(weights), **kwargs
+            str(path),
+            weights_for(path) if weights is None else str(weights),
+            device=device,
+            show_progress=show_progress,
         )
         self._num_arrays = 0
         self._frame_id = 0
-        self._folder_input = False
         self.unreadable: dict[str, str] = {}
         model = self.inferencer.model
         if getattr(model.head, "scales_known", False):
             model.test_cfg["output_scales"] = True
         reads_for_applications(model, decode)
+        self._options: DecodeOptions = model.head.decoder.decode_options
+        self._call = _Call(self._options, skips_unreadable=False, writes=False)
+        self._lock = Lock()
 
     def __call__(
         self,
@@ -140,12 +173,14 @@ class BottomupInferencer(MMPoseInferencer):
         the names of its pictures; of a video or webcam also ``frame_id``, counted from 0.
 
         Args:
-            inputs: A path, address, folder, video, array (BGR) or list of these, or ``'webcam'``.
-                Pictures of a folder that can't be used are left out, with a warning.
+            inputs: A picture, as path, address or array (H, W, 3) uint8 in BGR; a list of
+                pictures; a folder of pictures, of which those that can't be used are left out with
+                a warning; a video; or ``'webcam'``.
             return_datasamples: Whether to return MMPose's data samples instead of dicts.
             batch_size: It is there for calls written for MMPose, which takes picture by picture
                 whatever it says. Only 1 is allowed.
-            out_dir: Folder for pictures and JSON files.
+            out_dir: Folder for pictures and JSON files, named as the pictures that they are of;
+                where several have one name, with a number.
             bbox_thr: People of a lower score are left out, from this call on. By default 0.2.
             nms_thr: Whoever has a higher OKS than this with someone of higher score is left out,
                 from this call on; None keeps all. By default 0.9.
@@ -153,8 +188,11 @@ class BottomupInferencer(MMPoseInferencer):
                 and tracking.
 
         Raises:
-            TypeError: If an argument is unknown or has no effect here.
-            ValueError: If a threshold is out of its range, or the batch size is not 1.
+            FileNotFoundError: If there are no pictures in a folder.
+            TypeError: If an argument is unknown or has no effect here, or a picture is neither
+                path, address nor array.
+            ValueError: If a threshold is out of its range, the batch size is not 1, an array is
+                not of uint8, or a folder or video is in a list.
         """
         _check_arguments(kwargs)
         if batch_size != 1:
@@ -162,31 +200,35 @@ class BottomupInferencer(MMPoseInferencer):
                 f"`batch_size` is {batch_size}, but the inferencer takes picture by picture. Leave "
                 "it out, or use `tools/predict.py`, which puts pictures of a size together."
             )
-        codec = self.inferencer.model.head.decoder
-        changed: dict[str, Any] = {}
-        if bbox_thr is not None:
-            changed["min_score"] = bbox_thr
-        if nms_thr != "unchanged":
-            changed["pose_nms_thr"] = nms_thr
-        codec.decode_options = replace(codec.decode_options, **changed)
-        # whoever is a result is drawn
-        if isinstance(self.inferencer.visualizer, BottomupVisualizer):
-            self.inferencer.visualizer.person_thr = codec.decode_options.min_score
-        if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
-            inputs = _pictures_in(Path(inputs))
-            self._folder_input = True
-        else:
-            inputs = str(inputs) if isinstance(inputs, Path) else inputs
-            self._folder_input = False
-        self.unreadable.clear()
-        results: Iterator[dict[str, Any]] = super().__call__(
-            inputs, return_datasamples, batch_size, out_dir, **kwargs
-        )
-        return results
+        self._options = replace(self._options, **_check_thresholds(bbox_thr, nms_thr))
+        writes = bool(out_dir or kwargs.get("vis_out_dir") or kwargs.get("pred_out_dir"))
+        call = _Call(self._options, is_folder(inputs), writes)
+        self.unreadable = call.unreadable
+        arguments = (as_mmpose_takes_it(inputs), return_datasamples, batch_size, out_dir)
+        return self._results(call, super().__call__(*arguments, **kwargs), kwargs)
+
+    def _results(
+        self, call: _Call, results: Iterator[dict[str, Any]], kwargs: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """The results of a call, whatever others are taken in between, also by other threads."""
+        while True:
+            # what a call asks for is state of the model, the visualizer and this object
+            with self._lock:
+                self._call = call
+                self.inferencer.model.head.decoder.decode_options = call.options
+                self.inferencer.update_model_visualizer_settings(**kwargs)
+                # whoever is a result is drawn
+                if isinstance(self.inferencer.visualizer, BottomupVisualizer):
+                    self.inferencer.visualizer.person_thr = call.options.min_score
+                result = next(results, None)
+            if result is None:
+                return
+            yield result
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
         """As in MMPose; pictures of a folder that can't be read are left out and named."""
-        if not self._folder_input:
+        call = self._call
+        if not call.skips_unreadable:
             prepared_inputs = super().preprocess(inputs, batch_size, **kwargs)
             for self._frame_id, prepared in enumerate(prepared_inputs):
                 yield prepared
@@ -196,7 +238,7 @@ class BottomupInferencer(MMPoseInferencer):
                 prepared = list(super().preprocess([path], batch_size, **kwargs))
             except Exception as error:  # readers of pictures raise errors of many kinds
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                self.unreadable[path] = reason
+                call.unreadable[path] = reason
                 print_log(f"'{path}' is left out: {reason}", logger="current", level=30)
                 continue
             yield from prepared
@@ -208,6 +250,12 @@ class BottomupInferencer(MMPoseInferencer):
             if not Path(sample.img_path).is_file():
                 sample.set_metainfo(dict(img_path=f"{self._num_arrays:06d}.jpg"))
                 self._num_arrays += 1
+        self._call.files = [sample.img_path for sample in samples]
+        if self._call.writes:
+            # MMPose writes files by these names
+            for sample, file in zip(samples, self._call.files):
+                name = self._call.unique(Path(file).name)
+                sample.set_metainfo(dict(img_path=str(Path(file).with_name(name))))
         return samples
 
     def postprocess(
@@ -220,7 +268,7 @@ class BottomupInferencer(MMPoseInferencer):
     ) -> dict[str, Any]:
         """As in MMPose, with ``keypoint_widths`` (K,) for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
-        result["files"] = [sample.img_path for sample in preds]
+        result["files"] = self._call.files
         if self._video_input:
             result["frame_id"] = self._frame_id
         if return_datasample or return_datasamples:

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import cv2
@@ -56,7 +55,7 @@ class PeopleFinder:
     """A network that several threads may ask; each gets the people of its own picture and wish.
 
     Args:
-        inferencer: Used by nobody else from now on.
+        inferencer: The network.
 
     Attributes:
         views: What it can draw.
@@ -64,7 +63,6 @@ class PeopleFinder:
 
     def __init__(self, inferencer: BottomupInferencer) -> None:
         self._inferencer = inferencer
-        self._lock = Lock()
         model = inferencer.inferencer.model
         self._skeleton = model.dataset_meta.get("skeleton_links") or ()
         scales = SCALE_VIEWS if getattr(model.head, "scales_known", False) else ()
@@ -81,15 +79,13 @@ class PeopleFinder:
             ValueError: If the picture or a threshold can't be used.
         """
         nms_thr = wish.nms_thr if wish.nms_thr < NMS_OFF else None
-        # thresholds are the inferencer's state
-        with self._lock:
-            (result,) = self._inferencer(
-                image,
-                bbox_thr=wish.min_score,
-                nms_thr=nms_thr,
-                return_datasamples=True,
-                draw_heatmap=True,  # keeps the maps; nothing is drawn yet
-            )
+        (result,) = self._inferencer(
+            image,
+            bbox_thr=wish.min_score,
+            nms_thr=nms_thr,
+            return_datasamples=True,
+            draw_heatmap=True,  # keeps the maps; nothing is drawn yet
+        )
         return result["predictions"][0]
 
     def draw(self, image: np.ndarray, sample: Any, wish: Wish) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
 from ..picture_files import decode_annotated
+from ..unique_names import UniqueNames
 from ..visualization.bottomup_visualizer import BottomupVisualizer
 
 
@@ -72,7 +72,7 @@ class BottomupVisualizationHook(Hook):
         self.backend_args = backend_args
         self._test_cfg: dict[str, Any] | None = None
         self._num_seen = 0
-        self._names: Counter[str] = Counter()
+        self._unique = UniqueNames()
 
     def before_val(self, runner: Any) -> None:
         """Begin with the first picture."""
@@ -139,7 +139,7 @@ class BottomupVisualizationHook(Hook):
 
     def _begin(self, runner: Any, evaluator: Any) -> None:
         self._num_seen = 0
-        self._names.clear()
+        self._unique = UniqueNames()
         if not self.enable:
             return
         if not isinstance(runner.visualizer, BottomupVisualizer):
@@ -181,10 +181,7 @@ class BottomupVisualizationHook(Hook):
 
     def _name_of(self, sample: Any) -> Path:
         """The name of the picture's file, with a number where another had the same."""
-        path = Path(sample.img_path)
-        number = self._names[path.name]
-        self._names[path.name] += 1
-        return Path(f"{path.stem}_{number}{path.suffix}" if number else path.name)
+        return Path(self._unique(Path(sample.img_path).name))
 
     def _read(self, sample: Any) -> np.ndarray:
         content = fileio.get(sample.img_path, backend_args=self.backend_args)
