@@ -1,5 +1,6 @@
 """Export to ONNX, and people by ONNX Runtime: the same as with PyTorch."""
 
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -28,6 +29,7 @@ from swahr_mmpose.decoding import APPLICATION_OPTIONS, NotFiniteError
 from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
+from swahr_mmpose.runtime.onnx_settings import OnnxSettings
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_picture
 
@@ -216,6 +218,7 @@ def test_half_precision_is_near(checkpoint, exported, tmp_path, capsys):
 MEMORY = """
 import sys, numpy as np
 from swahr_mmpose.runtime import OnnxPoseEstimator
+from swahr_mmpose.runtime.onnx_settings import OnnxSettings
 def memory():
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
@@ -285,6 +288,53 @@ def test_what_can_not_be_exported_is_named(arguments, message, checkpoint, tmp_p
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = dict(head=1)", "has no `model.backbone`"),
+        ("model = dict(", "can't be read. SyntaxError"),
+        ("_base_ = [{tiny!r}]\ntest_dataloader = None", "has no `test_dataloader`"),
+    ],
+)
+def test_configs_that_can_not_be_exported_are_named(checkpoint, tmp_path, capsys, text, message):
+    config = tmp_path / "own.py"
+    config.write_text(text.format(tiny=str(TINY)) if "{" in text else text)
+    assert export([str(config), checkpoint, str(tmp_path / "out.onnx")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: The config '{config}' ")
+    assert message in error
+
+
+def test_weights_that_are_not_finite_are_named(checkpoint, tmp_path, capsys):
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content["state_dict"]["backbone.conv1.weight"][0] = float("nan")
+    torch.save(content, tmp_path / "nan.pth")
+    path = tmp_path / "out.onnx"
+    assert export(["swahr_tiny_synthetic", str(tmp_path / "nan.pth"), str(path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: '{tmp_path / 'nan.pth'}' can't be loaded")
+    assert "NaN or infinity in 1 tensors, first backbone.conv1.weight" in error
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder", "'{}' is a folder"),
+        ("weights.pth", "'{}' is read, and would be replaced"),
+        ("missing/out.onnx", "The folder '"),
+    ],
+)
+def test_where_nothing_can_be_written_is_named_first(
+    checkpoint, tmp_path, monkeypatch, capsys, name, message
+):
+    monkeypatch.setattr(sys.modules["swahr_mmpose.onnx_export"], "init_model", None)
+    (tmp_path / "folder").mkdir()
+    weights = shutil.copy(checkpoint, tmp_path / "weights.pth")
+    assert export(["swahr_tiny_synthetic", str(weights), str(tmp_path / name)]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {message.format(tmp_path / name)}")
+
+
 def small_network(path, metadata):
     """An ONNX file of an identity, with metadata."""
     value = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1])
@@ -308,6 +358,25 @@ def small_network(path, metadata):
 )
 def test_networks_of_others_are_named(tmp_path, metadata, message):
     with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator(small_network(tmp_path / "a.onnx", metadata))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(decode=dict(an_option_to_come=1)), "an_option_to_come"),
+        (dict(decode=dict(topk=0)), "`decode_topk` must be at least 1"),
+        (dict(mean=[0.0, 0.0]), "`mean` and `std` must be of 3 numbers"),
+    ],
+)
+def test_settings_that_can_not_be_used_are_named(tmp_path, change, message):
+    settings = OnnxSettings(
+        keypoints=["nose"], skeleton=[], flip_pairs=[], keypoint_sigmas=[0.1], mean=[0.0] * 3,
+        std=[1.0] * 3, input_size=64, fixed_size=None, heatmap_sigma=2.0, decode={},
+        flip_test=False, output_scales=False, half=False, opset=18, exporter="test",
+    )  # fmt: skip
+    metadata = dataclasses.replace(settings, **change).to_metadata()
+    with pytest.raises(ValueError, match=f"can't be used: .*{message}.* Export it with this"):
         OnnxPoseEstimator(small_network(tmp_path / "a.onnx", metadata))
 
 
@@ -394,6 +463,7 @@ import supervision
 import swahr_mmpose
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
+from swahr_mmpose.runtime.onnx_settings import OnnxSettings
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_picture
 people = OnnxPoseEstimator(sys.argv[1])(cv2.imread(sys.argv[2]))

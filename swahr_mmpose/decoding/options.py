@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,40 @@ def default_keypoint_order(num_keypoints: int) -> tuple[int, ...]:
     """
     known = [k for k in _COCO_ORDER if k < num_keypoints]
     return (*known, *range(len(_COCO_ORDER), num_keypoints))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and bool(value >= 1)
+
+
+#: For each option whether a value will do, and what is expected.
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "keypoint_thr": (lambda value: 0 <= value < 1, "in [0, 1)"),
+    "tag_thr": (lambda value: value > 0, "positive"),
+    "topk": (_is_count, "at least 1, a whole number"),
+    "nms_kernel": (
+        lambda value: _is_count(value) and value % 2 == 1,
+        "odd and positive, a whole number",
+    ),
+    "max_instances": (
+        lambda value: value is None or _is_count(value),
+        "None (all people) or at least 1, a whole number",
+    ),
+    "fill_missing": (lambda value: isinstance(value, (bool, np.bool_)), "True or False"),
+    "keypoint_order": (
+        lambda value: value is None or all(isinstance(k, (int, np.integer)) for k in value),
+        "None (the official order) or keypoint indices",
+    ),
+    "grouping": (lambda value: value in GROUPINGS, f"one of {', '.join(GROUPINGS)}"),
+    "score": (lambda value: value in SCORES, f"one of {', '.join(SCORES)}"),
+    "min_score": (lambda value: 0 <= value < 1, "in [0, 1)"),
+    "pose_nms_thr": (lambda value: value is None or 0 < value < 1, "None (off) or in (0, 1)"),
+    "keypoint_sigmas": (
+        lambda value: value is None or (len(value) > 0 and all(sigma > 0 for sigma in value)),
+        "positive numbers",
+    ),
+    "peak_sigma": (lambda value: value > 0, "positive map pixels"),
+}
 
 
 @dataclass(frozen=True)
@@ -88,24 +123,14 @@ class DecodeOptions:
     peak_sigma: float = 2 * PEAK_SPREAD
 
     def __post_init__(self) -> None:
-        most, nms_thr, sigmas = self.max_instances, self.pose_nms_thr, self.keypoint_sigmas
-        for name, valid, expected in (
-            ("keypoint_thr", 0 <= self.keypoint_thr < 1, "in [0, 1)"),
-            ("tag_thr", self.tag_thr > 0, "positive"),
-            ("topk", self.topk >= 1, "at least 1"),
-            ("nms_kernel", self.nms_kernel >= 1 and self.nms_kernel % 2 == 1, "odd and positive"),
-            ("max_instances", most is None or most >= 1, "None (all people) or at least 1"),
-            ("grouping", self.grouping in GROUPINGS, f"one of {', '.join(GROUPINGS)}"),
-            ("score", self.score in SCORES, f"one of {', '.join(SCORES)}"),
-            ("min_score", 0 <= self.min_score < 1, "in [0, 1)"),
-            ("pose_nms_thr", nms_thr is None or 0 < nms_thr < 1, "None (off) or in (0, 1)"),
-            ("keypoint_sigmas", sigmas is None or min(sigmas, default=0) > 0, "positive numbers"),
-            ("peak_sigma", self.peak_sigma > 0, "positive map pixels"),
-        ):
-            if not valid:
-                raise ValueError(
-                    f"`decode_{name}` must be {expected}, but got {getattr(self, name)!r}."
-                )
+        for name, (valid, expected) in _CHECKS.items():
+            value = getattr(self, name)
+            try:
+                is_valid = valid(value)
+            except TypeError:  # text where a number is expected, and the like
+                is_valid = False
+            if not is_valid:
+                raise ValueError(f"`decode_{name}` must be {expected}, but got {value!r}.")
 
     def order_for(self, num_keypoints: int) -> Sequence[int]:
         """The order in which ``num_keypoints`` keypoints join people.
@@ -113,7 +138,8 @@ class DecodeOptions:
         Raises:
             ValueError: If ``keypoint_order`` is not an order of so many keypoints.
         """
-        order = self.keypoint_order or default_keypoint_order(num_keypoints)
+        order = self.keypoint_order
+        order = default_keypoint_order(num_keypoints) if order is None else list(order)
         if sorted(order) != list(range(num_keypoints)):
             raise ValueError(
                 f"`decode_keypoint_order` must name each of the {num_keypoints} keypoints once, "

@@ -139,7 +139,9 @@ def _session(path: Path, providers: Sequence[str], num_threads: int | None) -> A
     # sizes change from picture to picture, and arenas keep the largest of each
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    if num_threads:
+    if num_threads is not None:
+        if num_threads < 1:
+            raise ValueError(f"`num_threads` must be None or at least 1, but is {num_threads}.")
         options.intra_op_num_threads = num_threads
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))

@@ -93,4 +93,11 @@ class OnnxSettings:
             raise ValueError(
                 f"The metadata of '{path}' is that of another version: {differing} differ. {mend}"
             )
-        return cls(**content)
+        settings = cls(**content)
+        try:
+            settings.decode_options  # noqa: B018  (they are checked when they are made)
+            if not len(settings.mean) == len(settings.std) == 3:
+                raise ValueError("`mean` and `std` must be of 3 numbers.")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"The metadata of '{path}' can't be used: {error} {mend}") from None
+        return settings

@@ -79,6 +79,13 @@ def test_sigmas_are_asked_for_where_they_are_not_known(options):
         (dict(min_score=1.0), r"`decode_min_score` must be in \[0, 1\)"),
         (dict(pose_nms_thr=0.0), "`decode_pose_nms_thr` must be None"),
         (dict(keypoint_sigmas=(0.1, -1)), "`decode_keypoint_sigmas` must be positive"),
+        (dict(keypoint_sigmas=(0.1, float("nan"))), "`decode_keypoint_sigmas` must be positive"),
+        (dict(nms_kernel=3.0), "`decode_nms_kernel` must be odd and positive, a whole number"),
+        (dict(max_instances=1.5), "`decode_max_instances` must be None"),
+        (dict(keypoint_thr="0.1"), r"`decode_keypoint_thr` must be in \[0, 1\), but got '0.1'"),
+        (dict(grouping=["official"]), "`decode_grouping` must be one of official"),
+        (dict(fill_missing="no"), "`decode_fill_missing` must be True or False, but got 'no'"),
+        (dict(keypoint_order="012"), "`decode_keypoint_order` must be None"),
     ],
 )
 def test_options_out_of_range_are_named(options, message):
