@@ -2,21 +2,28 @@
 
 import json
 import os
+import re
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.apis.journal import Journal, files_in, merge
 from swahr_mmpose.apis.picture_stream import find_pictures
+from swahr_mmpose.apis.prediction_files import Output, bring_together, forget_errors
 
 from .helpers import ROOT
+from .test_checkpoints import server  # noqa: F401  (a fixture)
 from .test_inference import checkpoint  # noqa: F401  (a fixture)
 
 TOOL = ROOT / "tools" / "predict.py"
@@ -126,6 +133,88 @@ def test_results_of_something_else_are_not_mixed(predict, pictures, capsys):
     assert "was begun with widths False, and not True" in capsys.readouterr().err
 
 
+def folder_of(parent, *names):
+    """A folder of small pictures of these names."""
+    parent.mkdir()
+    content = cv2.imencode(".png", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
+    for name in names:
+        (parent / name).write_bytes(content)
+    return parent
+
+
+def test_another_folder_is_not_taken_for_done(predict, tmp_path, capsys, monkeypatch):
+    first, second = (folder_of(tmp_path / name, "0.png", "1.png") for name in ("fa", "fb"))
+    assert predict(first)[0] == 0
+    assert predict(second)[0] == 2
+    assert f"was begun with folder '{first}', and not '{second}'" in capsys.readouterr().err
+    assert predict(first / "*.png")[0] == 2
+    assert f"was begun with folder '{first}', and not None" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    folder_of(tmp_path / "fa" / "more", "2.png")
+    status, results, _ = predict("fa")
+    assert (status, len(results)) == (0, 3)
+    assert "2 of 3 pictures have results already.\n" in capsys.readouterr().out
+
+
+def test_other_weights_under_the_same_path_are_not_mixed(predict, checkpoint, tmp_path, capsys):  # noqa: F811
+    folder, weights = folder_of(tmp_path / "pictures", "0.png"), tmp_path / "weights.pth"
+    weights.write_bytes(Path(checkpoint).read_bytes())
+    assert predict(folder, "--checkpoint", str(weights))[0] == 0
+    trained_on = torch.load(checkpoint, weights_only=True)
+    trained_on["meta"]["epoch"] = 2
+    torch.save(trained_on, weights)
+    assert predict(folder, "--checkpoint", str(weights))[0] == 2
+    assert "was begun with checkpoint_sha256 '" in capsys.readouterr().err
+
+
+def test_settings_of_older_versions_are_completed(predict, tmp_path, capsys):
+    folder, written = folder_of(tmp_path / "fa", "0.png"), tmp_path / "results.settings.json"
+    assert predict(folder)[0] == 0
+    settings = json.loads(written.read_text())
+    older = {k: settings[k] for k in settings if k not in ("folder", "checkpoint_sha256")}
+    written.write_text(json.dumps(older))
+    assert predict(folder)[0] == 0
+    assert json.loads(written.read_text()) == settings
+    assert predict(folder_of(tmp_path / "fb", "0.png"))[0] == 2
+
+
+def test_names_of_any_bytes_and_line_separators(predict, tmp_path):
+    names = {"caf\udce9.png", "two\u2028lines.png", "two\x85lines.png"}
+    folder = folder_of(tmp_path / "pictures", *names)
+    (folder / "broken\udce9.png").write_text("no picture")
+    for _ in range(2):
+        status, results, errors = predict(folder)
+        assert (status, {line["file"] for line in results}) == (1, names)
+        assert [line["file"] for line in errors] == ["broken\udce9.png"]
+        assert len(results) == len(names)
+    # as tools/analyze_results.py reads them, also from other writers and of older versions
+    read = runpy.run_path(str(ROOT / "tools" / "analyze_results.py"))["_of_lines"]
+    person = dict(keypoints=[[1, 2]], keypoint_scores=[0.5], score=0.7)
+    found = [dict(file=name, people=[person]) for name in ("two\u2028lines.png", "b.png")]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in found)
+    images = [dict(id=i, file_name=line["file"]) for i, line in enumerate(found)]
+    annotations = SimpleNamespace(dataset=dict(images=images))
+    assert list(read(text, annotations)) == [(i, [1, 2, 0.5], 0.7) for i in range(2)]
+
+
+def test_a_least_score_without_effect_is_refused(predict, pictures, capsys):
+    with pytest.raises(SystemExit) as ended:
+        predict(pictures, "--as-config", "--min-score", "0.5")
+    assert ended.value.code == 2
+    assert "--min-score 0.5 has no effect with --as-config" in capsys.readouterr().err
+
+
+def test_lists_of_windows_programs(tmp_path):
+    listed = tmp_path / "list.txt"
+    listed.write_bytes("a.jpg\r\nb\u2028.jpg\r\n".encode("utf-8-sig"))
+    assert [picture.path for picture in find_pictures(str(listed))] == ["a.jpg", "b\u2028.jpg"]
+    listed.write_bytes("a.jpg\r\n".encode("utf-16"))
+    with pytest.raises(
+        ValueError, match=r"The list '.*list\.txt' is not UTF-8 .* Save it as UTF-8"
+    ):
+        find_pictures(str(listed))
+
+
 def test_lists_globs_and_single_pictures(predict, pictures, tmp_path):
     single = pictures / "0.png"
     listed = tmp_path / "list.txt"
@@ -154,6 +243,79 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.json", "x.json': the name has to end in '.jsonl', as in 'x.jsonl'"),
+        ("results", "results': the name has to end in '.jsonl'"),
+        ("errors.jsonl", "errors.jsonl': the pictures that can't be used are listed there"),
+        ("x.part1.jsonl", "x.part1.jsonl': parts of several processes have such names"),
+        ("folder.jsonl", "folder.jsonl': that is a folder. Name a file in it"),
+        ("missing/x.jsonl", "missing' is not there. Make it."),
+    ],
+)
+def test_names_that_results_can_not_have(predict, pictures, tmp_path, capsys, name, message):
+    (tmp_path / "folder.jsonl").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    # no such weights: the model must not come first
+    assert predict(pictures, "--out", str(tmp_path / name), "--checkpoint", "none.pth")[0] == 2
+    assert message in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_errors_of_other_results_stay(predict, tmp_path):
+    for name in ("a", "b"):
+        folder_of(tmp_path / name, "good.png")
+        (tmp_path / name / "broken.png").write_text("no picture")
+
+    def run(name):
+        status, _, errors = predict(tmp_path / name, "--out", str(tmp_path / f"{name}.jsonl"))
+        return status, sorted((line["results"], line["file"]) for line in errors)
+
+    (tmp_path / "errors.jsonl").write_text('{"file": "older.png", "error": "empty"}\n')
+    of_a, of_b = ("a.jsonl", "broken.png"), ("b.jsonl", "broken.png")
+    assert run("a") == (1, [of_a])
+    assert run("b") == (1, [of_a, of_b])
+    assert run("b") == (1, [of_a, of_b])
+    (tmp_path / "a" / "broken.png").unlink()
+    assert run("a") == (0, [of_b])
+    (tmp_path / "b" / "broken.png").unlink()
+    assert run("b") == (0, [])
+    assert not (tmp_path / "errors.jsonl").exists()
+
+
+def test_errors_of_other_results_are_merged_apart(tmp_path):
+    output = Output(tmp_path / "a.jsonl")
+    for rank, results in ((0, "a.jsonl"), (1, "b.jsonl"), (2, "a.jsonl")):
+        journal = Journal(tmp_path / f"errors.part{rank}.jsonl")
+        journal.append(dict(file="broken.png", error="empty", results=results))
+        journal.close()
+    bring_together(output)
+    assert [line["results"] for line in lines(output.errors)] == ["a.jsonl", "b.jsonl"]
+    forget_errors(output)
+    assert [line["results"] for line in lines(output.errors)] == ["b.jsonl"]
+
+
+def test_a_list_that_is_not_of_errors_stays(predict, pictures, tmp_path, capsys):
+    (tmp_path / "errors.jsonl").write_text('{"mine": 1}\n')
+    assert predict(pictures)[0] == 2
+    assert "errors.jsonl' is no result" in capsys.readouterr().err
+    assert (tmp_path / "errors.jsonl").read_text() == '{"mine": 1}\n'
+
+
+def test_parts_are_known_by_their_names(tmp_path):
+    """Also where a name has characters that globs take for others."""
+    output = Output(tmp_path / "r[1].jsonl")
+    for name in ("r[1].part0", "r[1].part12", "r[1].part-east", "r[1].part1.old", "r1.part0"):
+        journal = Journal(tmp_path / f"{name}.jsonl")
+        journal.append(dict(file=name, people=[]))
+        journal.close()
+    bring_together(output)
+    assert sorted(files_in(output.results)) == ["r[1].part0", "r[1].part12"]
+    left = {"r[1].jsonl", "r[1].part-east.jsonl", "r[1].part1.old.jsonl", "r1.part0.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+
 def test_journals_are_merged_once(tmp_path):
     """Also where the merging was stopped after the target was written, before parts were gone."""
     target, parts = tmp_path / "r.jsonl", [tmp_path / f"r.part{i}.jsonl" for i in range(2)]
@@ -168,11 +330,32 @@ def test_journals_are_merged_once(tmp_path):
     assert not any(part.exists() for part in parts)
 
 
-def test_a_file_of_something_else_is_not_written_to(predict, pictures, tmp_path, capsys):
-    (tmp_path / "results.jsonl").write_text('{"name": "value"}\n')
+ELSE = ['{"name": "value"}\n', '{"images": [], "annotations": []}', '[{"file": 1}]', '"x"', "{}\n"]
+
+
+@pytest.mark.parametrize("content", ELSE)
+def test_a_file_of_something_else_is_not_written_to(predict, pictures, tmp_path, capsys, content):
+    (tmp_path / "results.jsonl").write_text(content)
     assert predict(pictures)[0] == 2
-    assert "Line 1 of " in capsys.readouterr().err
-    assert (tmp_path / "results.jsonl").read_text() == '{"name": "value"}\n'
+    assert re.search("Line 1 of .* is no result. Name another file", capsys.readouterr().err)
+    assert (tmp_path / "results.jsonl").read_text() == content
+    assert not (tmp_path / "results.settings.json").exists()
+
+
+def test_a_journal_cuts_only_its_own_lines(tmp_path):
+    path, whole = tmp_path / "r.jsonl", '{"file": "a.jpg"}\n'
+    for cut_off in ("{", '{"file"', '{"file": "', '{"file": "b.jpg", "wid'):
+        path.write_text(whole + cut_off)
+        assert list(files_in(path)) == ["a.jpg"]
+        Journal(path).close()
+        assert path.read_text() == whole
+    for other in ('{"files": ', '{"images": []}', " "):
+        path.write_text(whole + other)
+        with pytest.raises(ValueError, match=r"Line 2 of .*r\.jsonl' is no result"):
+            list(files_in(path))
+        with pytest.raises(ValueError, match=r"The last line of .*r\.jsonl' is no result"):
+            Journal(path)
+        assert path.read_text() == whole + other
 
 
 def command(checkpoint, folder, out, *launcher):  # noqa: F811
@@ -211,23 +394,52 @@ def test_killed_runs_lose_nothing_and_write_nothing_twice(checkpoint, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work(checkpoint, pictures, predict, tmp_path):  # noqa: F811
+def test_two_processes_share_the_work(server, checkpoint, pictures, predict, tmp_path):  # noqa: F811
     """Also what a run of one process has begun; each picture is there once."""
     (pictures / "broken.jpg").write_text("no picture")
     _, expected, _ = predict(pictures)
     out = tmp_path / "two" / "results.jsonl"
     out.parent.mkdir()
+    # so many that bringing together takes longer than it takes a process to end
+    before = [f"{i}.jpg" for i in range(300_000)]
+    out.write_text("".join(f'{{"file": "{name}", "people": []}}\n' for name in before))
+    served, address = server
+    shutil.copy(checkpoint, served / "random.pth")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     launcher += ["--master_port", "29613"]
     environment = dict(os.environ, OMP_NUM_THREADS="1")
     result = subprocess.run(
-        command(checkpoint, pictures, out, *launcher),
+        command(f"{address}/random.pth", pictures, out, *launcher),
         env=environment,
         capture_output=True,
         text=True,
     )
+    assert result.returncode == 1
     assert "Results of 8 pictures" in result.stdout, result.stderr
-    ours = {line["file"]: len(line["people"]) for line in lines(out)}
+    assert f"1 pictures could not be used: {out.parent / 'errors.jsonl'}" in result.stderr
+    assert result.stdout.count("Downloading") == 1
+    merged = lines(out)
+    assert [line["file"] for line in merged[: len(before)]] == before
+    ours = {line["file"]: len(line["people"]) for line in merged[len(before) :]}
     assert ours == {line["file"]: len(line["people"]) for line in expected}
     assert [line["file"] for line in lines(out.parent / "errors.jsonl")] == ["broken.jpg"]
     assert list(out.parent.glob("*.part*")) == []
+
+
+@pytest.mark.slow
+def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, pictures, tmp_path):  # noqa: F811
+    (tmp_path / "errors.jsonl").write_text("not ours\n")  # only the first process reads it
+    group = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29614", OMP_NUM_THREADS="1")
+    processes = [
+        subprocess.Popen(
+            command(checkpoint, pictures, tmp_path / "results.jsonl"),
+            env=dict(os.environ, **group, RANK=str(rank), LOCAL_RANK=str(rank)),
+        )
+        for rank in range(2)
+    ]
+    try:
+        assert [process.wait(timeout=120) for process in processes] == [2, 2]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

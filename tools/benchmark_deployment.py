@@ -17,7 +17,8 @@ from mmpose.apis import MMPoseInferencer, inference_bottomup, init_model
 import swahr_mmpose
 from swahr_mmpose.apis.application import reads_for_applications
 from swahr_mmpose.apis.picture_stream import find_pictures
-from swahr_mmpose.apis.prediction import Output, predict_pictures
+from swahr_mmpose.apis.prediction import predict_pictures
+from swahr_mmpose.apis.prediction_files import Output
 from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.onnx_export import export_onnx
 from swahr_mmpose.runtime import OnnxPoseEstimator

@@ -22,13 +22,14 @@ from mmpose.apis import init_model
 from tqdm import tqdm
 
 from swahr_mmpose.apis.application import reads_for_applications
-from swahr_mmpose.apis.picture_stream import find_pictures
-from swahr_mmpose.apis.prediction import (
+from swahr_mmpose.apis.picture_stream import Picture, find_pictures
+from swahr_mmpose.apis.prediction import predict_pictures
+from swahr_mmpose.apis.prediction_files import (
     Output,
     bring_together,
     forget_errors,
     keep_settings,
-    predict_pictures,
+    start_of_sha256,
     still_to_do,
 )
 from swahr_mmpose.decoding import APPLICATION_OPTIONS
@@ -48,7 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--checkpoint", help="path or address of weights; by default those known for the config"
     )
-    parser.add_argument("--out", type=Path, required=True, help="the file of results (.jsonl)")
+    parser.add_argument("--out", type=Path, required=True, help="the file of results: NAME.jsonl")
     parser.add_argument("--batch-size", type=int, default=4, help="pictures in a batch (4)")
     parser.add_argument("--workers", type=int, default=2, help="processes that read pictures (2)")
     parser.add_argument("--device", help="such as cpu or cuda:1; by default a GPU if there is one")
@@ -58,8 +59,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--min-score",
         type=float,
-        default=APPLICATION_OPTIONS["min_score"],
-        help="leave out people of a lower score (%(default)s)",
+        help=f"leave out people of a lower score ({APPLICATION_OPTIONS['min_score']})",
     )
     parser.add_argument(
         "--as-config",
@@ -67,7 +67,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="all people as the config's test finds them, for evaluation: official grouping, no "
         "least score, and people found twice stay",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.as_config and args.min_score is not None:
+        parser.error(
+            f"--min-score {args.min_score} has no effect with --as-config, which leaves out no "
+            "one. Give one of them."
+        )
+    if not args.as_config and args.min_score is None:
+        args.min_score = APPLICATION_OPTIONS["min_score"]
+    return args
 
 
 def device_of(args: argparse.Namespace) -> str:
@@ -80,11 +88,12 @@ def device_of(args: argparse.Namespace) -> str:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise an error for arguments that can't be used."""
+    """Raise an error for numbers that can't be used."""
     if args.batch_size < 1 or args.workers < 0:
-        raise ValueError("--batch-size must be at least 1, and --workers at least 0.")
-    if not args.out.parent.is_dir():
-        raise FileNotFoundError(f"The folder '{args.out.parent}' is not there. Make it.")
+        raise ValueError(
+            f"--batch-size is {args.batch_size} and --workers {args.workers}: give at least 1 and "
+            "at least 0."
+        )
 
 
 def make_model(args: argparse.Namespace, config: Path, checkpoint: str) -> Any:
@@ -96,6 +105,73 @@ def make_model(args: argparse.Namespace, config: Path, checkpoint: str) -> Any:
     return model
 
 
+def settings_of(args: argparse.Namespace, checkpoint: str, model: Any) -> dict[str, Any]:
+    """What all of a file's results have to be made with."""
+    names = model.dataset_meta["keypoint_id2name"]
+    source = Path(args.pictures)
+    return dict(
+        config=str(args.config),
+        checkpoint=checkpoint,
+        # a file under the same path may have been trained on since
+        checkpoint_sha256=start_of_sha256(checkpoint),
+        # pictures are named relative to it
+        folder=str(source.resolve()) if source.is_dir() else None,
+        widths=args.widths,
+        min_score=args.min_score,
+        keypoints=[names[k] for k in sorted(names)],
+    )
+
+
+def sum_of_all(number: int, world_size: int) -> int:
+    """The sum over the processes, which wait for each other."""
+    if world_size == 1:
+        return number
+    total = torch.tensor([number])
+    dist.all_reduce(total)
+    return int(total)
+
+
+def predict(
+    args: argparse.Namespace, config: Path, checkpoint: str, pictures: list[Picture], output: Output
+) -> int:
+    """Predict, as one of the processes that are connected; the exit status."""
+    failed = 0
+    try:
+        model = make_model(args, config, checkpoint)
+        remaining = still_to_do(pictures, output)
+        keep_settings(output, settings_of(args, checkpoint, model))
+        if output.rank == 0:
+            forget_errors(output)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        failed = 1
+    # no one goes on where another can't, or writes results before all have read what is done
+    if sum_of_all(failed, output.world_size):
+        return 2
+    hidden = output.rank > 0
+    if len(remaining) < len(pictures) and not hidden:
+        done = len(pictures) - len(remaining)
+        print(f"{done} of {len(pictures)} pictures have results already.", flush=True)
+    share = output.share(remaining)
+    with tqdm(total=len(share), unit=" pictures", disable=hidden, smoothing=0.05) as bar:
+        own_errors = predict_pictures(
+            model, share, output, args.batch_size, args.workers, bar.update
+        )
+    num_errors = sum_of_all(own_errors, output.world_size)
+    if output.rank == 0:
+        bring_together(output)
+        report(len(pictures), num_errors, output)
+    return 1 if num_errors else 0
+
+
+def report(num_pictures: int, num_errors: int, output: Output) -> None:
+    """Print how many pictures there are results of; at once, as torchrun may stop this process."""
+    print(f"Results of {num_pictures - num_errors} pictures: {output.results}", flush=True)
+    if num_errors:
+        text = f"{num_errors} pictures could not be used: {output.errors}"
+        print(text, file=sys.stderr, flush=True)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Predict; 0 if there is a result for each picture, 1 if some could not be used, else 2."""
     args = parse_args(argv)
@@ -105,46 +181,23 @@ def main(argv: list[str] | None = None) -> int:
     output = Output(args.out, rank, world_size)
     try:
         check(args)
+        output.check()
         config = find_config(args.config)
         checkpoint = args.checkpoint or weights_for(config)
         pictures = find_pictures(args.pictures)
-        model = make_model(args, config, checkpoint)
-        names = model.dataset_meta["keypoint_id2name"]
-        settings = dict(
-            config=str(args.config),
-            checkpoint=checkpoint,
-            widths=args.widths,
-            min_score=None if args.as_config else args.min_score,
-            keypoints=[names[k] for k in sorted(names)],
-        )
         if world_size > 1:
+            # before the model: one process of a machine downloads weights, and the others wait;
             # parts may take very different times
             dist.init_process_group("gloo", timeout=timedelta(days=30))
-        keep_settings(output, settings)
-        remaining = still_to_do(pictures, output)
-        if rank == 0:
-            forget_errors(output)
-        if world_size > 1:
-            dist.barrier()  # all have read what is done before anyone writes
     except (OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    hidden = rank > 0
-    with tqdm(total=len(remaining), unit=" pictures", disable=hidden, smoothing=0.05) as bar:
-        num_errors = predict_pictures(
-            model, remaining, output, args.batch_size, args.workers, bar.update
-        )
+    status = predict(args, config, checkpoint, pictures, output)
     if world_size > 1:
-        total = torch.tensor([num_errors])
-        dist.all_reduce(total)
-        num_errors = int(total)
+        # torchrun stops the others once one ends with a status: not before the first is done
+        dist.barrier()
         dist.destroy_process_group()
-    if rank == 0:
-        bring_together(output)
-        print(f"Results of {len(pictures) - num_errors} pictures: {output.results}")
-        if num_errors:
-            print(f"{num_errors} pictures could not be used: {output.errors}", file=sys.stderr)
-    return 1 if num_errors else 0
+    return status
 
 
 if __name__ == "__main__":

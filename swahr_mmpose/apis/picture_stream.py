@@ -54,6 +54,7 @@ def find_pictures(source: str) -> list[Picture]:
 
     Raises:
         FileNotFoundError: If there are none.
+        ValueError: If the text file is not UTF-8.
 
     Examples:
         >>> import tempfile
@@ -68,8 +69,7 @@ def find_pictures(source: str) -> list[Picture]:
         found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
         pictures = [Picture(file.relative_to(path).as_posix(), str(file)) for file in found]
     elif path.is_file() and path.suffix == ".txt":
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-        pictures = [Picture(line, line) for line in dict.fromkeys(lines) if line]
+        pictures = [Picture(name, name) for name in dict.fromkeys(_listed(path))]
     elif path.is_file():
         pictures = [Picture(source, source)]
     else:
@@ -81,6 +81,19 @@ def find_pictures(source: str) -> list[Picture]:
             f"{', '.join(sorted(SUFFIXES))}."
         )
     return pictures
+
+
+def _listed(path: Path) -> list[str]:
+    """The lines of a text file that are not empty."""
+    try:
+        # Windows programs begin files with a mark, which would be part of the first path
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"The list '{path}' is not UTF-8 ({error.reason} at byte {error.start}). Save it as "
+            "UTF-8."
+        ) from error
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 class PictureFiles(Dataset):
