@@ -16,9 +16,10 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from .checkpoints import TRAINING_BRANCHES, check_weights, of_another_kind
+from .config_files import read_config
+from .destinations import check_destination
 from .foreign_layouts import ConversionError, identify, rename
 from .loading import CheckpointError, read_checkpoint, state_dict_of
-from .paths import find_config
 
 #: What an ImageNet classifier has beyond the backbone of a pose network.
 _CLASSIFIER = re.compile(r"(incre_modules|downsamp_modules|final_layer|classifier)\.")
@@ -151,19 +152,16 @@ def convert_checkpoint(source: Path, destination: Path, config_file: str | Path)
         config_file: Name of one of this package's configs, or path of a config.
 
     Raises:
-        ConversionError: If the source can't be converted, there is no such config, or the
-            destination can't be written.
+        ConversionError: If the source can't be converted, the config can't be read or built, or
+            the destination can't be written, or is a file that is read.
     """
+    try:
+        check_destination(destination, source, Path(config_file))
+        config = read_config(config_file, "model.backbone")
+    except (FileNotFoundError, ValueError) as error:
+        raise ConversionError(str(error)) from error
     state_dict = load_source(source)
-    config = _load_config(config_file)
-    if not destination.parent.is_dir():
-        raise ConversionError(
-            f"The folder '{destination.parent}' of the file to write is not there. Make it, or "
-            "name another."
-        )
-    init_default_scope(config.get("default_scope", "mmpose"))
-    config.model.backbone.init_cfg = None
-    model = MODELS.build(config.model)
+    model = _network_of(config, config_file)
     is_backbone = identify(state_dict) == "HRNet backbone"
     target = (model.backbone if is_backbone else model).state_dict()
     converted = convert_state_dict(state_dict, target)
@@ -185,11 +183,12 @@ def convert_checkpoint(source: Path, destination: Path, config_file: str | Path)
     return converted
 
 
-def _load_config(config_file: str | Path) -> Config:
+def _network_of(config: Config, name: str | Path) -> Any:
+    init_default_scope(config.get("default_scope", "mmpose"))
+    config.model.backbone.init_cfg = None
     try:
-        config = Config.fromfile(find_config(config_file))
-    except FileNotFoundError as error:
-        raise ConversionError(str(error)) from error
-    if "model" not in config:
-        raise ConversionError(f"The config '{config_file}' has no `model`.")
-    return config
+        return MODELS.build(config.model)
+    except Exception as error:  # networks raise errors of many kinds
+        raise ConversionError(
+            f"The `model` of the config '{name}' can't be built: {error}"
+        ) from error

@@ -17,9 +17,10 @@ import torch
 from mmpose.apis import init_model
 from torch import Tensor, nn
 
+from .config_files import ConfigError, read_config
+from .destinations import check_destination
 from .layout import TEST_SIZE_DIVISOR
 from .models.aggregation import aggregate_maps
-from .paths import find_config
 from .pictures import fixed_geometry, pyramid_geometry, show
 from .runtime.onnx_settings import OnnxSettings
 from .synthetic.dataset import SyntheticOptions, generate_picture
@@ -111,9 +112,10 @@ def export_onnx(
         half: Whether to compute in half precision.
 
     Raises:
-        ExportError: If something is not installed, the config tests at several scales, the size is
-            not a multiple of 64, the file can't be written, or it differs from PyTorch by more
-            than ``TOLERANCE`` (half precision: is not finite). Then there is no file.
+        ExportError: If something is not installed, the config or the checkpoint can't be used,
+            the config tests at several scales, the size is not a multiple of 64, the file can't be
+            written, or it differs from PyTorch by more than ``TOLERANCE`` (half precision: is not
+            finite). Then there is no file.
     """
     runtime = _import("onnxruntime")
     _import("onnx")
@@ -122,12 +124,11 @@ def export_onnx(
             f"`size` must be two multiples of {TEST_SIZE_DIVISOR} pixels, width and height, but "
             f"got {size[0]} and {size[1]}."
         )
-    if not destination.parent.is_dir():
-        raise ExportError(f"The folder '{destination.parent}' is not there. Make it.")
     try:
-        model = init_model(str(find_config(config)), checkpoint, device="cpu")
-    except (FileNotFoundError, RuntimeError) as error:
+        check_destination(destination, Path(checkpoint), Path(config))
+    except (FileNotFoundError, ValueError) as error:
         raise ExportError(str(error)) from error
+    model = _load(config, checkpoint)
     settings = _settings(model, flip, size, half)
     network = ExportedNetwork(model, settings).eval()
     inputs = _inputs(settings)
@@ -157,6 +158,19 @@ def _import(name: str) -> Any:
     except ImportError as error:
         raise ExportError(
             f"{name} is not installed. Run: pip install 'swahr_mmpose[export]'"
+        ) from error
+
+
+def _load(config: str | Path, checkpoint: str) -> Any:
+    """The estimator, with its weights."""
+    needed = ("model.backbone", "model.data_preprocessor", "test_dataloader.dataset.pipeline")
+    try:
+        return init_model(read_config(config, *needed), checkpoint, device="cpu")
+    except (FileNotFoundError, RuntimeError, ConfigError) as error:
+        raise ExportError(str(error)) from error
+    except Exception as error:  # networks raise errors of many kinds
+        raise ExportError(
+            f"'{checkpoint}' can't be loaded into the network of '{config}': {error}"
         ) from error
 
 

@@ -98,6 +98,20 @@ def test_pipelines_of_others_are_named(main, synthetic_data, tmp_path, capsys, t
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_pictures_that_can_not_be_written_are_named(main, synthetic_data, tmp_path, capsys):
+    """OpenCV says so, and raises nothing: here folders are in the places of the files."""
+    arguments = ["swahr_tiny_synthetic", "--out", str(tmp_path), "--num", "1"]
+    assert main([*arguments, *options(synthetic_data)]) == 0
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    path.mkdir()
+    capsys.readouterr()
+    assert main([*arguments, *options(synthetic_data)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1].startswith(f"error: '{path}' can't be written")
+    assert "Wrote" not in captured.out
+
+
 def test_a_number_of_pictures_is_needed(main, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["swahr_tiny_synthetic", "--num", "0"])

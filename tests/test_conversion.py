@@ -239,6 +239,50 @@ def test_the_command_line_reports_errors(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("error: There is no file")
 
 
+def test_nothing_that_is_read_is_replaced(official, tmp_path, capsys):
+    main = runpy.run_path(str(ROOT / "tools" / "convert_checkpoint.py"))["main"]
+    source = save(official, tmp_path / "a.pth")
+    config = tmp_path / "own.py"
+    config.write_text(f"_base_ = [{str(W32)!r}]\n")
+    (tmp_path / "link.pth").symlink_to(source)
+    (tmp_path / "folder").mkdir()
+    before = source.read_bytes()
+    for name, message in (
+        ("a.pth", "is read, and would be replaced"),
+        ("link.pth", "is read, and would be replaced"),
+        ("own.py", "is read, and would be replaced"),
+        ("folder", "is a folder"),
+    ):
+        destination = tmp_path / name
+        assert main([str(source), str(destination), "--config", str(config)]) == 1
+        assert capsys.readouterr().err.startswith(f"error: '{destination}' {message}")
+    assert source.read_bytes() == before
+    assert config.read_text().startswith("_base_")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = dict(type='BottomupPyramidEstimator')", "has no `model.backbone`"),
+        ("model = 5", "has no `model.backbone`"),
+        ("model = dict(", "can't be read. SyntaxError"),
+        ("model = nothing", "can't be read. NameError"),
+        ("model = dict(backbone=dict(type='NoNet'))", "can't be built"),
+    ],
+)
+def test_configs_that_can_not_be_used_are_named(official, tmp_path, capsys, text, message):
+    main = runpy.run_path(str(ROOT / "tools" / "convert_checkpoint.py"))["main"]
+    source = save(official, tmp_path / "a.pth")
+    config = tmp_path / "own.py"
+    config.write_text(text)
+    assert main([str(source), str(tmp_path / "b.pth"), "--config", str(config)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert f"config '{config}'" in error
+    assert message in error
+    assert not (tmp_path / "b.pth").exists()
+
+
 def test_configs_and_folders_that_are_not_there_are_named(official, tmp_path):
     source = save(official, tmp_path / "a.pth")
     with pytest.raises(ConversionError, match=r"no config 'swahr_w32'\..* There are: "):

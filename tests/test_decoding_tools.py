@@ -71,7 +71,7 @@ def test_what_can_not_be_fitted_is_named(data, tmp_path):
         "--data", tmp_path / "missing.json", *images,
     )  # fmt: skip
     assert result.returncode == 1
-    assert "There are no annotations" in result.stderr
+    assert "There is no file" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "out.npz").exists()
 

@@ -51,6 +51,44 @@ def test_files_that_do_not_fit_are_named(second, message):
         tool.merge([content([1], [5]), second], ["a", "b"])
 
 
+@pytest.fixture
+def files(tmp_path):
+    """Two files that can be merged."""
+    for name, number in (("a", 1), ("b", 2)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content([number], [number])))
+    return [tmp_path / "a.json", tmp_path / "b.json"]
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("a.json", "error: '.*a.json' is read, and would be replaced"),
+        ("b.json", "error: '.*b.json' is read, and would be replaced"),
+        ("missing/out.json", "error: The folder '.*missing' of the file to write is not there"),
+        (".", "error: '.*' is a folder"),
+    ],
+)
+def test_where_nothing_can_be_written_is_named(files, tmp_path, out, message):
+    before = [file.read_bytes() for file in files]
+    with pytest.raises(SystemExit, match=message):
+        tool.main([*map(str, files), "--out", str(tmp_path / out)])
+    assert [file.read_bytes() for file in files] == before
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_what_was_there_is_kept_where_writing_fails(files, tmp_path, monkeypatch):
+    out = tmp_path / "out.json"
+    out.write_text("before")
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SystemExit, match="error: No space left on device"):
+        tool.main([*map(str, files), "--out", str(out)])
+    assert out.read_text() == "before"
+
+
 def test_a_file_that_is_cut_off_is_named(tmp_path):
     (tmp_path / "whole.json").write_text(json.dumps(content([1], [1])))
     (tmp_path / "cut.json").write_text(json.dumps(content([2], [2]))[:-20])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 
@@ -40,6 +41,39 @@ def test_wrong_options_are_reported(tmp_path):
     result = run("make_synthetic_data.py", tmp_path, "--num-images", 0)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith("error: `num_images` must be at least 1")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed", "-1"], "`seed` must be at least 0, but got -1."),
+        (
+            ["--label-noise", "nan"],
+            "`label_noise` must be a finite number of at least 0, but got nan",
+        ),
+        (
+            ["--label-noise", "inf"],
+            "`label_noise` must be a finite number of at least 0, but got inf",
+        ),
+        (
+            ["--label-noise", "-1"],
+            "`label_noise` must be a finite number of at least 0, but got -1",
+        ),
+    ],
+)
+def test_drawn_data_can_not_have_any_options(tmp_path, options, message):
+    out = tmp_path / "out"
+    main = runpy.run_path(str(ROOT / "tools" / "make_synthetic_data.py"))["main"]
+    with pytest.raises(SystemExit, match=f"^error: {message}"):
+        main([str(out), "--num-images", "1", *options])
+    assert not out.exists()
+
+
+def test_drawn_data_needs_a_folder(tmp_path):
+    (tmp_path / "file").touch()
+    main = runpy.run_path(str(ROOT / "tools" / "make_synthetic_data.py"))["main"]
+    with pytest.raises(SystemExit, match=r"^error: .*file"):
+        main([str(tmp_path / "file"), "--num-images", "1"])
 
 
 @pytest.mark.slow

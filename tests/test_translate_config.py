@@ -184,6 +184,23 @@ def test_what_has_no_counterpart_is_listed(synthetic_data, tmp_path, capsys):
         ),
         (lambda old: old.pop("optimizer"), "no `optimizer`"),
         (lambda old: old["data_cfg"].update(heatmap_size=[16]), r"`data_cfg.heatmap_size` is"),
+        (
+            lambda old: old["model"]["keypoint_head"].pop("num_joints"),
+            "no `model.keypoint_head.num_joints`",
+        ),
+        (
+            lambda old: old["model"]["keypoint_head"].update(num_joints="17"),
+            "`model.keypoint_head.num_joints` is '17'",
+        ),
+        (lambda old: old["data"].pop("train"), "no `data.train.type`"),
+        (lambda old: old.pop("data"), "no `data.train.type`"),
+        (lambda old: old.update(model=None), "no `model.keypoint_head`"),
+        (
+            lambda old: old["data"]["val"].update(pipeline=None),
+            "`data.val.pipeline` is not as MMPose 0.x has it",
+        ),
+        (lambda old: old["data_cfg"].update(image_size=[1, 2, 3]), "`data_cfg.image_size` is not"),
+        (lambda old: old.update(optimizer=5), "`optimizer` is not as MMPose 0.x has it"),
     ],
 )
 def test_what_can_not_be_translated_is_named(change, message, synthetic_data, tmp_path, capsys):
@@ -193,3 +210,36 @@ def test_what_can_not_be_translated_is_named(change, message, synthetic_data, tm
     assert code == 1
     assert said.startswith("error: ")
     assert message in said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = nothing", "NameError: name 'nothing' is not defined"),
+        ("model = dict(", "SyntaxError"),
+        ("model = 1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("_base_ = ['missing.py']", "missing.py"),
+        (None, "No such file"),
+    ],
+)
+def test_whatever_reading_a_config_raises_is_said(tmp_path, capsys, text, message):
+    old, new = tmp_path / "old.py", tmp_path / "new.py"
+    if text is not None:
+        old.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        documentation.run_program(ROOT / "tools/translate_config.py", [str(old), str(new)])
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {old}: ")
+    assert message in said
+    assert not new.exists()
+
+
+def test_where_nothing_can_be_written_is_named(tmp_path, capsys):
+    """Before the config is read, which is not there."""
+    arguments = [str(tmp_path / "old.py"), str(tmp_path / "missing" / "new.py")]
+    with pytest.raises(SystemExit) as ended:
+        documentation.run_program(ROOT / "tools/translate_config.py", arguments)
+    assert ended.value.code == 1
+    assert f"The folder '{tmp_path / 'missing'}'" in capsys.readouterr().err

@@ -9,8 +9,6 @@ RESULTS is a file of `mim test` (`test_evaluator.outfile_prefix`), or of tools/p
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import sys
 from collections.abc import Iterator
@@ -22,9 +20,10 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from tqdm import tqdm
 from xtcocotools.coco import COCO
 
-from swahr_mmpose.datasets.annotation_files import read_annotations
 from swahr_mmpose.datasets.descriptions import description_file
+from swahr_mmpose.destinations import check_destination
 from swahr_mmpose.evaluation.analysis import Description, picture_people
+from swahr_mmpose.evaluation.labels import read_labels
 from swahr_mmpose.evaluation.picture_results import FoundPeople
 from swahr_mmpose.visualization.analysis_page import analysis_page
 
@@ -41,15 +40,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("analysis.html"), help="(analysis.html)")
     parser.add_argument("--worst", type=int, default=12, help="pictures that are drawn (12)")
     return parser.parse_args(argv)
-
-
-def indexed(content: dict[str, Any]) -> COCO:
-    """The content of an annotation file, as COCO's library looks things up."""
-    annotations = COCO()
-    annotations.dataset = content
-    with contextlib.redirect_stdout(io.StringIO()):
-        annotations.createIndex()
-    return annotations
 
 
 def read_results(
@@ -95,7 +85,9 @@ def _of_list(text: str) -> Iterator[tuple[int, list[float], float]]:
 def _of_lines(text: str, annotations: COCO) -> Iterator[tuple[int, list[float], float]]:
     """The form of tools/predict.py, which names files."""
     ids = {image["file_name"]: image["id"] for image in annotations.dataset["images"]}
-    for line in text.splitlines():
+    for line in text.split("\n"):  # names of files may have Unicode's line breaks in them
+        if not line:
+            continue
         record = json.loads(line)
         for person in record["people"]:
             known = zip(person["keypoints"], person["keypoint_scores"])
@@ -107,9 +99,12 @@ def main(argv: list[str] | None = None) -> int:
     """Analyze."""
     args = parse_args(argv)
     try:
-        annotations = indexed(read_annotations(args.annotations))
+        if args.worst < 0:
+            raise ValueError(f"--worst must be at least 0, but is {args.worst}.")
+        check_destination(args.out, args.annotations, args.results)
         path = args.dataset if args.dataset.endswith(".py") else description_file(args.dataset)
         meta = parse_pose_metainfo(dict(from_file=path))
+        annotations = read_labels(args.annotations, meta)
         found, keypoint_scores = read_results(args.results, annotations, meta["num_keypoints"])
         description = Description(meta["sigmas"], meta["flip_indices"])
         pictures = picture_people(annotations, found, description)

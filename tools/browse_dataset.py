@@ -110,7 +110,11 @@ def main(argv: list[str] | None = None) -> int:
                 packed = dataset[index]
                 picture = drawn(packed, dataset.metainfo["skeleton_links"])
                 name = f"{index:06d}_{Path(packed['data_samples'].img_path).stem}.png"
-                cv2.imwrite(str(args.out / name), picture[..., ::-1])
+                if not cv2.imwrite(str(args.out / name), picture[..., ::-1]):
+                    raise OSError(
+                        f"'{args.out / name}' can't be written. Is the disk full, or the folder "
+                        "not yours to write?"
+                    )
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from swahr_mmpose.datasets.annotation_files import read_annotations
 from swahr_mmpose.datasets.content_check import check_content
+from swahr_mmpose.destinations import check_destination
 from swahr_mmpose.whole_files import write_whole
 
 
@@ -36,8 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.images is not None and not args.images.is_dir():
             raise FileNotFoundError(f"There is no folder '{args.images}'.")
-        if args.fix and args.fix.resolve() == args.annotations.resolve():
-            raise ValueError("--fix must name another file than the one that is checked.")
+        if args.fix:
+            check_destination(args.fix, args.annotations)
         content = read_annotations(args.annotations)
         hidden = args.images is None
         bar = tqdm(total=len(content["images"]), unit=" pictures", disable=hidden)

@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     flip = False if args.no_flip else None
     try:
         exported = export_onnx(args.config, args.checkpoint, args.out, flip, size, args.fp16)
-    except ExportError as error:
+    except (ExportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     settings = exported.settings

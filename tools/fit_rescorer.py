@@ -8,8 +8,6 @@ prediction, which is as far as one can get.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +21,9 @@ from tqdm import tqdm
 from xtcocotools.coco import COCO
 
 from swahr_mmpose.decoding.rescoring import Rescorer, pose_features
+from swahr_mmpose.destinations import check_destination
 from swahr_mmpose.evaluation.comparison import compare
+from swahr_mmpose.evaluation.labels import read_labels
 from swahr_mmpose.evaluation.picture_results import (
     FoundPeople,
     average_precision,
@@ -62,15 +62,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def find_people(args: argparse.Namespace, annotations: COCO) -> tuple[dict[int, Poses], Any]:
-    """People in all pictures, by image id, and the dataset's description."""
-    model = init_model(str(find_config(args.config)), args.checkpoint, device=args.device)
-    # poses are to be rescored, not scores that were rescored before
-    model.test_cfg.pop("rescorer", None)
+def find_people(model: Any, annotations: COCO, folder: Path) -> dict[int, Poses]:
+    """People in all pictures, by image id."""
     meta = model.dataset_meta
     poses = {}
     for info in tqdm(annotations.dataset["images"], unit="picture"):
-        image = read_annotated(args.images, info)
+        image = read_annotated(folder, info)
         people = inference_bottomup(model, image)[0].pred_instances
         labels, areas = labelled_people(annotations, info["id"], meta["num_keypoints"])
         poses[info["id"]] = Poses(
@@ -78,7 +75,7 @@ def find_people(args: argparse.Namespace, annotations: COCO) -> tuple[dict[int, 
             people.keypoint_scores,
             matched_oks(people.keypoints, labels, areas, meta["sigmas"]),
         )
-    return poses, meta
+    return poses
 
 
 def fit(features: np.ndarray, oks: np.ndarray, epochs: int) -> nn.Sequential:
@@ -136,11 +133,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     torch.manual_seed(args.seed)
     try:
-        if not args.data.is_file():
-            raise FileNotFoundError(f"There are no annotations '{args.data}'.")
-        with contextlib.redirect_stdout(io.StringIO()):
-            annotations = COCO(str(args.data))
-        poses, meta = find_people(args, annotations)
+        if args.epochs < 1:
+            raise ValueError(f"--epochs must be at least 1, but is {args.epochs}.")
+        check_destination(args.out, args.data, Path(args.checkpoint))
+        model = init_model(str(find_config(args.config)), args.checkpoint, device=args.device)
+        # poses are to be rescored, not scores that were rescored before
+        model.test_cfg.pop("rescorer", None)
+        meta = model.dataset_meta
+        annotations = read_labels(args.data, meta)
+        poses = find_people(model, annotations, args.images)
         held_out = {
             image: own for index, (image, own) in enumerate(poses.items()) if index % 5 == 4
         }

@@ -35,9 +35,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     try:
         options = SyntheticOptions(args.num_images, args.seed, args.long_side, args.label_noise)
-    except ValueError as error:
+        path = generate_dataset(args.out, args.name, options, lambda it: tqdm(it, unit="picture"))
+    except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
-    path = generate_dataset(args.out, args.name, options, lambda it: tqdm(it, unit="picture"))
     print(f"Wrote {path}")
 
 

@@ -10,8 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from swahr_mmpose.datasets.annotation_files import AnnotationFileError, read_annotations
+from swahr_mmpose.datasets.annotation_files import read_annotations
 from swahr_mmpose.datasets.problem import is_id, shown
+from swahr_mmpose.destinations import check_destination
+from swahr_mmpose.whole_files import write_whole
 
 
 class MergeError(ValueError):
@@ -66,10 +68,11 @@ def main(argv: list[str] | None = None) -> None:
     """Merge."""
     args = parse_args(argv)
     try:
+        check_destination(args.out, *args.files)
         merged = merge([read_annotations(file) for file in args.files], args.files)
-    except (MergeError, AnnotationFileError, OSError) as error:
+        write_whole(args.out, json.dumps(merged).encode())
+    except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
-    args.out.write_text(json.dumps(merged))
     counts = f"{len(merged['images'])} images and {len(merged['annotations'])} annotations"
     print(f"Wrote {counts} to {args.out}")
 

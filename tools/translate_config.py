@@ -10,9 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
-
+from swahr_mmpose.config_files import read_config_file
+from swahr_mmpose.destinations import check_destination
 from swahr_mmpose.translation import translate
+from swahr_mmpose.whole_files import write_whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,15 +32,19 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.new is not None and args.new.exists():
             raise FileExistsError(f"'{args.new}' is there already. Name another file.")
-        # variables of other files in {{ }} are known only where they are put in
-        translation = translate(Config.fromfile(args.old, import_custom_modules=False).to_dict())
         if args.new is not None:
-            args.new.write_text(translation.text(), encoding="utf-8")
-    except (OSError, ValueError, KeyError, SyntaxError) as error:
+            check_destination(args.new)
+        # variables of other files in {{ }} are known only where they are put in
+        old = read_config_file(args.old, import_custom_modules=False)
+        translation = translate(old.to_dict())
+        text = translation.text()
+        if args.new is not None:
+            write_whole(args.new, text.encode())
+    except (OSError, ValueError) as error:
         print(f"error: {args.old}: {error}", file=sys.stderr)
         return 1
     if args.new is None:
-        print(translation.text(), end="")
+        print(text, end="")
     listing = sys.stderr if args.new is None else sys.stdout
     report = translation.report()
     if report:

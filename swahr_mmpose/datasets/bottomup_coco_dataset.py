@@ -51,6 +51,7 @@ class _Bottomup:
             self.skip_broken,
             needs_people=not self.test_mode,
             optional=("annotations",) if self.test_mode else (),
+            names=self.metainfo["keypoint_id2name"],
         )
         self._metainfo["CLASSES"] = content["categories"]
         annotations = defaultdict(list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .problem import Problem, is_id, shown
@@ -40,6 +41,33 @@ def people_category(
         return people, []
     what = f"`id` of {name} is {own}, and other tools ask for 1"
     return people, [Problem(where, what, "Set to 1, in its annotations too", stops=False)]
+
+
+def order_problems(people: dict[str, Any] | None, names: Mapping[int, str]) -> list[Problem]:
+    """What is wrong with the order in which the category of people names keypoints.
+
+    Files that name other keypoints, or spell them in another way, are taken at their word.
+
+    Args:
+        people: The category; None: there is none.
+        names: The dataset's keypoints by their index, MMPose's ``keypoint_id2name``.
+
+    Examples:
+        >>> people = dict(id=1, name="person", keypoints=["left_eye", "nose"])
+        >>> print(*order_problems(people, {0: "nose", 1: "left_eye"}))
+        category 1: keypoint 0 of `keypoints` is 'left_eye', and the dataset's is 'nose'. Reorder...
+    """
+    own = people.get("keypoints") if people else None
+    expected = [names[index] for index in sorted(names)]
+    if not isinstance(own, list) or not all(isinstance(name, str) for name in own):
+        return []
+    if own == expected or sorted(own) != sorted(expected):
+        return []
+    first = next(k for k, pair in enumerate(zip(own, expected)) if pair[0] != pair[1])
+    what = f"keypoint {first} of `keypoints` is {own[first]!r}, and the dataset's is"
+    mend = "Reorder them here and in all annotations, or describe the dataset in this order"
+    where = f"category {shown(people.get('id') if people else None)}"
+    return [Problem(where, f"{what} {expected[first]!r}", f"{mend} (`metainfo`)", mended=False)]
 
 
 def with_people_first(content: dict[str, Any], people: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 
 from .annotation_files import AnnotationFileError, read_annotations
 from .content_check import check_content
+from .people_category import order_problems, people_category
 from .problem import Problem
 
 #: Problems that a message lists.
@@ -23,6 +24,7 @@ def usable_annotations(
     needs_people: bool = False,
     needs_area: bool = False,
     optional: Sequence[str] = (),
+    names: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
     """The content of an annotation file, with pictures and annotations of people only.
 
@@ -34,6 +36,7 @@ def usable_annotations(
         needs_people: Whether someone must have a labelled keypoint.
         needs_area: Whether a missing area is a problem.
         optional: Sections that the file may lack.
+        names: The dataset's keypoints by their index, whose order the file must not contradict.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -43,10 +46,12 @@ def usable_annotations(
     with get_local_path(ann_file) as path:
         content = read_annotations(path, ann_file, optional)
     found = check_content(content, fields, needs_people=needs_people, needs_area=needs_area)
-    for problem in found.problems:
+    people, _ = people_category(content["categories"])
+    problems = [*found.problems, *order_problems(people, names or {})]
+    for problem in problems:
         if problem.where == "file" and not problem.stops:
             print_log(f"'{ann_file}': {problem.what}. {problem.mend}.", logger="current")
-    stopping = [problem for problem in found.problems if problem.stops]
+    stopping = [problem for problem in problems if problem.stops]
     hopeless = [problem for problem in stopping if not problem.mended]
     if hopeless or (stopping and not skip_broken):
         mendable = [problem for problem in stopping if problem.mended]

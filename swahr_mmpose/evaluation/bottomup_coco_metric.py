@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mmengine
@@ -16,6 +16,7 @@ from ..datasets.annotation_files import AnnotationFileError
 from ..datasets.content_check import WHOLE_BODY_FIELDS
 from ..datasets.problem import is_number
 from ..datasets.usable_annotations import usable_annotations
+from .labels import indexed
 
 
 class _BottomupProtocol:
@@ -57,11 +58,11 @@ class _BottomupProtocol:
         key = f"{dataset_meta['dataset_name']}_ann_file"
         ann_file = self.ann_file or MessageHub.get_current_instance().get_info(key, None)
         if self.coco is None and ann_file is not None:
-            self.coco = self._read(ann_file, dataset_meta["num_keypoints"])
+            self.coco = self._read(ann_file, dataset_meta)
         # MMPose's has no file to read any more
         super(_BottomupProtocol, type(self)).dataset_meta.fset(self, dataset_meta)  # type: ignore[misc]
 
-    def _read(self, ann_file: str, num_keypoints: int) -> COCO:
+    def _read(self, ann_file: str, dataset_meta: Mapping[str, Any]) -> COCO:
         """The annotations, checked.
 
         Raises:
@@ -70,10 +71,11 @@ class _BottomupProtocol:
         """
         content = usable_annotations(
             ann_file,
-            self.KEYPOINT_FIELDS or {"keypoints": num_keypoints},
+            self.KEYPOINT_FIELDS or {"keypoints": dataset_meta["num_keypoints"]},
             self.skip_broken,
             needs_area=self.use_area,
             optional=("annotations",) if self.format_only else (),
+            names=dataset_meta.get("keypoint_id2name"),
         )
         for image in content["images"]:
             if self.iou_type == "keypoints_crowd" and not is_number(image.get("crowdIndex")):
@@ -82,10 +84,7 @@ class _BottomupProtocol:
                     "`iou_type='keypoints_crowd'` asks for. Is it CrowdPose's file?"
                 )
         self._check_category(ann_file, content["categories"][0])
-        coco = COCO()
-        coco.dataset = content
-        coco.createIndex()
-        return coco
+        return indexed(content)
 
     def _check_category(self, ann_file: str, people: dict[str, Any]) -> None:
         """Any id will do."""

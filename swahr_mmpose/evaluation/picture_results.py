@@ -15,6 +15,8 @@ import numpy as np
 from xtcocotools.coco import COCO
 from xtcocotools.cocoeval import COCOeval
 
+from .labels import indexed
+
 #: Recall levels at which COCO reads precision.
 _RECALLS = np.linspace(0, 1, 101)
 
@@ -119,15 +121,13 @@ def _as_results(annotations: COCO, found: Mapping[int, FoundPeople]) -> COCO:
                     bbox=[left, top, width, height],
                 )
             )
-    results = COCO()
-    results.dataset = dict(
-        images=annotations.dataset["images"],
-        categories=annotations.dataset["categories"],
-        annotations=records,
+    return indexed(
+        dict(
+            images=annotations.dataset["images"],
+            categories=annotations.dataset["categories"],
+            annotations=records,
+        )
     )
-    with contextlib.redirect_stdout(io.StringIO()):
-        results.createIndex()
-    return results
 
 
 def _result_of(evaluated: Any, num_thresholds: int) -> PictureResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,12 @@ class SyntheticOptions:
             raise ValueError(f"`num_images` must be at least 1, but got {self.num_images}.")
         if self.long_side < 64:
             raise ValueError(f"`long_side` must be at least 64 pixels, but got {self.long_side}.")
-        if self.label_noise < 0:
-            raise ValueError(f"`label_noise` must not be negative, but got {self.label_noise}.")
+        if self.seed < 0:
+            raise ValueError(f"`seed` must be at least 0, but got {self.seed}.")
+        if not 0 <= self.label_noise < math.inf:
+            raise ValueError(
+                f"`label_noise` must be a finite number of at least 0, but got {self.label_noise}."
+            )
 
 
 def generate_picture(

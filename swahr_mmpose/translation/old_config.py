@@ -43,6 +43,8 @@ class OldConfig:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self._content = _plain(content)
+        #: The key that was taken last, to say where a value is not as expected.
+        self.latest = ""
 
     def take(self, key: str, default: Any = _NEEDED) -> Any:
         """The value of a dotted key, which is left no longer.
@@ -50,6 +52,7 @@ class OldConfig:
         Raises:
             OldConfigError: If there is none, and no default.
         """
+        self.latest = key
         *folders, name = key.split(".")
         content = self._content
         for folder in folders:
@@ -62,6 +65,22 @@ class OldConfig:
                 "associative embedding."
             )
         return default
+
+    def look(self, key: str, default: Any = _NEEDED) -> Any:
+        """The value of a dotted key, which is left as it was.
+
+        Raises:
+            OldConfigError: If there is none, and no default.
+
+        Examples:
+            >>> old = OldConfig(dict(total_epochs=300))
+            >>> old.look("total_epochs"), old.take("total_epochs")
+            (300, 300)
+        """
+        value = self.take(key, default)
+        if value is not default:
+            self.put(key, value)
+        return value
 
     def drop(self, key: str, *expected: Any) -> None:
         """Forget a setting that has one of the expected values, which hold here anyway."""

@@ -87,22 +87,38 @@ def translate(content: Mapping[str, Any]) -> Translation:
         content: The config, with what it inherits.
 
     Raises:
-        OldConfigError: If it is for another network, or something is missing.
+        OldConfigError: If it is for another network, or something is missing or not as expected.
     """
     old = OldConfig(content)
-    if "keypoint_head" not in content.get("model", {}):
+    try:
+        return _translate(old)
+    except OldConfigError:
+        raise
+    except Exception as error:  # configs hold anything, and what is made of it fails in many ways
+        raise OldConfigError(
+            f"`{old.latest}` is not as MMPose 0.x has it ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _translate(old: OldConfig) -> Translation:
+    if not isinstance(old.look("model.keypoint_head", None), dict):
         raise OldConfigError(
             "The config has no `model.keypoint_head`: it is none of MMPose 0.x for bottom-up "
             "networks. Those of MMPose 1.x need no translation: see docs/configs.md."
         )
     for name in _NAMED_PARTS:
         old.take(name, None)
-    num_keypoints = content["model"]["keypoint_head"].get("num_joints")
-    if "data_cfg" not in content:
+    num_keypoints = old.look("model.keypoint_head.num_joints")
+    if not isinstance(num_keypoints, int) or num_keypoints < 1:
+        raise OldConfigError(
+            f"`model.keypoint_head.num_joints` is {num_keypoints!r}, and must be the number of "
+            "keypoints."
+        )
+    if old.look("data_cfg", None) is None:
         old.put("data_cfg", old.take("data.train.data_cfg"))
     codec = codec_of(old, num_keypoints)
     head = head_of(old, codec)
-    _, dataset = DATASETS.get(content["data"]["train"]["type"], ("", "coco"))
+    _, dataset = DATASETS.get(old.look("data.train.type"), ("", "coco"))
     base, ap = _BASES[dataset]
     loaders, preprocessor = dataloaders_of(old, codec)
     model = dict(head={"_delete_": True, **head}, data_preprocessor=preprocessor, **network_of(old))

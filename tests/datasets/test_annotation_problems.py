@@ -243,3 +243,12 @@ def test_a_mended_file_is_written(content, tmp_path, capsys):
     assert check([str(out)]) == 0
     assert check([str(source), "--fix", str(source)]) == 2
     assert json.loads(source.read_text()) == content
+
+
+def test_where_no_mended_file_can_be_written_is_named_first(tmp_path, capsys):
+    """Before the annotations are read, which are not there."""
+    source = str(tmp_path / "missing.json")
+    assert check([source, "--fix", str(tmp_path / "missing" / "mended.json")]) == 2
+    assert f"error: The folder '{tmp_path / 'missing'}'" in capsys.readouterr().err
+    assert check([source, "--fix", str(tmp_path)]) == 2
+    assert f"error: '{tmp_path}' is a folder" in capsys.readouterr().err

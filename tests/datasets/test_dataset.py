@@ -1,7 +1,10 @@
 import json
 
 import pytest
-from mmpose.registry import DATASETS
+from mmpose.registry import DATASETS, METRICS
+
+from swahr_mmpose.datasets.annotation_files import AnnotationFileError
+from swahr_mmpose.datasets.descriptions import keypoint_names
 
 from ..helpers import load_config
 
@@ -21,12 +24,12 @@ def annotation(**changes):
     return {key: value for key, value in dict(base, **changes).items() if value is not None}
 
 
-def dataset_of(folder, annotations, kind="BottomupCocoDataset", **kwargs):
+def dataset_of(folder, annotations, kind="BottomupCocoDataset", names=None, **kwargs):
     path = folder / "annotations.json"
     content = dict(
         images=[dict(id=1, file_name="1.jpg", width=64, height=48)],
         annotations=annotations,
-        categories=[dict(id=1, name="person")],
+        categories=[dict(id=1, name="person", **(dict(keypoints=names) if names else {}))],
     )
     path.write_text(json.dumps(content))
     return DATASETS.build(dict(type=kind, ann_file=str(path), **kwargs))
@@ -134,3 +137,43 @@ def test_ai_challenger_has_fourteen_keypoints_of_its_own(tmp_path):
     people = [annotation(keypoints=[1.0, 1, 2] * 14, num_keypoints=14)]
     dataset = dataset_of(tmp_path, people, kind="BottomupAicDataset")
     assert dataset.metainfo["keypoint_id2name"][12] == "head_top"
+
+
+def exchanged(names):
+    """COCO's keypoints, with the eyes exchanged."""
+    return [names[0], names[2], names[1], *names[3:]]
+
+
+def test_keypoints_in_another_order_are_refused_by_dataset_and_metric(tmp_path):
+    names = keypoint_names("coco")
+    dataset = dataset_of(tmp_path, [annotation()], names=names)
+    message = "keypoint 1 of `keypoints` is 'right_eye', and the dataset's is 'left_eye'"
+    with pytest.raises(AnnotationFileError, match=message):
+        dataset_of(tmp_path, [annotation()], names=exchanged(names))
+    with pytest.raises(AnnotationFileError, match=message):
+        dataset_of(tmp_path, [annotation()], names=exchanged(names), skip_broken=True)
+    metric = METRICS.build(
+        dict(type="BottomupCocoMetric", ann_file=str(tmp_path / "annotations.json"))
+    )
+    with pytest.raises(AnnotationFileError, match=message):
+        metric.dataset_meta = dataset.metainfo
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda names: [name.replace("_", " ").title() for name in exchanged(names)],
+        lambda names: exchanged(names)[:-1],
+        lambda names: [*exchanged(names)[:-1], 17],
+        lambda names: "many",
+    ],
+)
+def test_other_names_are_taken_in_the_order_of_the_file(tmp_path, change):
+    names = change(keypoint_names("coco"))
+    assert len(dataset_of(tmp_path, [annotation()], names=names)) == 1
+
+
+def test_the_whole_body_may_name_the_keypoints_of_the_body_only(tmp_path):
+    names = exchanged(keypoint_names("coco"))
+    whole = [annotation(**HANDS_FEET_FACE)]
+    assert len(dataset_of(tmp_path, whole, "BottomupCocoWholeBodyDataset", names=names)) == 1

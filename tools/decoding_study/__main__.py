@@ -7,8 +7,6 @@ with the people. All ways see the same maps, so nothing but the pictures is rand
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
 import time
 from collections import Counter
@@ -26,6 +24,7 @@ from xtcocotools.coco import COCO
 from swahr_mmpose.decoding import DecodeOptions, decode_people
 from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.evaluation.comparison import compare
+from swahr_mmpose.evaluation.labels import read_labels
 from swahr_mmpose.evaluation.picture_results import (
     FoundPeople,
     average_precision,
@@ -97,8 +96,7 @@ def run(args: argparse.Namespace) -> None:
     model.test_cfg["output_heatmaps"] = True
     meta = model.dataset_meta
     rows = ways(model.head.decoder.decode_options, args.rescorer)
-    with contextlib.redirect_stdout(io.StringIO()):
-        annotations = COCO(str(args.data))
+    annotations = read_labels(args.data, meta)
     outcomes = {name: Outcome() for name in [*rows, "official, oracle scores"]}
     images = annotations.dataset["images"][: args.num_images]
     for image in tqdm(images, unit="picture"):
@@ -172,8 +170,6 @@ def main() -> int:
     """Compare."""
     args = parse_args()
     try:
-        if not args.data.is_file():
-            raise FileNotFoundError(f"There are no annotations '{args.data}'.")
         run(args)
     except (OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
