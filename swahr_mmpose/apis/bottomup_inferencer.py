@@ -121,7 +121,7 @@ class BottomupInferencer(MMPoseInferencer):
         DownloadError: If the weights can't be fetched.
 
     Examples:
-        >>> from swahr_mmpose.synthetic.dataset import SyntheticOptions, generate_picture
+        >>> from swahr_mmpose.synthetic import SyntheticOptions, generate_picture
         >>> inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
         Loads checkpoint by local backend from path: ...swahr_tiny_synthetic.pth
         >>> picture, people = generate_picture(SyntheticOptions(num_images=3), 2)

@@ -2,7 +2,7 @@
 
 from .annotations import annotate_person, crowd_annotation
 from .body import PersonPose, random_pose
-from .dataset import SyntheticOptions, generate_dataset
+from .dataset import SyntheticOptions, generate_dataset, generate_picture
 from .scene import Scene, random_scene
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "annotate_person",
     "crowd_annotation",
     "generate_dataset",
+    "generate_picture",
     "random_pose",
     "random_scene",
 ]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..decoding.widths import relative_widths
-from .people_drawing import PERSON_COLORS
+from .people_drawing import PERSON_COLORS, check_image
 
 #: How bright the picture below is.
 _DIMMED = 0.45
@@ -249,10 +249,7 @@ def draw_map(
 
 
 def _check(image: np.ndarray, **maps: np.ndarray) -> None:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(
-            f"`image` must be (H, W, 3) uint8, but is {image.shape} of type {image.dtype}."
-        )
+    check_image(image)
     sizes = {name: own.shape[1:] for name, own in maps.items() if own.ndim == 3 and len(own)}
     if len(sizes) < len(maps) or len(set(sizes.values())) > 1:
         shapes = ", ".join(f"`{name}` {own.shape}" for name, own in maps.items())

@@ -12,6 +12,7 @@ from xtcocotools.coco import COCO
 from swahr_mmpose.datasets.descriptions import description_file
 from swahr_mmpose.evaluation.analysis import Description, picture_people
 from swahr_mmpose.evaluation.picture_results import FoundPeople
+from swahr_mmpose.picture_files import PictureError
 from swahr_mmpose.visualization.analysis_page import analysis_page
 from swahr_mmpose.visualization.people_drawing import PERSON_COLORS
 
@@ -90,5 +91,5 @@ def test_no_one_is_found(page):
 
 def test_a_missing_picture_is_named(page, tmp_path):
     (tmp_path / "a<b.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"a<b\.png"):
+    with pytest.raises(PictureError, match=r"a<b\.png.*No such file"):
         page([PLACES], [0.9])
