@@ -38,6 +38,12 @@ def model(checkpoint):
     return init_model(str(TINY), checkpoint, device="cpu")
 
 
+@pytest.fixture(scope="module")
+def inferencer(checkpoint):
+    """For tests that leave its thresholds as they are."""
+    return BottomupInferencer(str(TINY), checkpoint, device="cpu")
+
+
 def picture(w, h, channels=3):
     rng = np.random.default_rng(0)
     shape = (h, w) if channels == 1 else (h, w, channels)
@@ -263,8 +269,7 @@ def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
         (dict(nms_thr=0), r"`nms_thr` must be None or in \(0, 1\), but is 0"),
     ],
 )
-def test_arguments_without_effect_are_refused(checkpoint, arguments, message):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_arguments_without_effect_are_refused(inferencer, arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         inferencer(picture(100, 80), **arguments)
 
@@ -286,8 +291,7 @@ def test_each_call_keeps_its_thresholds(checkpoint):
     assert len(people_found(inferencer, image)) == many  # from the call before on
 
 
-def test_each_call_keeps_its_kind_of_input(checkpoint, tmp_path):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_each_call_keeps_its_kind_of_input(inferencer, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.jpg").write_text("no picture")
     cv2.imwrite(str(tmp_path / "folder" / "b.jpg"), picture(100, 80))
@@ -299,8 +303,7 @@ def test_each_call_keeps_its_kind_of_input(checkpoint, tmp_path):
     assert inferencer.unreadable == {}
 
 
-def test_pictures_of_one_name_do_not_replace_each_other(checkpoint, tmp_path):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_pictures_of_one_name_do_not_replace_each_other(inferencer, tmp_path):
     paths = [tmp_path / name for name in ("one/x.jpg", "two/x.jpg", "two/x.png")]
     for path in paths:
         path.parent.mkdir(exist_ok=True)
@@ -317,16 +320,14 @@ def test_pictures_of_one_name_do_not_replace_each_other(checkpoint, tmp_path):
     )
 
 
-def test_pictures_go_by_what_is_in_them(checkpoint, tmp_path):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_pictures_go_by_what_is_in_them(inferencer, tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), picture(100, 80))
     (tmp_path / "a.png").rename(tmp_path / "picture")
     assert len(list(inferencer(tmp_path / "picture"))) == 1
 
 
-def test_folders_in_a_folder_are_said(checkpoint, tmp_path, caplog):
+def test_folders_in_a_folder_are_said(inferencer, tmp_path, caplog):
     MMLogger.get_current_instance().addHandler(caplog.handler)
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
     (tmp_path / "deeper").mkdir()
     for name in ("a.png", "deeper/b.png"):
         cv2.imwrite(str(tmp_path / name), picture(100, 80))
@@ -344,8 +345,7 @@ def test_folders_in_a_folder_are_said(checkpoint, tmp_path, caplog):
         (["a.mp4"], "'a.mp4' is a video. Give it alone"),
     ],
 )
-def test_inputs_that_are_none_are_named(checkpoint, inputs, message):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_inputs_that_are_none_are_named(inferencer, inputs, message):
     with pytest.raises((TypeError, ValueError), match=message):
         inferencer(inputs)
 
