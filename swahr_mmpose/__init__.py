@@ -20,17 +20,24 @@ __all__ = ["__version__", "config_path", "configs_dir", "tools_dir"]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-# `python -m swahr_mmpose` says what is wrong with an installation: it must get past this
-_is_report = getattr(sys, "argv", [])[:1] == ["-m"]
+# `python -m swahr_mmpose` says what is wrong with an installation: it must get past this. Before
+# Python 3.10 it can't be told from `python -m` of a program that imports this package.
+_is_report = getattr(sys, "argv", [])[:1] == ["-m"] and (
+    "swahr_mmpose" in getattr(sys, "orig_argv", ["swahr_mmpose"])
+)
 
-if is_installed("mmpose") and not _is_report:
-    check_openmmlab()
+if is_installed("mmpose"):
+    try:
+        check_openmmlab()
 
-    from . import apis, codecs, datasets, engine, evaluation, models, visualization
-    from .checkpoint_schemes import read_safely_in_mmengine
-    from .loading import allow_mmengine_checkpoints
+        from . import apis, codecs, datasets, engine, evaluation, models, visualization
+        from .checkpoint_schemes import read_safely_in_mmengine
+        from .loading import allow_mmengine_checkpoints
 
-    allow_mmengine_checkpoints()
-    read_safely_in_mmengine()
+        allow_mmengine_checkpoints()
+        read_safely_in_mmengine()
+    except Exception:  # whatever a broken installation raises
+        if not _is_report:
+            raise
 
     __all__ += ["apis", "codecs", "datasets", "engine", "evaluation", "models", "visualization"]

@@ -60,19 +60,21 @@ def device() -> str:
     return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
 
 
-def weights() -> Iterator[tuple[str, str, str]]:
-    """Name, weights and AP of each config that the metafiles list."""
+def weights() -> Iterator[tuple[str, str, str, str]]:
+    """Name, weights, AP and the AP's dataset of each config that the metafiles list."""
     from .model_zoo import models, packaged_weights
 
     for name, model in models().items():
         where = "published" if model.get("Weights") else "–"
-        yield name, "in the package" if packaged_weights(name) else where, _ap(model)
+        yield name, "in the package" if packaged_weights(name) else where, *_ap(model)
 
 
-def _ap(model: dict[str, Any]) -> str:
+def _ap(model: dict[str, Any]) -> tuple[str, str]:
+    """The AP in per cent, and on what and by whom it was measured."""
     for result in model.get("Results", ()):
-        return f"{result['Metrics']['AP']:.3f} ({model['Metadata']['Results From']})"
-    return "–"
+        where = f"{result['Dataset']}, {model['Metadata']['Results From']}"
+        return f"{100 * result['Metrics']['AP']:.1f}", where
+    return "–", ""
 
 
 def main() -> int:
@@ -91,9 +93,9 @@ def main() -> int:
     if is_installed("torch"):
         print(f"\nGPU: {device()}")
     if is_installed("yaml"):
-        print(f"\n{'config':<40}{'weights':<16}AP")
-        for name, where, ap in weights():
-            print(f"{name:<40}{where:<16}{ap}")
+        print(f"\n{'config':<40}{'weights':<16}{'AP':<6}measured on, by")
+        for name, where, ap, measured in weights():
+            print(f"{name:<40}{where:<16}{ap:<6}{measured}".rstrip())
     if problems:
         print("\nThis will not work yet:")
         for problem in problems:

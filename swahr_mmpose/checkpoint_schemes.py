@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from mmengine.runner.checkpoint import (
@@ -13,7 +14,7 @@ from mmengine.runner.checkpoint import (
     get_torchvision_models,
 )
 
-from .download import download
+from .download import download, hash_in
 from .loading import CheckpointError, read_checkpoint
 
 #: What names in MMEngine's lists begin with.
@@ -52,6 +53,20 @@ def listed_address(name: str) -> str:
     return str(known[short])
 
 
+def _read_downloaded(path: Path, address: str, map_location: Any) -> Any:
+    """A downloaded checkpoint; a file that is none does not stay in the cache."""
+    try:
+        return read_checkpoint(path, map_location)
+    except CheckpointError as error:
+        if hash_in(path.name):
+            raise
+        path.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"What {address} gave is no checkpoint that can be used, and was removed from the "
+            f"cache. {error}"
+        ) from error
+
+
 def read_safely_in_mmengine() -> None:
     """Have MMEngine read checkpoints with :func:`read_checkpoint`, whatever its version.
 
@@ -64,7 +79,7 @@ def read_safely_in_mmengine() -> None:
         return read_checkpoint(filename, map_location)
 
     def load_from_http(filename: str, map_location: Any = None) -> Any:
-        return read_checkpoint(download(filename), map_location)
+        return _read_downloaded(download(filename), filename, map_location)
 
     def load_from_list(filename: str, map_location: Any = None) -> Any:
         checkpoint = load_from_http(listed_address(filename), map_location)

@@ -12,8 +12,9 @@ from .paths import configs_dir
 #: How the names of weights begin that take no part in prediction.
 TRAINING_BRANCHES = ("head.scale_layers.", "head.weight_layers.")
 
-#: What the configs' names say of the number of keypoints.
-_DATASETS = {17: "coco", 14: "crowdpose|aic", 133: "wholebody"}
+#: What the configs' names say of the width, and of the number of keypoints.
+_BACKBONES = {24: "tiny", 32: "w32", 48: "w48"}
+_DATASETS = {17: "coco|synthetic", 14: "crowdpose|aic", 133: "wholebody"}
 
 
 def check_fits(
@@ -37,7 +38,7 @@ def check_fits(
         >>> check_fits({}, {"head.final_layers.0.weight": torch.ones(34, 32, 1, 1)})
         Traceback (most recent call last):
             ...
-        RuntimeError: The checkpoint is of another model: 1 weights are missing, first ...
+        RuntimeError: The checkpoint is of another model: missing weights: 1, first ...
     """
     needed = {
         f"{prefix}{name}": value
@@ -51,10 +52,10 @@ def check_fits(
         if name in state_dict and state_dict[name].shape != value.shape
     ]
     kinds = of_another_kind(state_dict, needed)
-    problems = [f"{len(missing)} weights are missing, first {missing[0]}"] if missing else []
-    problems += [f"{len(others)} have another shape, first {others[0]}"] if others else []
+    problems = [f"missing weights: {len(missing)}, first {missing[0]}"] if missing else []
+    problems += [f"weights of another shape: {len(others)}, first {others[0]}"] if others else []
     for name, kind in list(kinds.items())[:1]:
-        problems.append(f"{len(kinds)} are of another kind, first {name}, {kind}")
+        problems.append(f"weights of another kind: {len(kinds)}, first {name}, {kind}")
     if problems:
         raise RuntimeError(
             f"The checkpoint is of another model: {'; '.join(problems)}. "
@@ -127,7 +128,8 @@ def _what_it_is(state_dict: Mapping[str, Tensor], prefix: str) -> str:
     if coarse is None or fine is None:
         return ""
     width, num_keypoints = coarse.shape[1], fine.shape[0]
-    pattern = re.compile(rf"_w{width}_({_DATASETS.get(num_keypoints, '-')})(_\d+)?$")
+    backbone, datasets = _BACKBONES.get(width, "-"), _DATASETS.get(num_keypoints, "-")
+    pattern = re.compile(rf"_{backbone}_({datasets})(_\d+)?$")
     names = [path.stem for path in sorted(configs_dir().glob("*.py")) if pattern.search(path.stem)]
     configs = f", as in {', '.join(names)}" if names else ""
     return f"It is a network of width {width} for {num_keypoints} keypoints{configs}. "

@@ -23,6 +23,10 @@ _HASH = re.compile(r"-([0-9a-f]{8,64})(?:_\d+)?\.\w+$")
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
 
+#: Seconds without a byte after which a download is given up.
+_TIMEOUT = 60
+
+
 class DownloadError(RuntimeError):
     """Weights that can't be fetched; the message says why and what to do."""
 
@@ -65,7 +69,10 @@ def cached_file(address: str) -> Path:
         >>> cached_file("https://some.where/epoch_300.pth").parent.name
         '60412ead'
     """
-    name = Path(urlparse(address).path).name
+    try:
+        name = Path(urlparse(address).path).name
+    except ValueError as error:
+        raise DownloadError(f"{address} is no address: {error}.") from error
     if not name:
         raise DownloadError(f"{address} names no file. Give the whole address of a checkpoint.")
     folder = Path(torch.hub.get_dir()) / "checkpoints"
@@ -131,7 +138,7 @@ def _receive(address: str, path: Path) -> tuple[int | None, int]:
     """Write what comes from an address; its length as the server says it, and what came."""
     # as torch hub calls itself: some servers refuse Python's own name
     request = Request(address, headers={"User-Agent": "torch.hub"})
-    with urlopen(request) as source, path.open("wb") as file:
+    with urlopen(request, timeout=_TIMEOUT) as source, path.open("wb") as file:
         said = source.headers.get("Content-Length")
         length = int(said) if said else None
         with tqdm(total=length, unit="B", unit_scale=True, unit_divisor=1024) as bar:

@@ -196,6 +196,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
         raise FileNotFoundError(f"There is no file '{path}'.")
     options: dict[str, Any] = dict(weights_only=True)
     if _torch_version() < _TORCH_CHECKS:
+        _refuse_programs(path)
         # our check in place of torch's, which does not know MMEngine's types
         options = dict(weights_only=False, pickle_module=_PICKLE)
     try:
@@ -212,9 +213,37 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
             f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
             f"another kind ({type(error).__name__})."
         ) from error
-    weights = content.get("state_dict") if isinstance(content, dict) else None
-    _check_weights(weights if isinstance(weights, dict) else {}, path)
+    if isinstance(content, dict):
+        _check_content(content, path)
     return content
+
+
+def _refuse_programs(path: Path) -> None:
+    """Raise for an archive of TorchScript, which older versions of torch run when they load it."""
+    try:
+        names = torch._C.PyTorchFileReader(str(path)).get_all_records()
+    except RuntimeError:  # of the older kind, or no checkpoint
+        return
+    if "constants.pkl" in names:
+        raise CheckpointError(
+            f"'{path}' is a TorchScript archive, which holds a program. Load it with "
+            "`torch.jit.load` where it is trusted, and save its `state_dict`."
+        )
+
+
+def _check_content(content: dict[Any, Any], name: str | Path) -> None:
+    """Raise for a checkpoint, or a bare state dict, that loaders would trip over or misread."""
+    meta = content.get("meta", {})
+    if "state_dict" in content and not isinstance(meta, dict):
+        raise CheckpointError(f"'{name}' has a `meta` that is no dict but {type(meta).__name__}.")
+    weights = content.get("state_dict", content)
+    if not isinstance(weights, dict):
+        raise CheckpointError(
+            f"'{name}' has a `state_dict` that is no dict but {type(weights).__name__}."
+        )
+    # files of other kinds, such as a dict with the weights under `model`, are for others to read
+    if weights is not content or any(isinstance(v, torch.Tensor) for v in content.values()):
+        _check_weights(weights, name)
 
 
 def _check_weights(weights: dict[Any, Any], name: str | Path) -> None:
@@ -241,8 +270,11 @@ def _what_is_wrong_with(value: Any) -> str | None:
         return "holds no numbers: it was saved from the meta device"
     if value.layout != torch.strided:
         return f"is sparse ({value.layout})"
-    if value.is_complex() or value.is_quantized:
+    is_tiny_float = value.is_floating_point() and value.element_size() == 1
+    if value.is_complex() or value.is_quantized or is_tiny_float:
         return f"is of the type {value.dtype}"
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        return f"claims {value.numel()} numbers and repeats a few that are stored"
     return None
 
 

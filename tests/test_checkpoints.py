@@ -290,6 +290,18 @@ def test_a_date_is_no_hash(server):
     assert read_checkpoint(download(f"{address}/mine-20240131.pth"))["weight"] == 1
 
 
+def test_a_page_in_place_of_a_checkpoint_does_not_stay(server):
+    """As a login page that comes with status 200; the name has no hash to tell it by."""
+    folder, address = server
+    (folder / "page.pth").write_text("<html>")
+    with pytest.raises(CheckpointError, match=r"page.pth gave is no checkpoint .* was removed"):
+        load_checkpoint(torch.nn.Linear(1, 1), f"{address}/page.pth")
+    torch.save(dict(weight=torch.ones(1, 1), bias=torch.ones(1)), folder / "page.pth")
+    network = torch.nn.Linear(1, 1)
+    load_checkpoint(network, f"{address}/page.pth")
+    assert network.bias == 1
+
+
 def test_a_download_that_broke_off_leaves_nothing(tmp_path, monkeypatch):
     """The server promises more than it sends."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -317,6 +329,7 @@ def test_a_download_that_broke_off_leaves_nothing(tmp_path, monkeypatch):
         ("http://127.0.0.1:abc/a.pth", "nonnumeric port"),
         (f"http://{'a' * 70}.org/a.pth", "label"),
         ("http://127.0.0.1/", "names no file"),
+        ("http://[::1/a.pth", "is no address: Invalid IPv6 URL"),
     ],
 )
 def test_addresses_that_are_none_are_named(tmp_path, monkeypatch, address, message):
@@ -347,16 +360,61 @@ UNUSABLE = {
     "complex": (lambda weight: weight.to(torch.complex64), "is of the type torch.complex64"),
     "text": (lambda weight: "0.5", "is no tensor but str"),
     "a number": (lambda weight: 0.5, "is no tensor but float"),
+    "of eight bits": (lambda weight: weight.to(torch.float8_e4m3fn), "is of the type torch.float8"),
+    "of few stored numbers": (lambda weight: torch.zeros(1).expand(1 << 45), "repeats a few that"),
     "integers": (lambda weight: weight.to(torch.int8), "torch.int8 instead of torch.float32"),
     "not finite": (lambda weight: weight * float("nan"), "NaN"),
 }
+
+
+def bare_by_init_model(path, data, folder):
+    """The state dict alone, as `torch.save(model.state_dict())` writes it."""
+    torch.save(torch.load(path, weights_only=True)["state_dict"], folder / "bare.pth")
+    by_init_model(str(folder / "bare.pth"), data, folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (dict(state_dict=[torch.ones(1)]), "`state_dict` that is no dict but list"),
+        (dict(state_dict=None), "`state_dict` that is no dict but NoneType"),
+        (dict(state_dict={}, meta="epoch 3"), "`meta` that is no dict but str"),
+        (dict(state_dict={}, meta=None), "`meta` that is no dict but NoneType"),
+        ({b"weight": torch.ones(1)}, "name is no text but bytes"),
+        ({7: torch.ones(1)}, "name is no text but int"),
+    ],
+)
+def test_checkpoints_of_another_build_are_named(tmp_path, content, message):
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(tmp_path / "odd.pth")
+
+
+def test_weights_for_other_programs_are_read(tmp_path):
+    """MMDetection, in the same process, finds what it looks for in them."""
+    torch.save(dict(model=dict(weight=torch.ones(1)), epoch=3), tmp_path / "other.pth")
+    assert read_checkpoint(tmp_path / "other.pth")["model"]["weight"] == 1
+
+
+def test_a_program_is_refused_by_older_versions_of_torch_too(tmp_path, monkeypatch):
+    """They run what a TorchScript archive holds, whatever they are told to unpickle with."""
+    path = tmp_path / "program.pth"
+    torch.jit.script(torch.nn.Linear(1, 1)).save(str(path))
+    monkeypatch.setattr("swahr_mmpose.loading._TORCH_CHECKS", (99,))
+    with pytest.raises(CheckpointError, match="is a TorchScript archive, which holds a program"):
+        read_checkpoint(path)
 
 
 # torch warns of every sparse tensor that it reads
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 @pytest.mark.parametrize(
     ("kind", "door"),
-    [*((kind, by_init_model) for kind in UNUSABLE), ("text", by_load_from), ("text", by_resume)],
+    [
+        *((kind, by_init_model) for kind in UNUSABLE),
+        *((kind, bare_by_init_model) for kind in UNUSABLE),
+        ("text", by_load_from),
+        ("text", by_resume),
+    ],
 )
 def test_weights_that_no_network_can_use_are_named(
     synthetic_data, tmp_path, tiny_weights, kind, door

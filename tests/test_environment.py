@@ -1,5 +1,6 @@
 """What the package says of the environment that it finds itself in."""
 
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -25,6 +26,7 @@ sys.meta_path.insert(0, Missing())
 version = metadata.version
 metadata.version = lambda module: pretended if module == name else version(module)
 sys.argv = ["-m"]
+sys.orig_argv = [sys.executable, "-m", "swahr_mmpose"]
 runpy.run_module("swahr_mmpose", run_name="__main__")
 """
 
@@ -39,9 +41,23 @@ def test_the_report_of_a_working_environment():
     assert result.returncode == 0, result.stdout + result.stderr
     for name in ("torch", "numpy", "mmcv", "mmengine", "mmdet", "mmpose"):
         assert f"  ok  {name:<14}{metadata.version(name)}" in result.stdout
-    assert "swahr_hrnet_w48_coco_multiscale" in result.stdout
-    assert "0.732 (the paper)" in result.stdout
+    assert re.search(r"swahr_hrnet_w48_coco_multiscale +– +73\.2 +COCO.*, the paper", result.stdout)
     assert result.stdout.endswith("Everything works.\n")
+
+
+def test_a_program_started_as_a_module_is_no_report(tmp_path):
+    """Its package is imported while `sys.argv` looks as it does for the report."""
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "__init__.py").write_text("import swahr_mmpose\n")
+    (tmp_path / "program" / "main.py").write_text(
+        "from mmengine.runner.checkpoint import CheckpointLoader\n"
+        "from mmpose.registry import MODELS\n"
+        "print(MODELS.get('SWAHRHead').__name__)\n"
+        "print(CheckpointLoader._schemes['http://'].__module__)\n"
+    )
+    command = [sys.executable, "-m", "program.main"]
+    result = subprocess.run(command, text=True, capture_output=True, cwd=tmp_path)
+    assert result.stdout.split() == ["SWAHRHead", "swahr_mmpose.checkpoint_schemes"], result.stderr
 
 
 @pytest.mark.parametrize("missing", ["mmdet", "mmpose", "torch"])

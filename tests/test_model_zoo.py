@@ -122,6 +122,13 @@ def test_weights_of_another_config_say_which(tmp_path, config, message):
         load_checkpoint(build_model(load_config(config)), str(path))
 
 
+def test_the_packaged_network_for_another_config_says_which():
+    model = build_model(load_config("higherhrnet_w32_coco"))
+    message = "width 24 for 17 keypoints, as in swahr_tiny_synthetic. "
+    with pytest.raises(RuntimeError, match=message):
+        load_checkpoint(model, model_zoo.weights_of("swahr_tiny_synthetic"))
+
+
 def test_fine_tuning_starts_with_the_maps_of_the_baseline(tmp_path):
     """What `load_from` of the config names is loaded by a model whose branches are at zero."""
     config = load_config("swahr_hrnet_w32_coco_finetune")

@@ -37,14 +37,16 @@ ZOOM = 2
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("data/synthetic"))
-    parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/demo"))
-    parser.add_argument("--out", type=Path, default=Path("demo_output"))
-    parser.add_argument("--train-images", type=int, default=1500)
-    parser.add_argument("--val-images", type=int, default=100)
-    parser.add_argument(
-        "--iterations", type=int, default=300, help=f"of training, over {WARM_UP} (300)"
-    )
+    for option, default, meaning in (
+        ("--data", Path("data/synthetic"), "folder for the drawn pictures"),
+        ("--work-dir", Path("work_dirs/demo"), "folder for logs and checkpoints"),
+        ("--out", Path("demo_output"), "folder for pictures of people found"),
+        ("--train-images", 1500, "pictures to train on"),
+        ("--val-images", 100, "pictures to measure AP on"),
+        ("--iterations", 300, f"length of the training, more than {WARM_UP}"),
+    ):
+        text = f"{meaning} (default: {default})"
+        parser.add_argument(option, type=type(default), default=default, help=text)
     return parser.parse_args()
 
 
@@ -56,7 +58,10 @@ def mim(*args: str) -> None:
 def draw_data(folder: Path, name: str, num_images: int, seed: int) -> None:
     """Pictures of drawn people with annotations."""
     options = SyntheticOptions(num_images, seed)
-    generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
+    try:
+        generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
+    except FileExistsError as error:
+        raise SystemExit(f"error: {error}") from error
 
 
 def draw_found(weights: str, pictures: Path, out: Path) -> int:

@@ -93,6 +93,9 @@ def generate_dataset(
     Returns:
         The path of the annotation file.
 
+    Raises:
+        FileExistsError: If other pictures are there under this name.
+
     Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +103,9 @@ def generate_dataset(
         ...     [image["file_name"] for image in json.loads(path.read_text())["images"]]
         ['000000.jpg', '000001.jpg']
     """
-    image_folder = folder / "images" / name
+    image_folder, path = folder / "images" / name, folder / "annotations" / f"{name}.json"
+    info = dict(description="Drawn people", **vars(options))
+    _check_nothing_else_is_there(path, image_folder, info)
     image_folder.mkdir(parents=True, exist_ok=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -121,10 +126,23 @@ def generate_dataset(
         keypoints=list(KEYPOINTS),
         skeleton=_SKELETON,
     )
-    path = folder / "annotations" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    info = dict(description="Drawn people", seed=options.seed, label_noise=options.label_noise)
     path.write_text(
         json.dumps(dict(info=info, images=images, annotations=annotations, categories=[category]))
     )
     return path
+
+
+def _check_nothing_else_is_there(path: Path, image_folder: Path, info: dict[str, Any]) -> None:
+    """Raise unless the same pictures, or none, are there already."""
+    if not path.exists():
+        return
+    try:
+        there = json.loads(path.read_text()).get("info")
+    except (ValueError, AttributeError):  # something else altogether
+        there = None
+    if there != info:
+        raise FileExistsError(
+            f"'{path}' exists and holds other annotations ({there} instead of {info}). Give "
+            f"another name, or delete it and '{image_folder}'."
+        )

@@ -27,6 +27,19 @@ def test_the_same_seed_gives_the_same_files(tmp_path):
     assert images[0] == images[1] != images[2]
 
 
+def test_other_pictures_are_not_written_over(tmp_path):
+    path = generate_dataset(tmp_path, "val", SyntheticOptions(3))
+    content = path.read_text()
+    generate_dataset(tmp_path, "val", SyntheticOptions(3))
+    for options in (SyntheticOptions(2), SyntheticOptions(3, seed=1)):
+        with pytest.raises(FileExistsError, match="val.json' exists and holds other annotations"):
+            generate_dataset(tmp_path, "val", options)
+    assert path.read_text() == content
+    path.write_text("[]")
+    with pytest.raises(FileExistsError, match="Give another name, or delete it"):
+        generate_dataset(tmp_path, "val", SyntheticOptions(3))
+
+
 def test_a_picture_does_not_depend_on_how_many_there_are():
     few, many = SyntheticOptions(2), SyntheticOptions(50)
     np.testing.assert_array_equal(generate_picture(few, 1)[0], generate_picture(many, 1)[0])
