@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
+from ..arguments import size_of
 from ..decoding import DecodeOptions, People, decode_people
 from ..decoding.options import PEAK_SPREAD
 from ..layout import STRIDES, TAG_LEVEL, map_sizes
@@ -90,10 +92,12 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         tag_dim: int | None = None,
     ) -> None:
         super().__init__()
-        self.input_size = (int(input_size[0]), int(input_size[1]))
-        self.heatmap_sizes = [(int(w), int(h)) for w, h in heatmap_sizes]
-        if sigma <= 0:
-            raise ValueError(f"`sigma` must be positive map pixels, but got {sigma}.")
+        self.input_size = size_of(input_size, "input_size")
+        self.heatmap_sizes = [size_of(size, "heatmap_sizes") for size in heatmap_sizes]
+        if not isinstance(sigma, (int, float, np.number)) or not 0 < sigma < math.inf:
+            raise ValueError(
+                f"`sigma` must be a finite positive number of map pixels, but got {sigma!r}."
+            )
         _check_sizes(self.input_size, self.heatmap_sizes)
         self.sigma = float(sigma)
         self.encode_heatmaps = encode_heatmaps
@@ -129,9 +133,8 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             ``keypoint_indices`` (N, K, 2) int64, (y·W + x, 1) in the map of highest stride, zeros
             where not visible or outside; ``keypoint_weights`` (N, K) float32, 1 where visible and
             inside. With ``encode_heatmaps=False`` instead of ``heatmaps`` ``keypoint_centers``
-            (N, K, 2, 2) int32, per size x and y in map pixels, −1 where not visible or outside,
-            and ``target_sigma``, the width to render. In any case ``heatmap_sizes``, (w, h) of
-            each map.
+            (N, K, 2, 2) int32, per size x and y in map pixels, −1 where not visible or outside.
+            In any case ``target_sigma``, σ0, and ``heatmap_sizes``, (w, h) of each map.
 
         Raises:
             ValueError: If the arrays are not of these shapes.
@@ -149,6 +152,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             keypoint_indices=indices,
             keypoint_weights=indices[..., 1].astype(np.float32),
             heatmap_sizes=self.heatmap_sizes,
+            target_sigma=self.sigma,
         )
         if self.encode_heatmaps:
             encoded["heatmaps"] = [
@@ -156,7 +160,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
                 for own, size in zip(centers, self.heatmap_sizes)
             ]
         else:
-            encoded.update(keypoint_centers=np.stack(centers, axis=2), target_sigma=self.sigma)
+            encoded["keypoint_centers"] = np.stack(centers, axis=2)
         return encoded
 
     def decode(self, encoded: tuple[Tensor, Tensor]) -> tuple[np.ndarray, np.ndarray]:

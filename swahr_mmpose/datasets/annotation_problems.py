@@ -85,7 +85,7 @@ def _check(
     problems = [*_check_crowd(mended, where), *_check_keypoints(mended, where, size, expected)]
     if any(problem.mend == _LEFT_OUT for problem in problems):
         return problems, None
-    problems += _check_box(mended, where, expected.needs_area)
+    problems += _check_box(mended, where, size, expected.needs_area)
     problems += _check_segmentation(mended, where, size)
     return problems, mended
 
@@ -176,7 +176,9 @@ def _check_count(mended: dict[str, Any], where: str) -> Iterator[Problem]:
     yield Problem(where, what, f"Set to {labelled}", stops=stops)
 
 
-def _check_box(mended: dict[str, Any], where: str, needs_area: bool) -> Iterator[Problem]:
+def _check_box(
+    mended: dict[str, Any], where: str, size: tuple[int, int], needs_area: bool
+) -> Iterator[Problem]:
     """Box and area; they follow from keypoints where they must."""
     box: Any = mended.get("bbox")
     labelled = mended["num_keypoints"] > 0
@@ -187,12 +189,26 @@ def _check_box(mended: dict[str, Any], where: str, needs_area: bool) -> Iterator
         stops = not are_four or min(box[2:]) < 0 or labelled
         what = f"`bbox` is {shown(box)}, and not left, top, width and height above 0"
         yield Problem(where, what, f"Set {source}", stops=stops)
+    elif labelled and not mended.get("iscrowd") and _is_outside(box, size):
+        (left, top, *sides), source = _box_of(mended["keypoints"])
+        mended["bbox"] = [min(left, size[1] - 2), min(top, size[0] - 2), *sides]
+        what = f"`bbox` is {shown(box)}, outside the picture of {size[1]}×{size[0]} pixels"
+        yield Problem(where, what, f"Set {source}", stops=False)
     area: Any = mended.get("area")
     if type(area) in (int, float) and 0 < area < LARGEST**2:
         return
     mended["area"] = float(mended["bbox"][2] * mended["bbox"][3])
     stops = needs_area if area is None else labelled or not (is_number(area) and area == 0)
     yield Problem(where, f"`area` is {shown(area)}", "Set from `bbox`", stops=stops)
+
+
+def _is_outside(box: list[Any], size: tuple[int, int]) -> bool:
+    """Whether nothing is left of a box that is cut to the picture as MMPose cuts it."""
+    left, top, width, height = box
+    return any(
+        min(start + length, side - 1) <= max(start, 0)
+        for start, length, side in ((left, width, size[1]), (top, height, size[0]))
+    )
 
 
 def _box_of(keypoints: list[Any]) -> tuple[list[Any], str]:

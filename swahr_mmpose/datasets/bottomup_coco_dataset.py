@@ -40,6 +40,9 @@ class _Bottomup:
 
     def __init__(self, *args: Any, skip_broken: bool = False, **kwargs: Any) -> None:
         kwargs.setdefault("data_mode", "bottomup")
+        prefix = kwargs.get("data_prefix", {"img": ""})
+        if "img" not in prefix:
+            raise ValueError(f"`data_prefix` must have the key 'img', but is {dict(prefix)}.")
         self.skip_broken = skip_broken
         super().__init__(*args, **kwargs)
 
@@ -85,10 +88,14 @@ class _Bottomup:
             return super().prepare_data(idx)  # type: ignore[misc]
         except Exception as error:  # steps of the pipeline raise errors of many kinds
             info = self.get_data_info(idx)  # type: ignore[attr-defined]
+            where = f"Image {info['img_id']} of '{self.ann_file}', '{info['img_path']}'"
+            if not isinstance(error, (PictureError, OSError)):
+                raise PictureError(
+                    f"{where}: a step of the pipeline raised {type(error).__name__}: {error}"
+                ) from error
             raise PictureError(
-                f"Image {info['img_id']} of '{self.ann_file}', '{info['img_path']}', can't be "
-                f"used: {str(error) or type(error).__name__}\nTo find all pictures that can't be "
-                f"read, and leave them out: `tools/check_dataset.py {self.ann_file!r} --images "
+                f"{where}, can't be used: {error}\nTo find all pictures that can't be read, and "
+                f"leave them out: `tools/check_dataset.py {self.ann_file!r} --images "
                 f"{self.data_prefix['img']!r} --fix mended.json`."
             ) from error
 

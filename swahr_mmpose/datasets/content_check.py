@@ -160,12 +160,29 @@ def _complete(annotation: dict[str, Any], mended: dict[str, Any]) -> dict[str, A
     region = mended.get("iscrowd", 0)
     is_read = region or not mended["num_keypoints"]
     segmentation = annotation.get("segmentation") if is_read else mended.get("segmentation")
-    return dict(
+    complete = dict(
         annotation,
         iscrowd=region,
-        num_keypoints=annotation.get("num_keypoints", mended["num_keypoints"]),
+        num_keypoints=_count(annotation, mended),
         segmentation=segmentation or [],
     )
+    if not is_read:
+        # MMPose takes whoever has no box inside the picture for someone without keypoints
+        complete["bbox"] = mended["bbox"]
+    return complete
+
+
+def _count(annotation: dict[str, Any], mended: dict[str, Any]) -> Any:
+    """The file's ``num_keypoints``, unless it says 0 of someone labelled, or the other way round.
+
+    MMPose masks people of whom it says 0. CrowdPose counts those that can be seen only, and the
+    official implementation masks people of whom none can.
+    """
+    given = annotation.get("num_keypoints")
+    visible = (annotation.get("keypoints") or [])[2::3]
+    labelled, seen = any(v > 0 for v in visible), any(v == 2 for v in visible)
+    agrees = given is not None and bool(given) in (labelled, seen)
+    return given if agrees else mended["num_keypoints"]
 
 
 def _check_file(

@@ -30,6 +30,11 @@ class BottomupTestLoop(TestLoop):
         runner.call_hook("before_test_epoch")
         runner.model.eval()
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(model, "start_test_step"):
+            raise TypeError(
+                f"`BottomupTestLoop` can't test a `{type(model).__name__}`. Set `model.type="
+                "'BottomupPyramidEstimator'`, or `test_cfg.type='TestLoop'`."
+            )
         for (index, batch), people in decoded_beside(model, self._batches(), self.fp16):
             self.evaluator.process(data_samples=people, data_batch=batch)
             runner.call_hook("after_test_iter", batch_idx=index, data_batch=batch, outputs=people)

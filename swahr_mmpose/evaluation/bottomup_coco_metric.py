@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import mmengine
-from mmengine.logging import MessageHub
+import numpy as np
+from mmengine.logging import MessageHub, print_log
 from mmpose.evaluation.metrics import CocoMetric, CocoWholeBodyMetric
 from mmpose.registry import METRICS
 from xtcocotools.coco import COCO
@@ -16,7 +17,7 @@ from ..datasets.annotation_files import AnnotationFileError
 from ..datasets.content_check import WHOLE_BODY_FIELDS
 from ..datasets.problem import is_number
 from ..datasets.usable_annotations import usable_annotations
-from .labels import indexed
+from .labels import indexed, part_of
 
 
 class _BottomupProtocol:
@@ -31,15 +32,23 @@ class _BottomupProtocol:
     iou_type: str
     use_area: bool
     format_only: bool
+    pred_converter: Any
     coco: Any
     _dataset_meta: dict[str, Any] | None
 
     #: The fields that hold keypoints, and how many each holds; None: as the dataset has keypoints.
     KEYPOINT_FIELDS: dict[str, int] | None = None
 
+    #: What people can be compared by.
+    IOU_TYPES: tuple[str, ...] = ("keypoints", "keypoints_crowd")
+
     def __init__(
         self, ann_file: str | None = None, skip_broken: bool = False, **kwargs: Any
     ) -> None:
+        if kwargs.get("iou_type", "keypoints") not in self.IOU_TYPES:
+            raise ValueError(
+                f"`iou_type` must be one of {self.IOU_TYPES}, but is {kwargs['iou_type']!r}."
+            )
         kwargs.setdefault("score_mode", "bbox")
         kwargs.setdefault("nms_mode", "none")
         # not to MMPose, which would read the file unchecked
@@ -96,17 +105,66 @@ class _BottomupProtocol:
         return int(categories[0]["id"])
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
-        """Take over the predictions of one batch."""
+        """Take over the predictions of one batch.
+
+        Raises:
+            ValueError: If they have other keypoints than the dataset.
+        """
         super().process(data_batch, data_samples)  # type: ignore[misc]
         for pred, _ in self.results[-len(data_samples) :]:
+            self._check_keypoints(np.shape(pred["keypoints"])[1])
             pred.pop("bbox", None)
             pred["category_id"] = self._people_id
 
+    def _check_keypoints(self, given: int) -> None:
+        meta = self._dataset_meta or {}
+        expected = meta.get("num_keypoints", given)
+        if given != expected and self.pred_converter is None:
+            raise ValueError(
+                f"The network finds {given} keypoints of a person, but the dataset "
+                f"'{meta.get('dataset_name')}' has {expected}. Test it on the dataset that it is "
+                "for."
+            )
+
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """The figures, from the results of all processes."""
+        """The figures for the pictures that were tested, from the results of all processes.
+
+        Raises:
+            ValueError: If the annotation file is not known, or not that of the pictures.
+        """
         self._anyone_found = any(len(pred["keypoints"]) for pred, _ in results)
-        metrics: dict[str, float] = super().compute_metrics(results)  # type: ignore[misc]
+        whole = self.coco
+        self.coco = self._tested_part([pred["img_id"] for pred, _ in results])
+        try:
+            metrics: dict[str, float] = super().compute_metrics(results)  # type: ignore[misc]
+        finally:
+            self.coco = whole
         return metrics
+
+    def _tested_part(self, image_ids: list[int]) -> COCO:
+        """The annotations of the tested pictures: people in others would count as missed."""
+        if self.coco is None:
+            raise ValueError(
+                "The metric knows no annotation file. Set `test_mode=True` on the dataset, or "
+                "`ann_file` on the metric."
+            )
+        tested, known = set(image_ids), self.coco.imgs
+        problem = None
+        if not tested <= set(known):
+            unknown = sorted(tested - set(known))
+            problem = f"{len(unknown)} of them, first {unknown[0]}, are not in it"
+        elif len(tested) < len(image_ids):
+            problem = "several of them have one id"
+        if problem:
+            raise ValueError(
+                f"The metric's annotation file is not that of the tested pictures: {problem}. Set "
+                "`ann_file` on the metric, and test datasets one after the other."
+            )
+        if len(tested) == len(known):
+            return self.coco
+        message = f"{len(tested)} of {len(known)} pictures were tested. The figures are theirs."
+        print_log(message, logger="current")
+        return part_of(self.coco, tested)
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         if self._anyone_found:
@@ -159,6 +217,7 @@ class BottomupCocoWholeBodyMetric(_BottomupProtocol, CocoWholeBodyMetric):
     """
 
     KEYPOINT_FIELDS = WHOLE_BODY_FIELDS
+    IOU_TYPES = ("keypoints",)
 
     def _check_category(self, ann_file: str, people: dict[str, Any]) -> None:
         """MMPose writes 1 into the results."""
@@ -168,15 +227,6 @@ class BottomupCocoWholeBodyMetric(_BottomupProtocol, CocoWholeBodyMetric):
                 "evaluation of whole bodies asks for 1. "
                 f"`tools/check_dataset.py {ann_file!r} --fix mended.json` sets it."
             )
-
-    def gt_to_coco_json(self, gt_dicts: Sequence[dict[str, Any]], outfile_prefix: str) -> str:
-        """As in MMPose, which stops at pictures without people."""
-        people = [
-            dict(gt, raw_ann_info=[ann for ann in gt["raw_ann_info"] if ann is not None])
-            for gt in gt_dicts
-        ]
-        path: str = super().gt_to_coco_json(people, outfile_prefix)
-        return path
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         with warnings.catch_warnings():

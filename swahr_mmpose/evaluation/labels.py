@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,25 @@ def indexed(content: dict[str, Any]) -> COCO:
     with contextlib.redirect_stdout(io.StringIO()):
         annotations.createIndex()
     return annotations
+
+
+def part_of(annotations: COCO, image_ids: Collection[int]) -> COCO:
+    """The annotations of some pictures.
+
+    Examples:
+        >>> whole = indexed(dict(images=[dict(id=4), dict(id=5)], annotations=[], categories=[]))
+        >>> part_of(whole, {5}).getImgIds()
+        [5]
+    """
+    content = annotations.dataset
+    people = content.get("annotations", [])
+    return indexed(
+        dict(
+            content,
+            images=[image for image in content["images"] if image["id"] in image_ids],
+            annotations=[person for person in people if person["image_id"] in image_ids],
+        )
+    )
 
 
 def read_labels(path: str | Path, dataset_meta: Mapping[str, Any]) -> COCO:

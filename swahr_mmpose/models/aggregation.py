@@ -85,7 +85,8 @@ def aggregate_maps(
         flip_indices: (K,), for each keypoint its mirror image; needed for mirrored passes.
 
     Raises:
-        ValueError: If there are mirrored passes, and no ``flip_indices``.
+        ValueError: If there are mirrored passes, and no ``flip_indices``, or those of another
+            number of keypoints.
 
     Examples:
         >>> from swahr_mmpose.models.heads.network import HeadOutput
@@ -100,7 +101,7 @@ def aggregate_maps(
     for outputs in scales:
         passes = [(merge_resolutions(output.heatmaps), output.tags) for output in outputs]
         if len(passes) == 2:
-            indices = _check_flip_indices(flip_indices)
+            indices = _check_flip_indices(flip_indices, passes[1][0].shape[1])
             heatmaps, mirrored_tags = passes[1]
             passes[1] = flip_back(heatmaps, indices), flip_back(mirrored_tags, indices)
         if not num_scales:
@@ -118,10 +119,15 @@ def aggregate_maps(
     return AggregatedMaps(total / num_scales, torch.cat(tags, dim=1), alpha)
 
 
-def _check_flip_indices(flip_indices: Sequence[int] | None) -> Sequence[int]:
+def _check_flip_indices(flip_indices: Sequence[int] | None, num_keypoints: int) -> Sequence[int]:
     if flip_indices is None:
         raise ValueError(
             "Flip test needs `flip_indices` in the meta information of the data samples: add it "
             "to the `meta_keys` of the packing transform."
+        )
+    if len(flip_indices) != num_keypoints:
+        raise ValueError(
+            f"The head has {num_keypoints} keypoints, but the dataset's `flip_indices` are for "
+            f"{len(flip_indices)}. Use the dataset that the network is for."
         )
     return flip_indices

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -87,7 +89,9 @@ def test_keypoints_that_are_nowhere_are_not_drawn(value):
         (dict(heatmap_sizes=[(16, 16)]), "has 1 entries, but the network has 2 outputs"),
         (dict(heatmap_sizes=[(16, 16), (64, 64)]), "does not have the network's strides"),
         (dict(input_size=(72, 64)), "width of `input_size` .* is 72, .* multiple of 32"),
-        (dict(sigma=0), "`sigma` must be positive"),
+        (dict(sigma=0), "`sigma` must be a finite positive number"),
+        (dict(sigma=math.inf), "`sigma` must be a finite positive number"),
+        (dict(sigma="2"), "`sigma` must be a finite positive number"),
         (dict(decode_topk=0), "`decode_topk` must be at least 1"),
         (dict(decode_nms_kernel=4), "`decode_nms_kernel` must be odd"),
         (dict(decode_keypoint_thr=-0.1), r"`decode_keypoint_thr` must be in \[0, 1\)"),

@@ -177,3 +177,35 @@ def test_the_whole_body_may_name_the_keypoints_of_the_body_only(tmp_path):
     names = exchanged(keypoint_names("coco"))
     whole = [annotation(**HANDS_FEET_FACE)]
     assert len(dataset_of(tmp_path, whole, "BottomupCocoWholeBodyDataset", names=names)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "num_regions"),
+    [
+        (dict(num_keypoints=0), 0),
+        (dict(bbox=[5000.0, 5000, 10, 10]), 0),
+        (dict(bbox=[63.5, 5, 10, 10]), 0),
+        # nothing of a person can be seen: CrowdPose's count, and masked as in the official code
+        (dict(num_keypoints=0, keypoints=[10.0, 10, 1] * 17), 1),
+        (dict(num_keypoints=17, keypoints=[0.0, 0, 0] * 17), 1),
+    ],
+)
+def test_labelled_people_are_not_masked_for_a_wrong_count_or_box(tmp_path, changes, num_regions):
+    dataset = dataset_of(tmp_path, [annotation(id=6), annotation(**changes)])
+    info = dataset.get_data_info(0)
+    assert len(info.get("invalid_segs", [])) == num_regions
+
+
+def test_a_step_in_the_wrong_place_is_named(synthetic_data):
+    config = load_config("swahr_tiny_synthetic").train_dataloader.dataset
+    config.data_root = str(synthetic_data)
+    target, mask = config.pipeline[3:5]
+    config.pipeline[3:5] = [mask, target]
+    dataset = DATASETS.build(config)
+    with pytest.raises(ValueError, match="a step of the pipeline raised KeyError: 'heatmap_sizes'"):
+        dataset[0]
+
+
+def test_a_prefix_of_another_name_is_named(tmp_path):
+    with pytest.raises(ValueError, match="`data_prefix` must have the key 'img'"):
+        dataset_of(tmp_path, [annotation()], data_prefix=dict(image="images/"))

@@ -76,12 +76,24 @@ def test_affine_scales_the_area():
     [
         (dict(scale=(0, 1)), "`scale` must be a range"),
         (dict(scale=(1.5, 0.75)), "`scale` must be a range"),
+        (dict(scale=(0.75,)), "`scale` must be a range"),
+        (dict(scale=1.0), "`scale` must be a range"),
         (dict(rotation=-1), "`rotation` and `translation` must not be negative"),
+        (dict(rotation=float("nan")), "`rotation` and `translation` must not be negative"),
+        (dict(input_size=64), r"`input_size` must be \(w, h\), two whole numbers"),
+        (dict(input_size=(64.5, 32)), r"`input_size` must be \(w, h\), two whole numbers"),
     ],
 )
 def test_wrong_affine_ranges_are_named(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        BottomupUniformAffine((64, 64), **kwargs)
+        BottomupUniformAffine(**{"input_size": (64, 64), **kwargs})
+
+
+def test_mirroring_before_the_affine_map_is_named():
+    """The mask of crowds would be mirrored where it should have been warped first."""
+    mirrored = BottomupHorizontalFlip(prob=1.0)(results_of())
+    with pytest.raises(ValueError, match="Put the flip behind it in the pipeline"):
+        BottomupUniformAffine((64, 64))(mirrored)
 
 
 @pytest.mark.parametrize("size", [(120, 80), (80, 120), (64, 64)])

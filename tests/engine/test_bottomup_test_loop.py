@@ -81,3 +81,12 @@ def test_all_batches_are_decoded_in_one_stream(synthetic_data, tmp_path, gpu):
     assert len(streams) == 4
     assert len(set(streams)) == 1
     assert streams[0] != torch.cuda.current_stream().cuda_stream
+
+
+def test_an_estimator_that_it_can_not_test_is_named(synthetic_data, tmp_path):
+    config = evaluation_config(synthetic_data / "annotations" / "val.json")
+    config.model.type = "BottomupPoseEstimator"
+    config.work_dir = str(tmp_path)
+    config.experiment_name = tmp_path.name
+    with pytest.raises(TypeError, match=r"can't test a `BottomupPoseEstimator`.*type='TestLoop'"):
+        Runner.from_cfg(config).test()

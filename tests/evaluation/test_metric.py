@@ -138,3 +138,55 @@ def test_the_whole_body(tmp_path, found, from_file):
         samples.append(sample)
     metric.process(None, samples)
     assert metric.evaluate(2)["coco-wholebody/AP"] == pytest.approx(float(found))
+
+
+def test_the_figures_are_those_of_the_tested_pictures(metric):
+    """As with `indices` of the dataset: people in other pictures were not missed."""
+    metric, content = metric
+    images = [image for image in content["images"] if len(ground_truth(content, image["id"]))]
+    for tested in (images[:2], images):
+        samples = []
+        for image in tested:
+            people = ground_truth(content, image["id"])[..., :2]
+            samples.append(sample_of_people(image["id"], people, np.ones(len(people))))
+        metric.process(None, samples)
+        assert metric.evaluate(len(samples))["coco/AP"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("image_ids", "message"),
+    [([99], "1 of them, first 99, are not in it"), ([1, 1], "several of them have one id")],
+)
+def test_pictures_of_another_file_are_named(metric, image_ids, message):
+    metric, _ = metric
+    nobody = np.zeros((0, 17, 2)), np.zeros(0)
+    metric.process(None, [sample_of_people(image_id, *nobody) for image_id in image_ids])
+    with pytest.raises(ValueError, match=message):
+        metric.evaluate(len(image_ids))
+
+
+def test_other_keypoints_than_the_datasets_are_named(metric):
+    metric, _ = metric
+    with pytest.raises(ValueError, match=r"finds 14 keypoints .* 'coco' has 17"):
+        metric.process(None, [sample_of_people(1, np.zeros((0, 14, 2)), np.zeros(0))])
+
+
+def test_a_metric_without_labels_is_named(metric):
+    metric, _ = metric
+    metric.process(None, [sample_of_people(1, np.zeros((0, 17, 2)), np.zeros(0))])
+    metric.coco = None
+    with pytest.raises(ValueError, match="Set `test_mode=True` on the dataset, or `ann_file`"):
+        metric.evaluate(1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "iou_type"),
+    [
+        ("BottomupCocoMetric", "bbox"),
+        ("BottomupCocoMetric", "foo"),
+        ("BottomupCocoWholeBodyMetric", "keypoints_crowd"),
+    ],
+)
+def test_other_ways_of_comparing_are_named(kind, iou_type):
+    with pytest.raises(ValueError, match=f"`iou_type` must be one of .* is '{iou_type}'"):
+        METRICS.build(dict(type=kind, iou_type=iou_type))

@@ -192,3 +192,35 @@ def test_the_baseline_and_swahr_take_each_others_checkpoints_for_prediction(tiny
     baseline = build_model(config)
     load_checkpoint(baseline, save(model.state_dict(), tmp_path / "swahr.pth"))
     load_checkpoint(model, save(baseline.state_dict(), tmp_path / "baseline.pth"))
+
+
+@torch.no_grad()
+def test_scales_that_do_not_line_up_are_named(tiny):
+    """As MMPose's `BottomupResize` gives them, which pads each by itself."""
+    model, config = tiny
+    model.test_cfg = dict(flip_test=False)
+    (packed,) = [pack(config, image) for image in pictures((100, 80))]
+    scales = [torch.zeros(1, 3, 512, 832), torch.zeros(1, 3, 256, 448)]
+    with pytest.raises(ValueError, match=r"832.*Resize the pictures with `BottomupPyramidResize`"):
+        model.predict(scales, [packed["data_samples"]])
+
+
+@torch.no_grad()
+def test_a_preprocessor_for_single_pictures_is_named(tiny):
+    _, config = tiny
+    config = config.copy()
+    config.model.data_preprocessor.type = "PoseDataPreprocessor"
+    model = build_model(config).eval()
+    packed = [pack(config, image, input_size=128, scales=(1, 0.5)) for image in pictures((80, 80))]
+    with pytest.raises(TypeError, match="type='BottomupPoseDataPreprocessor'"):
+        model.test_step(pseudo_collate(packed))
+
+
+@torch.no_grad()
+def test_a_dataset_of_other_keypoints_is_named(tiny):
+    model, config = tiny
+    model.test_cfg = dict(flip_test=True)
+    (packed,) = [pack(config, image) for image in pictures((100, 80))]
+    packed["data_samples"].set_metainfo(dict(flip_indices=[1, 0, 2]))
+    with pytest.raises(ValueError, match=r"has 17 keypoints, .* `flip_indices` are for 3"):
+        model.test_step(pseudo_collate([packed]))

@@ -111,6 +111,16 @@ def test_two_base_widths_are_named():
         head_of().loss((torch.randn(FEATS),), [sample, sample])
 
 
+def test_centres_for_maps_of_another_size_are_named():
+    """Tags would be trained at wrong pixels, and keypoints be dropped."""
+    sample = two_people()
+    del sample.gt_fields
+    sample.gt_instance_labels.keypoint_centers = torch.zeros(2, 5, 2, 2, dtype=torch.int32)
+    sample.set_metainfo(dict(target_sigma=2.0, heatmap_sizes=[(16, 16), (32, 32)]))
+    with pytest.raises(ValueError, match="the size of the training images as `input_size`"):
+        head_of().loss((torch.randn(FEATS),), [sample, sample])
+
+
 def test_centres_without_their_width_are_named():
     sample = two_people()
     del sample.gt_fields

@@ -32,7 +32,7 @@ def test_other_pictures_are_not_written_over(tmp_path):
     content = path.read_text()
     generate_dataset(tmp_path, "val", SyntheticOptions(3))
     for options in (SyntheticOptions(2), SyntheticOptions(3, seed=1)):
-        with pytest.raises(FileExistsError, match="val.json' exists and holds other annotations"):
+        with pytest.raises(FileExistsError, match=r"val\.json. exists and holds other annotations"):
             generate_dataset(tmp_path, "val", options)
     assert path.read_text() == content
     path.write_text("[]")

@@ -26,6 +26,7 @@ _META_KEYS = (
     "flip_direction",
     "flip_indices",
     "target_sigma",
+    "heatmap_sizes",
     "raw_ann_info",
     "dataset_name",
     "skeleton_links",

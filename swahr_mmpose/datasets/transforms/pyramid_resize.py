@@ -8,6 +8,7 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from ...arguments import size_of
 from ...layout import BACKBONE_STRIDE, TEST_SIZE_DIVISOR
 from ...picture_files import PictureError
 from ...pictures import pyramid_geometry, show, to_three_channels
@@ -58,7 +59,10 @@ class BottomupPyramidResize(BaseTransform):
 
     def __init__(self, input_size: int | tuple[int, int], scales: Sequence[float] = (1.0,)) -> None:
         super().__init__()
-        self.input_size = input_size if isinstance(input_size, int) else min(input_size)
+        pair = (input_size, input_size) if isinstance(input_size, (int, float)) else input_size
+        self.input_size = min(size_of(pair, "input_size"))
+        if not isinstance(scales, Sequence):
+            raise ValueError(f"`scales` must be a sequence of factors, but is {scales!r}.")
         if 1 not in scales or min(scales) <= 0 or len(set(scales)) != len(scales):
             raise ValueError(
                 "`scales` must be different positive factors with 1 among them (the tags are "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -10,6 +11,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import bbox_corner2xyxy, bbox_xyxy2corner, get_warp_matrix
+
+from ...arguments import range_of, size_of
 
 
 @TRANSFORMS.register_module()
@@ -31,7 +34,7 @@ class BottomupUniformAffine(BaseTransform):
             40·scale px, with 200·scale px the short side).
 
     Raises:
-        ValueError: If a range is empty or negative.
+        ValueError: If the size or a range is none.
 
     Examples:
         >>> affine = BottomupUniformAffine((64, 64), rotation=0, scale=(1, 1), translation=0)
@@ -47,16 +50,14 @@ class BottomupUniformAffine(BaseTransform):
         translation: float = 0.2,
     ) -> None:
         super().__init__()
-        if not 0 < scale[0] <= scale[1]:
-            raise ValueError(f"`scale` must be a range (low, high) above 0, but got {scale}.")
-        if rotation < 0 or translation < 0:
+        if not (0 <= rotation < math.inf and 0 <= translation < math.inf):
             raise ValueError(
                 "`rotation` and `translation` must not be negative, but got "
                 f"{rotation} and {translation}."
             )
-        self.input_size = (int(input_size[0]), int(input_size[1]))
+        self.input_size = size_of(input_size, "input_size")
         self.rotation = rotation
-        self.scale = scale
+        self.scale = range_of(scale, "scale")
         self.translation = translation
 
     @cache_randomness
@@ -68,7 +69,16 @@ class BottomupUniformAffine(BaseTransform):
         return rotation, scale, shift
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Transform image and annotations."""
+        """Transform image and annotations.
+
+        Raises:
+            ValueError: If the image was mirrored before.
+        """
+        if results.get("flip"):
+            raise ValueError(
+                "The image was mirrored before `BottomupUniformAffine`. Put the flip behind it in "
+                "the pipeline: masks of crowds are warped first, and mirrored then."
+            )
         height, width = results["img"].shape[:2]
         w, h = self.input_size
         rotation, scale, shift = self._random_parameters()

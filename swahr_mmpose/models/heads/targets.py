@@ -20,19 +20,21 @@ def heatmap_targets(
 
     Args:
         samples: ``PoseDataSample`` with ``gt_fields.heatmaps``, or with
-            ``gt_instance_labels.keypoint_centers`` and ``target_sigma`` in the meta information.
+            ``gt_instance_labels.keypoint_centers`` and ``target_sigma`` in the meta information,
+            and ``heatmap_sizes``, (w, h) of each resolution, to check the outputs against.
         outputs: The head's heatmaps.
         sigma: Base width σ0 of the head's codec in map pixels; None if it has none.
 
     Raises:
         ValueError: If targets and outputs differ in shape, the samples hold no targets, or the
-            codecs of pipeline and head differ in σ0.
+            codecs of pipeline and head differ in σ0 where the samples say the pipeline's.
 
     Examples:
         >>> from mmengine.structures import InstanceData
         >>> from mmpose.structures import PoseDataSample
         >>> labels = InstanceData(keypoint_centers=torch.tensor([[[[2, 0], [4, 1]]]]))
-        >>> sample = PoseDataSample(gt_instance_labels=labels, metainfo=dict(target_sigma=2.0))
+        >>> meta = dict(target_sigma=2.0, heatmap_sizes=[(16, 16), (32, 32)])
+        >>> sample = PoseDataSample(gt_instance_labels=labels, metainfo=meta)
         >>> outputs = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 32, 32)
         >>> [target.argmax().item() for target in heatmap_targets([sample], outputs, sigma=2.0)]
         [2, 36]
@@ -40,10 +42,10 @@ def heatmap_targets(
     _check_sigma(samples, sigma)
     targets = []
     for level, output in enumerate(outputs):
-        height, width = output.shape[2:]
         if _has_field(samples[0], "heatmaps"):
             target = torch.stack([sample.gt_fields.heatmaps[level] for sample in samples])
         else:
+            width, height = _size(samples[0], level, output)
             centers = pad_sequence(
                 [centers[:, :, level] for centers in map(_centers, samples)],
                 batch_first=True,
@@ -59,6 +61,14 @@ def heatmap_targets(
             )
         targets.append(target)
     return targets
+
+
+def _size(sample: Any, level: int, output: Tensor) -> tuple[int, int]:
+    """(w, h) of the maps that the centres are for: the output's, unless the sample knows better."""
+    if "heatmap_sizes" in sample:
+        w, h = sample.heatmap_sizes[level]
+        return int(w), int(h)
+    return output.shape[3], output.shape[2]
 
 
 def heatmap_masks(samples: Sequence[Any]) -> list[Tensor | None]:
@@ -104,7 +114,7 @@ def _check_sigma(samples: Sequence[Any], sigma: float | None) -> None:
             raise ValueError(
                 "The codec of the pipeline has `encode_heatmaps=False`, and the data samples lack "
                 "its `target_sigma`. Pack them with `BottomupPackInputs`, or add 'target_sigma' "
-                "to the `meta_keys` of the packing transform."
+                "and 'heatmap_sizes' to the `meta_keys` of the packing transform."
             )
         if given is not None and sigma is not None and given != sigma:
             raise ValueError(

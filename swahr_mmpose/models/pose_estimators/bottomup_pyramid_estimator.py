@@ -13,6 +13,7 @@ from torch import Tensor
 from ...checkpoints import check_fits, check_weights
 from ...foreign_layouts import rename_all
 from ..aggregation import AggregatedMaps, aggregate_maps
+from ..data_preprocessors import BottomupPoseDataPreprocessor
 from ..finite_losses import FiniteLosses, check_images
 from ..heads.network import HeadOutput
 from ..heads.prediction import check_test_options
@@ -119,6 +120,11 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         """
         inputs, samples = data["inputs"], data["data_samples"]
         pyramid = isinstance(inputs[0], Sequence)
+        if pyramid and not isinstance(self.data_preprocessor, BottomupPoseDataPreprocessor):
+            raise TypeError(
+                f"`{type(self.data_preprocessor).__name__}` can't take pictures at several scales. "
+                "Set `model.data_preprocessor.type='BottomupPoseDataPreprocessor'`."
+            )
         scales = inputs if pyramid else [inputs]
         groups: dict[Any, list[int]] = {}
         # the collated inputs of a pyramid come scale by scale
@@ -159,13 +165,18 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     def predict_maps(
         self, inputs: Tensor | list[Tensor], data_samples: list[Any]
     ) -> AggregatedMaps:
-        """Aggregated maps of images of one size; arguments as for :meth:`predict`."""
+        """Aggregated maps of images of one size; arguments as for :meth:`predict`.
+
+        Raises:
+            ValueError: If the scales of a pyramid don't show the same part of the picture.
+        """
         check_test_options(self.test_cfg)
         if self.metainfo is not None:
             for sample in data_samples:
                 sample.set_metainfo(self.metainfo)
         scales = inputs if isinstance(inputs, list) else [inputs]
         height, width = scales[0].shape[2:]
+        _check_scales(scales)
         outputs = (self._passes(images, is_first=images is scales[0]) for images in scales)
         return aggregate_maps(outputs, (height, width), data_samples[0].get("flip_indices"))
 
@@ -203,6 +214,19 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         return super().add_pred_to_datasample(
             batch_pred_instances, batch_pred_fields, batch_data_samples
         )
+
+
+def _check_scales(scales: Sequence[Tensor]) -> None:
+    """Raise unless all scales have one aspect ratio, to a pixel."""
+    base_height, base_width = scales[0].shape[2:]
+    for images in scales[1:]:
+        height, width = images.shape[2:]
+        if abs(height * base_width - width * base_height) > max(base_height, base_width):
+            raise ValueError(
+                f"The scales of a pyramid don't line up: {width}×{height} pixels is of another "
+                f"aspect ratio than {base_width}×{base_height}. Resize the pictures with "
+                "`BottomupPyramidResize`; MMPose's `BottomupResize` pads each scale by itself."
+            )
 
 
 def _halves(output: HeadOutput) -> list[HeadOutput]:

@@ -1,0 +1,54 @@
+"""Checks of arguments that configs give, with errors that name them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def size_of(value: Any, name: str) -> tuple[int, int]:
+    """(w, h) in whole pixels.
+
+    Args:
+        value: What was given.
+        name: The argument, for the message.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    Examples:
+        >>> size_of([64.0, 32], "input_size")
+        (64, 32)
+    """
+    try:
+        w, h = (int(side) for side in value)
+        if [w, h] == list(value) and w > 0 and h > 0:
+            return w, h
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(
+        f"`{name}` must be (w, h), two whole numbers of pixels above 0, but is {value!r}."
+    )
+
+
+def range_of(value: Any, name: str) -> tuple[float, float]:
+    """(low, high), both above 0 and finite.
+
+    Args:
+        value: What was given.
+        name: The argument, for the message.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    Examples:
+        >>> range_of((0.75, 1.5), "scale")
+        (0.75, 1.5)
+    """
+    try:
+        low, high = value
+        if 0 < low <= high < math.inf:
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"`{name}` must be a range (low, high) above 0, but is {value!r}.")
