@@ -14,8 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-#: OpenCV's affine maps take pictures up to this side in pixels.
-_LONGEST_SIDE = 32766
+from .pictures import LONGEST_SIDE
 
 
 class PictureError(ValueError):
@@ -59,9 +58,9 @@ def decode_picture(content: bytes, name: str, turned: bool = True) -> np.ndarray
             "OpenCV does not read, such as GIF. Bring it back whole, or save it as PNG or JPEG."
         )
     height, width = image.shape[:2]
-    if max(height, width) > _LONGEST_SIDE:
+    if max(height, width) > LONGEST_SIDE:
         raise PictureError(
-            f"'{name}' is {width}×{height} pixels, and OpenCV's affine maps take {_LONGEST_SIDE} "
+            f"'{name}' is {width}×{height} pixels, and OpenCV's affine maps take {LONGEST_SIDE} "
             "at most. Make it smaller, or cut it into pieces."
         )
     return image

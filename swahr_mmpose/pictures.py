@@ -10,6 +10,9 @@ import numpy as np
 
 from .layout import TEST_SIZE_DIVISOR
 
+#: OpenCV's affine maps take no longer sides.
+LONGEST_SIDE = 32766
+
 #: Beyond this the input would be over 16,000 pixels long at 512 pixels of the short side.
 _MAX_ASPECT_RATIO = 32
 
@@ -68,12 +71,13 @@ def pyramid_geometry(
         scales: Scale factors.
 
     Raises:
-        ValueError: If the sides of the image differ by a factor of more than 32.
+        ValueError: If a side is too long, or the sides differ by a factor of more than 32.
 
     Examples:
         >>> pyramid_geometry((187, 250), 512, [1.0, 0.5, 2.0]).sizes
         [(512, 768), (256, 384), (1024, 1536)]
     """
+    _check_length(image_size)
     _check_aspect_ratio(image_size)
     w, h = image_size
     smallest = min(scales)
@@ -94,6 +98,15 @@ def _round_up(length: float) -> int:
     return int((length + TEST_SIZE_DIVISOR - 1) // TEST_SIZE_DIVISOR * TEST_SIZE_DIVISOR)
 
 
+def _check_length(image_size: tuple[int, int]) -> None:
+    if max(image_size) > LONGEST_SIDE:
+        w, h = image_size
+        raise ValueError(
+            f"The picture is {w}×{h} pixels, and OpenCV's affine maps take {LONGEST_SIDE} at most. "
+            "Make it smaller, or cut it into pieces."
+        )
+
+
 def _check_aspect_ratio(image_size: tuple[int, int]) -> None:
     if max(image_size) > _MAX_ASPECT_RATIO * min(image_size):
         w, h = image_size
@@ -111,10 +124,14 @@ def fixed_geometry(image_size: tuple[int, int], input_size: tuple[int, int]) -> 
         image_size: (w, h) of the image in pixels.
         input_size: (w, h) of the network input in pixels.
 
+    Raises:
+        ValueError: If a side is too long.
+
     Examples:
         >>> fixed_geometry((100, 50), (64, 64)).extent
         array([100., 100.], dtype=float32)
     """
+    _check_length(image_size)
     size, image = np.array(input_size), np.array(image_size)
     extent = size * (image / size).max()
     return PyramidGeometry([input_size], (image / 2).astype(np.float32), extent.astype(np.float32))

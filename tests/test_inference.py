@@ -84,6 +84,7 @@ def test_grey_and_transparent_pictures(model, channels, tmp_path):
         (picture(100, 1), "The picture is 100×1 pixels"),
         (np.zeros((0, 10, 3), np.uint8), "with pixels in it"),
         (np.zeros((8, 8, 2), np.uint8), "must have 1, 3 or 4 channels, but got 2"),
+        (np.broadcast_to(np.uint8(0), (33000, 1100, 3)), "affine maps take 32766 at most"),
     ],
 )
 def test_pictures_that_can_not_be_used_are_named(model, image, message):

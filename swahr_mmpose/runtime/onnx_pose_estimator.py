@@ -22,7 +22,8 @@ class OnnxPoseEstimator:
 
     Args:
         path: The ONNX file.
-        providers: Names of ONNX Runtime's execution providers, the first that works is used;
+        providers: ONNX Runtime's execution providers, the first that works is used: names, or pairs
+            of a name and its options, such as ``("CUDAExecutionProvider", {"device_id": 1})``.
             None: ``CPUExecutionProvider``.
         num_threads: Threads of one network pass on the CPU; None: one per core.
         decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ from
@@ -38,13 +39,13 @@ class OnnxPoseEstimator:
         FileNotFoundError: If there is no such file.
         TypeError: If ``decode`` names an option that there is not.
         ValueError: If a file can't be read or was not written by this package, a provider is not
-            there, or an option of ``decode`` is out of its range.
+            there, or a number of threads or an option of ``decode`` is out of its range.
     """
 
     def __init__(
         self,
         path: str | Path,
-        providers: Sequence[str] | None = None,
+        providers: Sequence[str | tuple[str, dict[str, Any]]] | None = None,
         num_threads: int | None = None,
         decode: Mapping[str, Any] | None = None,
         rescorer: str | Path | None = None,
@@ -52,6 +53,7 @@ class OnnxPoseEstimator:
         self._session = _session(Path(path), providers or ["CPUExecutionProvider"], num_threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.settings = OnnxSettings.from_metadata(metadata, str(path))
+        _check_maps(self._session, self.settings, path)
         self._options = replace(self.settings.decode_options, **(decode or {}))
         self._rescorer = None if rescorer is None else Rescorer.load(rescorer)
         self._factor = (1 / np.array(self.settings.std, np.float32)).reshape(3, 1, 1)
@@ -110,6 +112,20 @@ class OnnxPoseEstimator:
         return planes
 
 
+def _check_maps(session: Any, settings: OnnxSettings, path: str | Path) -> None:
+    """Raise unless the network has the inputs and outputs that the metadata speaks of."""
+    expected = ["images"], ["heatmaps", "tags", *(["scales"] if settings.output_scales else [])]
+    given = (
+        [place.name for place in session.get_inputs()],
+        [place.name for place in session.get_outputs()],
+    )
+    if given != expected:
+        raise ValueError(
+            f"'{path}' is another network than its metadata says: it makes {given[1]} from "
+            f"{given[0]}, and not {expected[1]} from {expected[0]}. Export it again."
+        )
+
+
 def _check(image: Any) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         given = f"{image.dtype}" if isinstance(image, np.ndarray) else f"{type(image).__name__}"
@@ -119,7 +135,7 @@ def _check(image: Any) -> None:
         )
 
 
-def _session(path: Path, providers: Sequence[str], num_threads: int | None) -> Any:
+def _session(path: Path, providers: Sequence[Any], num_threads: int | None) -> Any:
     """ONNX Runtime's session for a file."""
     try:
         import onnxruntime
@@ -129,7 +145,10 @@ def _session(path: Path, providers: Sequence[str], num_threads: int | None) -> A
         ) from error
     if not path.is_file():
         raise FileNotFoundError(f"There is no file '{path}'.")
-    missing = sorted(set(providers) - set(onnxruntime.get_available_providers()))
+    if isinstance(providers, str):
+        raise ValueError(f"`providers` must be a list. Give [{providers!r}].")
+    names = {provider if isinstance(provider, str) else provider[0] for provider in providers}
+    missing = sorted(names - set(onnxruntime.get_available_providers()))
     if missing:
         raise ValueError(
             f"ONNX Runtime has no provider {missing}; there are "
@@ -140,8 +159,10 @@ def _session(path: Path, providers: Sequence[str], num_threads: int | None) -> A
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     if num_threads is not None:
-        if num_threads < 1:
-            raise ValueError(f"`num_threads` must be None or at least 1, but is {num_threads}.")
+        if not isinstance(num_threads, int) or num_threads < 1:
+            raise ValueError(
+                f"`num_threads` must be None or a whole number from 1 on, but is {num_threads!r}."
+            )
         options.intra_op_num_threads = num_threads
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))

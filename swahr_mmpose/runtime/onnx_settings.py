@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..decoding import DecodeOptions
+from ..layout import TEST_SIZE_DIVISOR
 
 #: The entry in the file's metadata, a JSON object.
 METADATA_KEY = "swahr_mmpose"
@@ -89,15 +91,38 @@ class OnnxSettings:
             raise ValueError(f"The metadata of '{path}' can't be read: {error}. {mend}") from None
         names = {field.name for field in fields(cls)}
         if not isinstance(content, dict) or set(content) != names:
-            differing = sorted(names.symmetric_difference(content))
+            given = content if isinstance(content, dict) else ()
+            differing = sorted(names.symmetric_difference(given))
             raise ValueError(
                 f"The metadata of '{path}' is that of another version: {differing} differ. {mend}"
             )
         settings = cls(**content)
         try:
             settings.decode_options  # noqa: B018  (they are checked when they are made)
-            if not len(settings.mean) == len(settings.std) == 3:
-                raise ValueError("`mean` and `std` must be of 3 numbers.")
+            _check_numbers(settings)
         except (TypeError, ValueError) as error:
             raise ValueError(f"The metadata of '{path}' can't be used: {error} {mend}") from None
         return settings
+
+
+def _check_numbers(settings: OnnxSettings) -> None:
+    """Raise a ValueError for what pictures can't be brought into a network's input with."""
+    if not _are_numbers(settings.mean) or not _are_numbers(settings.std) or 0 in settings.std:
+        raise ValueError("`mean` and `std` must be of 3 numbers, those of `std` not 0.")
+    if not _is_size(settings.input_size):
+        raise ValueError(f"`input_size` must be a multiple of {TEST_SIZE_DIVISOR} pixels.")
+    fixed = settings.fixed_size
+    if fixed is not None and not (len(fixed) == 2 and all(map(_is_size, fixed))):
+        raise ValueError(f"`fixed_size` must be two multiples of {TEST_SIZE_DIVISOR} pixels.")
+    if not 0 < settings.heatmap_sigma < math.inf:
+        raise ValueError("`heatmap_sigma` must be above 0.")
+
+
+def _are_numbers(values: Any) -> bool:
+    return len(values) == 3 and all(
+        isinstance(value, (int, float)) and math.isfinite(value) for value in values
+    )
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and value > 0 and value % TEST_SIZE_DIVISOR == 0
