@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from logging import LogRecord
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ from mmpose.registry import HOOKS
 from ..checkpoints import not_finite
 from ..loading import CheckpointError
 from .atomic_files import ATOMIC, LaterRemovals, remove_partial_files, write_atomically
+
+
+def _concerns_users(record: LogRecord) -> bool:
+    """False of MMEngine's warnings that it uses what it deprecates."""
+    return not str(record.msg).startswith(('"FileClient"', '"HardDiskBackend"'))
 
 
 @HOOKS.register_module()
@@ -43,6 +49,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Any) -> None:
         """Find out where to save, and tidy up what a killed run left."""
+        # each checkpoint would be accompanied by such warnings
+        runner.logger.addFilter(_concerns_users)
         super().before_train(runner)
         if self.backend_args is not None or type(self.file_backend) is not LocalBackend:
             return

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from .old_config import OldConfig
+from mmengine.config import Config
+
+from ..datasets.descriptions import description_file
+from ..datasets.transforms import (
+    BottomupHorizontalFlip,
+    BottomupPyramidResize,
+    BottomupUniformAffine,
+)
+from .old_config import OldConfig, OldConfigError, plain
 
 #: Ours for each dataset of MMPose 0.x, and the name in its description.
 DATASETS = {
@@ -16,6 +25,16 @@ DATASETS = {
 
 #: In MMPose 0.x shifts are in 200ths of the short side.
 _SHIFT_UNIT = 200
+
+#: Steps that have a counterpart, of training and of test.
+_TRAIN_STEPS = {
+    "LoadImageFromFile", "ToTensor", "Collect", "NormalizeTensor", "BottomUpRandomAffine",
+    "BottomUpRandomFlip", "BottomUpGenerateTarget",
+}  # fmt: skip
+_TEST_STEPS = {"LoadImageFromFile", "Collect", "BottomUpGetImgSize", "BottomUpResizeAlign"}
+
+#: What must be equal for two descriptions of a dataset to mean the same.
+_DESCRIBED = ("keypoint_info", "skeleton_info", "joint_weights", "sigmas")
 
 
 def dataloaders_of(old: OldConfig, codec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -32,20 +51,25 @@ def dataloaders_of(old: OldConfig, codec: dict[str, Any]) -> tuple[dict[str, Any
     loaders: dict[str, Any] = {}
     preprocessor: dict[str, Any] = {}
     shared = old.take("data.samples_per_gpu", None)
-    workers = old.take("data.workers_per_gpu", 2)
-    data_cfg = old.take("data.train.data_cfg", None)
+    shared_workers = old.take("data.workers_per_gpu", 2)
+    old.drop("data.shuffle", True)
+    old.drop("data.drop_last", False)
+    train_kind = old.look("data.train.type")
     for part in ("train", "val", "test"):
-        if data_cfg is not None:
-            old.drop(f"data.{part}.data_cfg", data_cfg)
-        dataset = _dataset_of(old, part)
-        steps = {step.pop("type"): step for step in old.take(f"data.{part}.pipeline")}
+        dataset = _dataset_of(old, part, train_kind)
+        steps = _by_type(old.take(f"data.{part}.pipeline"))
         pipeline = _train_pipeline if part == "train" else _test_pipeline
-        dataset["pipeline"] = pipeline(steps, codec, preprocessor)
+        dataset["pipeline"] = pipeline(steps, codec, preprocessor, f"data.{part}.pipeline")
         _leave_steps(old, part, steps)
         if part == "test":
             scales = dataset["pipeline"][1]["scales"]
             old.drop("model.test_cfg.scale_factor", scales, sorted(scales))
-        batch_size = old.take(f"data.{part}_dataloader.samples_per_gpu", shared)
+        own = f"data.{part}_dataloader"
+        # MMPose 0.x tests picture by picture
+        batch_size = old.take(f"{own}.samples_per_gpu", shared if part == "train" else 1)
+        workers = old.take(f"{own}.workers_per_gpu", shared_workers)
+        old.drop(f"{own}.shuffle", part == "train")
+        old.drop(f"{own}.drop_last", False)
         loaders[f"{part}_dataloader"] = dict(
             batch_size=batch_size or 1,
             num_workers=workers,
@@ -55,11 +79,12 @@ def dataloaders_of(old: OldConfig, codec: dict[str, Any]) -> tuple[dict[str, Any
     return loaders, preprocessor
 
 
-def _dataset_of(old: OldConfig, part: str) -> dict[str, Any]:
+def _dataset_of(old: OldConfig, part: str, train_kind: str) -> dict[str, Any]:
     key = f"data.{part}"
     kind = old.take(f"{key}.type")
     ours, name = DATASETS.get(kind, ("BottomupCocoDataset", None))
-    if name is None:
+    # the evaluators are those of the training's dataset
+    if name is None or kind != train_kind:
         old.put(f"{key}.type", kind)
     dataset: dict[str, Any] = dict(
         type=ours,
@@ -68,17 +93,40 @@ def _dataset_of(old: OldConfig, part: str) -> dict[str, Any]:
         data_prefix=dict(img=old.take(f"{key}.img_prefix")),
     )
     description = old.take(f"{key}.dataset_info", None)
-    if description and description["dataset_name"] != name:
+    if description and not _is_known(description, name):
         dataset["metainfo"] = description
     old.drop(f"{key}.test_mode", part != "train")
     return dataset
 
 
+def _is_known(description: dict[str, Any], name: str | None) -> bool:
+    """Whether it is the one of MMPose: copies of that are edited, and often keep its name."""
+    if name is None or description["dataset_name"] != name:
+        return False
+    known = plain(Config.fromfile(description_file(name)).dataset_info.to_dict())
+    return all(description.get(part) == known[part] for part in _DESCRIBED)
+
+
+def _by_type(steps: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings of steps by their types, which nothing takes where they come again.
+
+    Examples:
+        >>> _by_type([dict(type="Flip", p=1), dict(type="Flip", p=2)])
+        {'Flip': {'p': 1}, 'Flip[1]': {'p': 2}}
+    """
+    settings: dict[str, dict[str, Any]] = {}
+    for number, step in enumerate(steps):
+        name = step.pop("type")
+        settings[f"{name}[{number}]" if name in settings else name] = step
+    return settings
+
+
 def _train_pipeline(
-    steps: dict[str, Any], codec: dict[str, Any], preprocessor: dict[str, Any]
+    steps: dict[str, Any], codec: dict[str, Any], preprocessor: dict[str, Any], key: str
 ) -> list[dict[str, Any]]:
     affine = steps.get("BottomUpRandomAffine", {})
-    flip = steps.get("BottomUpRandomFlip", {})
+    # without settings it is there all the same
+    flip_prob = steps.get("BottomUpRandomFlip", {"flip_prob": 0.0}).pop("flip_prob", 0.5)
     pipeline = [
         dict(type="BottomupLoadImage"),
         dict(
@@ -88,7 +136,7 @@ def _train_pipeline(
             scale=tuple(affine.pop("scale_factor", (1.0, 1.0))),
             translation=affine.pop("trans_factor", 0) / _SHIFT_UNIT,
         ),
-        dict(type="BottomupHorizontalFlip", prob=flip.pop("flip_prob", 0.5 if flip else 0.0)),
+        dict(type="BottomupHorizontalFlip", prob=flip_prob),
         dict(type="GenerateTarget", encoder=codec),
         dict(type="BottomupHeatmapMask"),
         dict(type="BottomupPackInputs"),
@@ -98,33 +146,64 @@ def _train_pipeline(
     _drop(targets, sigma=codec["sigma"], use_udp=False)
     # there is no limit
     targets.pop("max_num_people", None)
-    _normalisation(steps.pop("NormalizeTensor", {}), preprocessor)
+    preprocessor.update(_normalisation(steps.pop("NormalizeTensor", None)))
+    _check(BottomupUniformAffine, pipeline[1], f"{key}.BottomUpRandomAffine")
+    _check(BottomupHorizontalFlip, pipeline[2], f"{key}.BottomUpRandomFlip")
     return pipeline
 
 
 def _test_pipeline(
-    steps: dict[str, Any], codec: dict[str, Any], preprocessor: dict[str, Any]
+    steps: dict[str, Any], codec: dict[str, Any], preprocessor: dict[str, Any], key: str
 ) -> list[dict[str, Any]]:
     sizes = steps.get("BottomUpGetImgSize", {})
     scales = [float(scale) for scale in sizes.pop("test_scale_factor", [1])]
-    align = steps.get("BottomUpResizeAlign", {})
-    align.pop("transforms", None)
+    align = steps.setdefault("BottomUpResizeAlign", {})
+    _drop(sizes, current_scale=1)
     for step in (sizes, align):
-        _drop(step, use_udp=False)
+        _drop(step, use_udp=False, base_length=64)
+    left = _differing_transforms(align.pop("transforms", []), preprocessor)
+    if left:
+        align["transforms"] = left
     # scale 1 comes first, and gives the tags
     scales.sort(key=lambda scale: scale != 1)
-    return [
-        dict(type="BottomupLoadImage"),
-        dict(type="BottomupPyramidResize", input_size=codec["input_size"][0], scales=scales),
-        dict(type="BottomupPackInputs"),
-    ]
+    resize = dict(type="BottomupPyramidResize", input_size=min(codec["input_size"]), scales=scales)
+    _check(BottomupPyramidResize, resize, f"{key}.BottomUpGetImgSize.test_scale_factor")
+    return [dict(type="BottomupLoadImage"), resize, dict(type="BottomupPackInputs")]
 
 
-def _normalisation(step: dict[str, Any], preprocessor: dict[str, Any]) -> None:
+def _differing_transforms(
+    transforms: list[dict[str, Any]], preprocessor: dict[str, Any]
+) -> dict[str, Any]:
+    """What is done to test pictures and not in the training; both have one preprocessor."""
+    steps = _by_type(transforms)
+    _drop(steps.get("ToTensor", {}), device="cpu")
+    left: dict[str, Any] = {
+        name: step or True for name, step in steps.items() if step or name != "ToTensor"
+    }
+    normal = steps.get("NormalizeTensor")
+    if _normalisation(normal) == preprocessor:
+        left.pop("NormalizeTensor", None)
+    else:
+        left["NormalizeTensor"] = normal
+    return left
+
+
+def _normalisation(step: dict[str, Any] | None) -> dict[str, Any]:
     """MMPose 0.x has values in [0, 1] and RGB."""
-    for name in ("mean", "std"):
-        if name in step:
-            preprocessor[name] = [round(value * 255, 4) for value in step[name]]
+    step = dict(mean=[0.0] * 3, std=[1.0] * 3) if step is None else step
+    return {name: [round(value * 255, 4) for value in step[name]] for name in ("mean", "std")}
+
+
+def _check(kind: Callable[..., Any], step: dict[str, Any], key: str) -> None:
+    """Build a step, which may refuse what MMPose 0.x takes.
+
+    Raises:
+        OldConfigError: If it does.
+    """
+    try:
+        kind(**{name: value for name, value in step.items() if name != "type"})
+    except (TypeError, ValueError, AssertionError) as error:
+        raise OldConfigError(f"`{key}` can't be translated. {error}") from error
 
 
 def _drop(step: dict[str, Any], **expected: Any) -> None:
@@ -135,13 +214,13 @@ def _drop(step: dict[str, Any], **expected: Any) -> None:
 
 def _leave_steps(old: OldConfig, part: str, steps: dict[str, Any]) -> None:
     """Leave the steps that have no counterpart, and settings of the others that have none."""
-    without_settings = {"LoadImageFromFile", "ToTensor", "Collect"}
-    known = {
-        "BottomUpRandomAffine", "BottomUpRandomFlip", "BottomUpGenerateTarget",
-        "BottomUpGetImgSize", "BottomUpResizeAlign",
-    }  # fmt: skip
+    known = _TRAIN_STEPS if part == "train" else _TEST_STEPS
+    loading = steps.get("LoadImageFromFile", {})
+    loading.pop("to_float32", None)
+    _drop(loading, color_type="color", channel_order="rgb", file_client_args={"backend": "disk"})
+    _drop(steps.get("ToTensor", {}), device="cpu")
+    # what is collected here is what the network needs
+    steps.pop("Collect", None)
     for name, step in steps.items():
-        if name in without_settings:
-            continue
         if step or name not in known:
             old.put(f"data.{part}.pipeline.{name}", step or True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..codecs.scale_adaptive_heatmap import ScaleAdaptiveHeatmap
 from .old_config import OldConfig, OldConfigError
 
 #: The order of COCO's 17 keypoints is this package's default. MMPose 0.x takes others as they come.
@@ -14,7 +15,7 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
     """The codec, from ``data_cfg`` and ``model.test_cfg``.
 
     Raises:
-        OldConfigError: If the heatmaps are not at strides 4 and 2.
+        OldConfigError: If the heatmaps are not at strides 4 and 2, or the codec refuses a value.
 
     Examples:
         >>> old = OldConfig(dict(data_cfg=dict(image_size=512, heatmap_size=[128, 256])))
@@ -33,6 +34,8 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
             f"{expected}: HigherHRNet has heatmaps at strides 4 and 2. Other networks have no "
             "counterpart here."
         )
+    if width != height:
+        old.put("data_cfg.image_size", size)
     codec = dict(
         type="ScaleAdaptiveHeatmap",
         input_size=(width, height),
@@ -47,6 +50,9 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
     )
     if num_keypoints != _COCO_KEYPOINTS:
         codec["decode_keypoint_order"] = list(range(num_keypoints))
+    _check_codec(codec)
+    # MMPose 0.x aligns them where nothing is said
+    old.put("model.test_cfg.align_corners", old.take("model.test_cfg.align_corners", True))
     for key, *values in (
         ("num_joints", num_keypoints),
         ("with_heatmaps", [True, True]),
@@ -77,6 +83,15 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
     return codec
 
 
+def _check_codec(codec: dict[str, Any]) -> None:
+    try:
+        ScaleAdaptiveHeatmap(**{name: value for name, value in codec.items() if name != "type"})
+    except (TypeError, ValueError) as error:
+        raise OldConfigError(
+            f"`data_cfg` and `model.test_cfg` can't be translated into a codec. {error}"
+        ) from error
+
+
 def head_of(old: OldConfig, codec: dict[str, Any]) -> dict[str, Any]:
     """The head, from ``model.keypoint_head``.
 
@@ -104,7 +119,10 @@ def head_of(old: OldConfig, codec: dict[str, Any]) -> dict[str, Any]:
         num_basic_blocks=old.take(f"{key}.num_basic_blocks", 4),
         decoder=codec,
     )
-    filters = old.take(f"{key}.num_deconv_filters", [channels])
+    # MMPose 0.x has 32 where nothing is said, whatever comes in
+    filters = list(old.take(f"{key}.num_deconv_filters", [32]))
+    if len(filters) > 1:
+        old.put(f"{key}.num_deconv_filters", filters)
     if filters != [channels]:
         head["deconv_channels"] = filters[0]
     for name, *values in (
@@ -165,7 +183,10 @@ def network_of(old: OldConfig) -> dict[str, Any]:
         )
     backbone = old.take("model.backbone")
     weights = old.take("model.pretrained", None)
-    backbone["init_cfg"] = dict(type="Pretrained", checkpoint=weights) if weights else None
+    own = backbone.pop("init_cfg", None)
+    if weights and own:
+        old.put("model.backbone.init_cfg", own)
+    backbone["init_cfg"] = dict(type="Pretrained", checkpoint=weights) if weights else own
     # settings of training that nothing in MMPose 0.x reads
     for name in ("num_joints", "img_size"):
         old.take(f"model.train_cfg.{name}", None)

@@ -21,12 +21,12 @@ class OldConfigError(ValueError):
     """
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value with dictionaries and lists of its own."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_plain(item) for item in value)
+        return type(value)(plain(item) for item in value)
     return value
 
 
@@ -42,7 +42,7 @@ class OldConfig:
     """
 
     def __init__(self, content: Mapping[str, Any]) -> None:
-        self._content = _plain(content)
+        self._content = plain(content)
         #: The key that was taken last, to say where a value is not as expected.
         self.latest = ""
 

@@ -38,6 +38,14 @@ _REASONS = {
     "adjust": "keypoints are moved by a quarter of a pixel towards the higher neighbour",
     "scale_type": "pictures are scaled by their short side",
     "resume_from": "a training can't go on here; `load_from` takes its weights",
+    "image_size": "test pictures have the shorter side of the training's as their own",
+    "by_epoch": "epochs are counted, not iterations",
+    "sigma": "targets have the width `data_cfg.base_sigma`",
+    "channel_order": "the network is given RGB",
+    "mean": "pictures are normalised as in the training",
+    "std": "pictures are normalised as in the training",
+    "NormalizeTensor": "pictures are normalised as in the training",
+    "constructor": "it is kept by name, and must be written anew for MMEngine's `optim_wrapper`",
     "workflow": "training runs epochs of training, and validates every `val_interval`",
 }
 
@@ -114,8 +122,7 @@ def _translate(old: OldConfig) -> Translation:
             f"`model.keypoint_head.num_joints` is {num_keypoints!r}, and must be the number of "
             "keypoints."
         )
-    if old.look("data_cfg", None) is None:
-        old.put("data_cfg", old.take("data.train.data_cfg"))
+    _settle_data_cfg(old)
     codec = codec_of(old, num_keypoints)
     head = head_of(old, codec)
     _, dataset = DATASETS.get(old.look("data.train.type"), ("", "coco"))
@@ -131,3 +138,16 @@ def _translate(old: OldConfig) -> Translation:
         auto_scale_lr=dict(base_batch_size=total),
     )
     return Translation(base, settings, dict(old.left()))
+
+
+def _settle_data_cfg(old: OldConfig) -> None:
+    """Make `data_cfg` that of the training; leave what val and test have otherwise."""
+    used = old.take("data.train.data_cfg", None)
+    if used is None:
+        used = old.take("data_cfg", None) or old.take("data.train.data_cfg")
+    for part in ("val", "test"):
+        own = old.take(f"data.{part}.data_cfg", used)
+        differing = {name: value for name, value in own.items() if value != used.get(name)}
+        if differing:
+            old.put(f"data.{part}.data_cfg", differing)
+    old.put("data_cfg", used)

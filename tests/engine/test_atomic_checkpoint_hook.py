@@ -38,6 +38,13 @@ def test_only_whole_and_recent_checkpoints_stay(trained):
     assert read_checkpoint(last.read_text())["meta"]["iter"] == 4
 
 
+def test_the_log_does_not_warn_of_what_mmengine_does_itself(trained):
+    (log,) = Path(trained.log_dir).glob("*.log")
+    text = log.read_text()
+    assert "Checkpoints will be saved to" in text
+    assert "deprecated" not in text
+
+
 def test_an_old_checkpoint_stays_until_the_new_one_is_there(trained, monkeypatch):
     """Also where one is kept only, and for the best one."""
     present = []
