@@ -37,6 +37,7 @@ class Environment(NamedTuple):
 
 
 ENVIRONMENTS = {
+    "py38_torch20": Environment("3.8", "2.0.1", "0.15.2", "1.24.4", "setuptools<70", "Cython<3.1"),
     "py38": Environment("3.8", "2.1.2", "0.16.2", "1.24.4", "setuptools<70", "Cython<3.1"),
     "py310": Environment("3.10", "2.1.2", "0.16.2", "1.26.4", "setuptools<81", "Cython<3.1"),
     "py311": Environment("3.11", "2.11.0", "0.26.0", "1.26.4", "setuptools<81"),

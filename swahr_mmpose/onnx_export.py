@@ -7,7 +7,7 @@ import io
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,7 @@ def export_onnx(
     flip: bool | None = None,
     size: tuple[int, int] | None = None,
     half: bool = False,
+    progress: Callable[[str], object] = lambda _: None,
 ) -> Exported:
     """Write the network of a config and a checkpoint to an ONNX file, and check it.
 
@@ -110,6 +111,7 @@ def export_onnx(
         flip: Whether to run on the mirrored picture too; None: as ``test_cfg`` says.
         size: (w, h) of the input, multiples of 64; None: any, and any batch.
         half: Whether to compute in half precision.
+        progress: Called with what is done next, before each long step.
 
     Raises:
         ExportError: If something is not installed, the config or the checkpoint can't be used,
@@ -128,6 +130,7 @@ def export_onnx(
         check_destination(destination, Path(checkpoint), Path(config))
     except (FileNotFoundError, ValueError) as error:
         raise ExportError(str(error)) from error
+    progress("Reading the network …")
     model = _load(config, checkpoint)
     settings = _settings(model, flip, size, half)
     network = ExportedNetwork(model, settings).eval()
@@ -136,12 +139,15 @@ def export_onnx(
         expected = {name: network(images) for name, images in inputs.items()}
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
         file = Path(folder) / destination.name
+        progress("Exporting, which takes about a minute …")
         settings = _write(network.half() if half else network, file, settings)
+        progress("Comparing with PyTorch …")
         session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
         differences = {
             name: _differences(session, images, expected[name]) for name, images in inputs.items()
         }
-        worst = max(max(own.values()) for own in differences.values())
+        # NumPy's maximum keeps NaN
+        worst = np.max([list(own.values()) for own in differences.values()])
         limit = float("inf") if half else TOLERANCE
         if not worst < limit:
             raise ExportError(
@@ -199,6 +205,13 @@ def _settings(
             "take red, green, blue."
         )
     meta, codec = model.dataset_meta, model.head.decoder
+    missing = {"num_keypoints", "keypoint_id2name", "skeleton_links", "flip_indices", "sigmas"}
+    missing -= set(meta)
+    if missing:
+        raise ExportError(
+            f"The checkpoint's `meta.dataset_meta` lacks {sorted(missing)}. Remove it from the "
+            "checkpoint, and the config's dataset is taken."
+        )
     options = codec.decode_options
     order = options.order_for(meta["num_keypoints"])
     normalise = model.data_preprocessor

@@ -65,14 +65,18 @@ class CommandLineRead(BaseException):
 
 def read_command_line(program, arguments):
     """Run a program to where it has read its command line; an AssertionError if it refuses it."""
-    parse_args = argparse.ArgumentParser.parse_args
 
-    def parse_and_stop(parser, args=None, namespace=None):
-        parse_args(parser, args, namespace)
-        raise CommandLineRead
+    def stopping(parse_args):
+        def parse_and_stop(parser, args=None, namespace=None):
+            parse_args(parser, args, namespace)
+            raise CommandLineRead
+
+        return parse_and_stop
 
     said = io.StringIO()
-    with mock.patch.object(argparse.ArgumentParser, "parse_args", parse_and_stop):
+    parser = argparse.ArgumentParser
+    names = ("parse_args", "parse_intermixed_args")
+    with mock.patch.multiple(parser, **{name: stopping(getattr(parser, name)) for name in names}):
         try:
             with contextlib.redirect_stderr(said):
                 run_program(program, arguments)

@@ -217,8 +217,12 @@ def test_a_config_can_inherit_an_installed_one(tmp_path):
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "configs.md").read_text(), flags=re.S
     )
-    (block,) = (block for block in blocks if "__import__" in block)
-    (tmp_path / "mine.py").write_text(block)
-    config = Config.fromfile(tmp_path / "mine.py")
-    assert config.train_dataloader.batch_size == 8
-    assert config.model.head.type == "SWAHRHead"
+    configs = []
+    for index, block in enumerate(block for block in blocks if "__import__" in block):
+        (tmp_path / f"mine{index}.py").write_text(block)
+        configs.append(Config.fromfile(tmp_path / f"mine{index}.py"))
+    another_batch, another_sigma = configs
+    assert another_batch.train_dataloader.batch_size == 8
+    assert another_batch.model.head.type == "SWAHRHead"
+    assert another_sigma.model.head.decoder.sigma == 3
+    assert another_sigma.train_dataloader.dataset.pipeline[3].encoder.sigma == 3

@@ -56,7 +56,7 @@ RUN = (
     "python -m swahr_mmpose",
     "python tools/make_synthetic_data.py",
     "python tools/check_dataset.py",
-    "python tools/export_onnx.py swahr_tiny_synthetic $(",
+    "python tools/export_onnx.py swahr_tiny_synthetic tiny.onnx",
     "python tools/predict.py",
     "python tools/analyze_results.py",
     "mim test mmpose configs/swahr_tiny_synthetic.py",
@@ -74,7 +74,8 @@ STAND_INS = {
     r"\bannotations\.json --images pictures/": "data/synthetic/annotations/val.json",
     r"\bFOLDER\b": "data/synthetic/images/val",
     r"\b(higherhrnet_w32_coco|swahr_hrnet_w32_coco)\b(?!\.py)": TINY,
-    r"--num-images \d+": "--num-images 4",
+    # as the workspace's parts: a part is not drawn over with other pictures
+    r"--num-images \d+": "--num-images 8 --long-side 256",
     # the turtles: four iterations on a few pictures
     r"(iter_|max_iters=|interval=|end=)200\b": r"\g<1>4",
     r"(begin=|end=)20\b": r"\g<1>2",

@@ -174,3 +174,68 @@ def test_a_rescorer_that_can_not_be_fitted_or_saved_is_named_first(
     code, _, error = run("fit_rescorer.py", TINY, "missing.pth", tmp_path / out, *given)
     assert code == 1
     assert re.match(message, error)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["swahr_hrnet_w48_coco", "out.npz"], "There are no weights for 'swahr_hrnet_w48_coco'"),
+        ([TINY, "weights.pth"], "'weights.pth' does not end in .npz"),
+    ],
+)
+def test_a_rescorer_for_weights_that_are_not_known(
+    run, write, images, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = run("fit_rescorer.py", *arguments, "--data", write(), "--images", images)
+    assert code == 1
+    assert error.startswith("error: ")
+    assert message in error
+
+
+@pytest.mark.parametrize("value", ["a", "1.5", None, float("nan"), float("inf"), [1]])
+@pytest.mark.parametrize("name", ["keypoints", "score", "jsonl"])
+def test_results_of_other_than_numbers_are_named(
+    run, write, results, images, tmp_path, name, value
+):
+    path, annotations = results[0], write()
+    records = json.loads(path.read_text())
+    image = records[2]["image_id"]
+    where, field = f"entry 3, picture {image}", name
+    if name == "score":
+        records[2]["score"] = value
+    else:
+        records[2]["keypoints"][4] = value
+    if name == "jsonl":
+        files = {i["id"]: i["file_name"] for i in json.loads(annotations.read_text())["images"]}
+        path, field = tmp_path / "results.jsonl", "keypoints"
+        where = f"line 3, person 1, picture {image}"
+        lines = []
+        for record in records:
+            numbers = record["keypoints"]
+            person = dict(
+                keypoints=[numbers[k : k + 2] for k in range(0, 51, 3)],
+                keypoint_scores=numbers[2::3],
+                score=0.5,
+            )
+            lines.append(dict(file=files[record["image_id"]], people=[person]))
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    else:
+        path.write_text(json.dumps(records))
+    out = tmp_path / "analysis.html"
+    code, _, error = run("analyze_results.py", annotations, path, "--images", images, "--out", out)
+    assert code == 1
+    assert error.startswith(f"error: '{path}', {where}: `{field}` holds {value!r}, and must hold")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("keypoints", [7, None, "a" * 51, {}])
+def test_results_without_a_list_of_keypoints_are_named(run, write, results, images, keypoints):
+    path = results[0]
+    records = json.loads(path.read_text())
+    records[0]["keypoints"] = keypoints
+    path.write_text(json.dumps(records))
+    code, _, error = run("analyze_results.py", write(), path, "--images", images)
+    assert code == 1
+    assert f"error: '{path}', entry 1, picture" in error
+    assert "must be a list of numbers" in error

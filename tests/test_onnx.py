@@ -73,11 +73,11 @@ def exported(checkpoint, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def fixed(checkpoint, tmp_path_factory):
-    """A network without mirrored pass, for one size."""
+def fixed(tmp_path_factory):
+    """A network without mirrored pass, for one size, with the weights known for the config."""
     path = tmp_path_factory.mktemp("onnx") / "fixed.onnx"
     options = ["--no-flip", "--size", "192", "128"]
-    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 0
+    assert export(["swahr_tiny_synthetic", str(path), *options]) == 0
     return path
 
 
@@ -206,7 +206,9 @@ def test_half_precision_is_near(checkpoint, exported, tmp_path, capsys):
     path = tmp_path / "half.onnx"
     options = ["--fp16", "--size", "192", "128"]
     assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 0
-    assert "heatmaps " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    steps = ("Exporting", "Comparing with PyTorch", "Wrote ", "heatmaps ")
+    assert sorted(steps, key=said.index) == list(steps)
     assert path.stat().st_size < 0.65 * exported.stat().st_size
     images = np.random.default_rng(0).normal(size=(1, 3, 128, 192)).astype(np.float32)
     half, single = (onnx_session(p).run(None, {"images": images}) for p in (path, exported))
@@ -253,21 +255,35 @@ def test_memory_stays_flat_over_pictures_of_changing_size(checkpoint, people_pic
 
 
 @pytest.mark.slow
-def test_a_wrong_export_leaves_no_file(checkpoint, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda head: head.final_layers[1].bias.add_(0.01), [], "differs from PyTorch's by"),
+        # the last of the maps, which a maximum of Python's may pass over
+        (
+            lambda head: head.scale_layers[-1][-1].weight.fill_(float("nan")),
+            ["--fp16"],
+            "differs from PyTorch's by nan",
+        ),
+    ],
+)
+def test_a_wrong_export_leaves_no_file(
+    checkpoint, tmp_path, monkeypatch, capsys, change, options, message
+):
     """Something goes wrong between PyTorch and the file: here the weights change."""
     module = sys.modules["swahr_mmpose.onnx_export"]
     write = module._write
 
     def spoilt(network, *args):
         with torch.no_grad():
-            network.model.head.final_layers[1].bias += 0.01
+            change(network.model.head)
         return write(network, *args)
 
     monkeypatch.setattr(module, "_write", spoilt)
     path = tmp_path / "wrong.onnx"
-    options = ["--no-flip", "--size", "64", "64"]
+    options = ["--no-flip", "--size", "64", "64", *options]
     assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 1
-    assert "differs from PyTorch's by" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -286,6 +302,29 @@ def test_what_can_not_be_exported_is_named(arguments, message, checkpoint, tmp_p
     assert export([config, weights or checkpoint, str(path), *options]) == 1
     assert message in capsys.readouterr().err
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["swahr_hrnet_w48_coco", "out.onnx"], "There are no weights for 'swahr_hrnet_w48_coco'"),
+        (["swahr_tinny", "out.onnx"], "no config 'swahr_tinny'"),
+        (["swahr_tiny_synthetic", "weights.pth"], "'weights.pth' does not end in .onnx"),
+        # options may stand anywhere
+        (["swahr_tiny_synthetic", "missing.pth", "--no-flip", "out.onnx"], "file 'missing.pth'"),
+    ],
+)
+def test_weights_that_are_not_named_are_those_of_the_config(
+    arguments, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("weights.pth").write_text("weights")
+    assert export(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert Path("weights.pth").read_text() == "weights"
+    assert not Path("out.onnx").exists()
 
 
 @pytest.mark.parametrize(
@@ -354,6 +393,7 @@ def small_network(path, metadata):
         ({}, "has no entry `swahr_mmpose` in its metadata"),
         ({"swahr_mmpose": "{"}, "can't be read"),
         ({"swahr_mmpose": json.dumps({"mean": [0]})}, "is that of another version"),
+        ({"swahr_mmpose": "null"}, "is that of another version"),
     ],
 )
 def test_networks_of_others_are_named(tmp_path, metadata, message):
@@ -367,17 +407,34 @@ def test_networks_of_others_are_named(tmp_path, metadata, message):
         (dict(decode=dict(an_option_to_come=1)), "an_option_to_come"),
         (dict(decode=dict(topk=0)), "`decode_topk` must be at least 1"),
         (dict(mean=[0.0, 0.0]), "`mean` and `std` must be of 3 numbers"),
+        (dict(mean=["a", "b", "c"]), "`mean` and `std` must be of 3 numbers"),
+        (dict(std=[1.0, 0.0, 1.0]), "those of `std` not 0"),
+        (dict(input_size=-64), "`input_size` must be a multiple of 64"),
+        (dict(input_size="512"), "`input_size` must be a multiple of 64"),
+        (dict(fixed_size=[64]), "`fixed_size` must be two multiples of 64"),
+        (dict(fixed_size=[100, 100]), "`fixed_size` must be two multiples of 64"),
+        (dict(heatmap_sigma=0.0), "`heatmap_sigma` must be above 0"),
     ],
 )
 def test_settings_that_can_not_be_used_are_named(tmp_path, change, message):
-    settings = OnnxSettings(
+    settings = small_settings()
+    metadata = dataclasses.replace(settings, **change).to_metadata()
+    with pytest.raises(ValueError, match=f"can't be used: .*{message}.* Export it with this"):
+        OnnxPoseEstimator(small_network(tmp_path / "a.onnx", metadata))
+
+
+def test_metadata_of_another_network_is_named(tmp_path):
+    path = small_network(tmp_path / "a.onnx", small_settings().to_metadata())
+    with pytest.raises(ValueError, match=r"it makes \['heatmaps'\] .* not \['heatmaps', 'tags'\]"):
+        OnnxPoseEstimator(path)
+
+
+def small_settings():
+    return OnnxSettings(
         keypoints=["nose"], skeleton=[], flip_pairs=[], keypoint_sigmas=[0.1], mean=[0.0] * 3,
         std=[1.0] * 3, input_size=64, fixed_size=None, heatmap_sigma=2.0, decode={},
         flip_test=False, output_scales=False, half=False, opset=18, exporter="test",
     )  # fmt: skip
-    metadata = dataclasses.replace(settings, **change).to_metadata()
-    with pytest.raises(ValueError, match=f"can't be used: .*{message}.* Export it with this"):
-        OnnxPoseEstimator(small_network(tmp_path / "a.onnx", metadata))
 
 
 def test_files_that_are_no_network_are_named(tmp_path):
@@ -387,8 +444,14 @@ def test_files_that_are_no_network_are_named(tmp_path):
     path.write_text("no network")
     with pytest.raises(ValueError, match="can't be read as an ONNX network"):
         OnnxPoseEstimator(path)
-    with pytest.raises(ValueError, match=r"no provider \['NoSuchProvider'\]"):
-        OnnxPoseEstimator(path, providers=["NoSuchProvider"])
+    for providers in (["NoSuchProvider"], [("NoSuchProvider", {"device_id": 1})]):
+        with pytest.raises(ValueError, match=r"no provider \['NoSuchProvider'\]"):
+            OnnxPoseEstimator(path, providers=providers)
+    with pytest.raises(ValueError, match=r"Give \['CPUExecutionProvider'\]"):
+        OnnxPoseEstimator(path, providers="CPUExecutionProvider")
+    for num_threads in ("2", 1.5, 0):
+        with pytest.raises(ValueError, match="must be None or a whole number from 1 on"):
+            OnnxPoseEstimator(path, num_threads=num_threads)
 
 
 @pytest.mark.slow
@@ -399,6 +462,7 @@ def test_files_that_are_no_network_are_named(tmp_path):
         (np.zeros((8, 8, 3)), "but got float64"),
         (np.zeros((8, 8, 2), np.uint8), "1, 3 or 4 channels"),
         (np.zeros((2, 100, 3), np.uint8), "factor of more than 32"),
+        (np.broadcast_to(np.uint8(0), (33000, 1100, 3)), "affine maps take 32766 at most"),
     ],
 )
 def test_what_is_no_picture_is_named(exported, image, message):

@@ -69,6 +69,35 @@ def test_runs_have_colours_or_dashes_of_their_own(tool, tmp_path, number):
         np.testing.assert_allclose(line.get_ydata(), [factor / 50, factor / 100])
 
 
+def test_losses_have_one_scale_and_a_log_axis_says_so(tool, tmp_path):
+    def scales(folder):
+        figure = tool.figure_of({"run": tool.read_curves(str(folder))})
+        return {axes.get_title(): (axes.get_yscale(), axes.get_ylabel()) for axes in figure.axes}
+
+    steps = (50, 100, 5000)
+    write(tmp_path / "positive", "1", training(steps))
+    assert scales(tmp_path / "positive") == {
+        "loss": ("log", "logarithmic"),
+        "loss_pull": ("log", "logarithmic"),
+        "lr": ("linear", ""),
+    }
+    # zero has no place on such an axis
+    write(tmp_path / "zero", "1", [dict(line, loss_pull=0.0) for line in training(steps)])
+    assert {scale for scale, _ in scales(tmp_path / "zero").values()} == {"linear"}
+
+
+def test_a_single_validation_lies_among_the_iterations(tool, tmp_path):
+    write(tmp_path, "1", [*training(range(10, 201, 10)), {"coco/AP": 0.4, "step": 1}])
+    figure = tool.figure_of({"run": tool.read_curves(str(tmp_path))})
+    last = figure.axes[-1]
+    assert last.get_title() == "coco/AP"
+    low, high = last.get_xlim()
+    assert low <= 10 < 200 <= high
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in last.get_xticklabels() if label.get_visible()]
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:]))
+
+
 def test_what_is_wrong_is_named(tool, tmp_path, capsys):
     def error_of(*arguments):
         assert tool.main([str(argument) for argument in arguments]) == 1
@@ -82,5 +111,9 @@ def test_what_is_wrong_is_named(tool, tmp_path, capsys):
     assert "tests only" in error_of(tmp_path / "test")
     write(tmp_path / "broken", "1", [], end='{"loss"\n{"loss": 1.0, "step": 1}\n')
     assert "Line 1" in error_of(tmp_path / "broken")
+    for number, line in enumerate([[1, 2], 3, dict(loss=1.0, step=None), dict(loss=1, step="1")]):
+        write(tmp_path / f"odd{number}", "1", [*training([1]), line, *training([2])])
+        error = error_of(tmp_path / f"odd{number}")
+        assert f"Line 2 of '{tmp_path / f'odd{number}'}/1/vis_data/scalars.json' is " in error
     write(tmp_path / "good", "1", training([1]))
     assert "nowhere" in error_of(tmp_path / "good", "--out", tmp_path / "nowhere/plot.png")

@@ -21,6 +21,7 @@ from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.apis.journal import Journal, files_in, merge
 from swahr_mmpose.apis.picture_stream import find_pictures
 from swahr_mmpose.apis.prediction_files import Output, bring_together, forget_errors
+from swahr_mmpose.model_zoo import weights_of
 
 from .helpers import ROOT
 from .test_checkpoints import server  # noqa: F401  (a fixture)
@@ -194,7 +195,9 @@ def test_names_of_any_bytes_and_line_separators(predict, tmp_path):
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in found)
     images = [dict(id=i, file_name=line["file"]) for i, line in enumerate(found)]
     annotations = SimpleNamespace(dataset=dict(images=images))
-    assert list(read(text, annotations)) == [(i, [1, 2, 0.5], 0.7) for i in range(2)]
+    assert list(read(text, annotations)) == [
+        (f"line {i + 1}, person 1", i, [1, 2, 0.5], 0.7) for i in range(2)
+    ]
 
 
 def test_a_least_score_without_effect_is_refused(predict, pictures, capsys):
@@ -202,6 +205,27 @@ def test_a_least_score_without_effect_is_refused(predict, pictures, capsys):
         predict(pictures, "--as-config", "--min-score", "0.5")
     assert ended.value.code == 2
     assert "--min-score 0.5 has no effect with --as-config" in capsys.readouterr().err
+
+
+def test_widths_that_a_network_does_not_predict(tmp_path, pictures, capsys):
+    """It is named first, and does not keep the name of the results for runs with widths."""
+    content = torch.load(weights_of("swahr_tiny_synthetic"), weights_only=True)
+    weights = content["state_dict"]
+    content["state_dict"] = {k: v for k, v in weights.items() if "scale_layers" not in k}
+    torch.save(content, tmp_path / "baseline.pth")
+    main = runpy.run_path(str(TOOL))["main"]
+    arguments = [str(pictures / "0.png"), "--config", "swahr_tiny_synthetic", "--workers", "0"]
+    arguments += ["--checkpoint", str(tmp_path / "baseline.pth"), "--device", "cpu"]
+    arguments += ["--out", str(tmp_path / "results.jsonl")]
+    assert main([*arguments, "--widths"]) == 2
+    assert "has no scale branch" in capsys.readouterr().err
+    assert main(arguments) == 0
+
+
+def test_an_empty_file_of_results_is_no_ones(predict, pictures, tmp_path):
+    (tmp_path / "results.jsonl").touch()
+    (tmp_path / "results.settings.json").write_text('{"widths": 7}')
+    assert predict(pictures)[0] == 0
 
 
 def test_lists_of_windows_programs(tmp_path):
@@ -416,7 +440,7 @@ def test_two_processes_share_the_work(server, checkpoint, pictures, predict, tmp
     )
     assert result.returncode == 1
     assert "Results of 8 pictures" in result.stdout, result.stderr
-    assert f"1 pictures could not be used: {out.parent / 'errors.jsonl'}" in result.stderr
+    assert f"1 picture could not be used: {out.parent / 'errors.jsonl'}" in result.stderr
     assert result.stdout.count("Downloading") == 1
     merged = lines(out)
     assert [line["file"] for line in merged[: len(before)]] == before

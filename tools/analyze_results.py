@@ -36,9 +36,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("annotations", type=Path, help="COCO annotations")
     parser.add_argument("results", type=Path, help=".json in COCO's form, or .jsonl")
     parser.add_argument("--images", type=Path, required=True, help="folder of the pictures")
-    parser.add_argument("--dataset", default="coco", help="name or path of its description (coco)")
-    parser.add_argument("--out", type=Path, default=Path("analysis.html"), help="(analysis.html)")
-    parser.add_argument("--worst", type=int, default=12, help="pictures that are drawn (12)")
+    parser.add_argument(
+        "--dataset", default="coco", help="name or path of its description (default: coco)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("analysis.html"), help="the page (default: analysis.html)"
+    )
+    parser.add_argument(
+        "--worst", type=int, default=12, help="pictures that are drawn (default: 12)"
+    )
     return parser.parse_args(argv)
 
 
@@ -48,19 +54,21 @@ def read_results(
     """People, and the scores of their keypoints (P, K), by image id; also where no one was found.
 
     Raises:
-        ValueError: If the file can't be read as results, or names pictures that are not labelled.
+        ValueError: If the file can't be read as results, names pictures that are not labelled, or
+            holds something else than finite numbers.
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file '{path}'.")
     try:
         text = path.read_text(encoding="utf-8")
         records = list(_of_lines(text, annotations) if path.suffix == ".jsonl" else _of_list(text))
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"'{path}' can't be read as results ({error!r}).") from error
     people: dict[int, list[Any]] = {image: [] for image in annotations.getImgIds()}
-    for image, keypoints, score in records:
-        if image not in people:
+    for where, image, keypoints, score in records:
+        if not isinstance(image, (int, float, str)) or image not in people:
             raise ValueError(f"'{path}' has people in the picture {image}, which has no labels.")
+        _check_numbers(f"'{path}', {where}, picture {image}", keypoints, score)
         if len(keypoints) != 3 * num_keypoints:
             raise ValueError(
                 f"'{path}' has a person of {len(keypoints)} numbers, which are not the "
@@ -76,23 +84,39 @@ def read_results(
     return found, keypoint_scores
 
 
-def _of_list(text: str) -> Iterator[tuple[int, list[float], float]]:
-    """COCO's form."""
-    for record in json.loads(text):
-        yield record["image_id"], record["keypoints"], record["score"]
+def _check_numbers(where: str, keypoints: Any, score: Any) -> None:
+    """Raise a ValueError if something else is among a person's numbers."""
+    if not isinstance(keypoints, list):
+        raise ValueError(f"{where}: `keypoints` is {keypoints!r}, and must be a list of numbers.")
+    for name, values in (("keypoints", keypoints), ("score", [score])):
+        for value in values:
+            # NaN is not under any limit
+            if not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
+                raise ValueError(
+                    f"{where}: `{name}` holds {value!r}, and must hold finite numbers only. Leave "
+                    "this person out, or predict again."
+                )
 
 
-def _of_lines(text: str, annotations: COCO) -> Iterator[tuple[int, list[float], float]]:
+def _of_list(text: str) -> Iterator[tuple[str, Any, Any, Any]]:
+    """COCO's form: which entry, the picture, keypoints, score."""
+    for number, record in enumerate(json.loads(text), 1):
+        yield f"entry {number}", record["image_id"], record["keypoints"], record["score"]
+
+
+def _of_lines(text: str, annotations: COCO) -> Iterator[tuple[str, Any, Any, Any]]:
     """The form of tools/predict.py, which names files."""
     ids = {image["file_name"]: image["id"] for image in annotations.dataset["images"]}
-    for line in text.split("\n"):  # names of files may have Unicode's line breaks in them
+    # names of files may have Unicode's line breaks in them
+    for number, line in enumerate(text.split("\n"), 1):
         if not line:
             continue
         record = json.loads(line)
-        for person in record["people"]:
+        image = ids.get(record["file"], record["file"])
+        for index, person in enumerate(record["people"], 1):
             known = zip(person["keypoints"], person["keypoint_scores"])
             flat = [value for place, score in known for value in (*place, score)]
-            yield ids.get(record["file"], record["file"]), flat, person["score"]
+            yield f"line {number}, person {index}", image, flat, person["score"]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -23,14 +23,9 @@ import matplotlib.pyplot as plt
 import mmpose
 import numpy as np
 import torch
-from benchmark_maps import aggregated_maps, hard_maps, our_codec
-from benchmark_row import Row
-from benchmark_rows import (
-    ROWS,
-    decode_rows,
-    synchronize,
-    target_bytes,
-)
+from benchmark_rows.maps import aggregated_maps, hard_maps, our_codec
+from benchmark_rows.row import Row
+from benchmark_rows.rows import ROWS, decode_rows, synchronize, target_bytes
 from mmengine.registry import init_default_scope
 
 import swahr_mmpose
@@ -231,8 +226,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(EXTRAS)} and {', '.join(ROWS)}")
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument(
+        "--device", default="cpu", choices=["cpu", "cuda"], help="where to run (default: cpu)"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=15, help="how often each is timed (default: 15)"
+    )
     parser.add_argument("--out", type=Path, help="also write the tables to this file")
     parser.add_argument("--plot", type=Path, help="where to draw the scaling")
     args = parser.parse_args(argv)

@@ -31,9 +31,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="a config's path, or one of our names")
-    parser.add_argument("--out", type=Path, default=Path("browse"), help="folder (browse)")
-    parser.add_argument("--num", type=int, default=16, help="how many pictures (16)")
-    parser.add_argument("--seed", type=int, default=0, help="of choice and augmentation (0)")
+    parser.add_argument("--out", type=Path, default=Path("browse"), help="folder (default: browse)")
+    parser.add_argument("--num", type=int, default=16, help="how many pictures (default: 16)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of choice and augmentation (default: 0)"
+    )
     parser.add_argument(
         "--cfg-options",
         nargs="+",

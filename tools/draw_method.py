@@ -48,7 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("docs/images"), help="folder (docs/images)"
+        "--out", type=Path, default=Path("docs/images"), help="folder (default: docs/images)"
     )
     return parser.parse_args(argv)
 

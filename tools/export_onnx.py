@@ -12,15 +12,21 @@ import argparse
 import sys
 from pathlib import Path
 
+from swahr_mmpose.model_zoo import weights_for
 from swahr_mmpose.onnx_export import ExportError, export_onnx
+from swahr_mmpose.paths import find_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="a config's path, or one of our names")
-    parser.add_argument("checkpoint", help="path or address of its weights")
-    parser.add_argument("out", type=Path, help="the file to write")
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        help="path or address of its weights; by default those known for the config",
+    )
+    parser.add_argument("out", type=Path, help="the file to write, .onnx")
     parser.add_argument(
         "--no-flip", action="store_true", help="leave the mirrored pass out: twice as fast"
     )
@@ -28,7 +34,30 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--size", type=int, nargs=2, metavar=("W", "H"), help="take inputs of this size only"
     )
     parser.add_argument("--fp16", action="store_true", help="compute in half precision")
-    return parser.parse_args(argv)
+    # an option may stand between the checkpoint and the file to write
+    return parser.parse_intermixed_args(argv)
+
+
+def checkpoint_of(args: argparse.Namespace) -> str:
+    """The weights that were named, or else those known for the config.
+
+    Raises:
+        ValueError: If there are none, or the last argument looks like weights, not like a file to
+            write.
+    """
+    if args.checkpoint:
+        return str(args.checkpoint)
+    if args.out.suffix != ".onnx":
+        raise ValueError(
+            f"The last argument is the file to write, but '{args.out}' does not end in .onnx. Name "
+            "it after the checkpoint."
+        )
+    return weights_for(find_config(args.config))
+
+
+def say(text: str) -> None:
+    """Print what is done next, at once, as it takes long."""
+    print(text, flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,8 +66,9 @@ def main(argv: list[str] | None = None) -> int:
     size = tuple(args.size) if args.size else None
     flip = False if args.no_flip else None
     try:
-        exported = export_onnx(args.config, args.checkpoint, args.out, flip, size, args.fp16)
-    except (ExportError, OSError) as error:
+        checkpoint = checkpoint_of(args)
+        exported = export_onnx(args.config, checkpoint, args.out, flip, size, args.fp16, say)
+    except (ExportError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     settings = exported.settings

@@ -31,6 +31,7 @@ from swahr_mmpose.evaluation.picture_results import (
     labelled_people,
 )
 from swahr_mmpose.evaluation.pose_errors import matched_oks
+from swahr_mmpose.model_zoo import weights_for
 from swahr_mmpose.paths import find_config
 from swahr_mmpose.picture_files import read_annotated
 
@@ -49,17 +50,50 @@ class Poses:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="name of one of this package's configs, or a path")
-    parser.add_argument("checkpoint", help="the network's weights")
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        help="path or address of weights; by default those known for the config",
+    )
     parser.add_argument("out", type=Path, help="the file to write, .npz")
     parser.add_argument("--data", type=Path, required=True, help="COCO annotations")
     parser.add_argument("--images", type=Path, required=True, help="folder of the pictures")
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--epochs", type=int, default=30, help="passes over the people (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the first weights and the order of people (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="where the pose network runs, such as cpu or cuda:0 (default: %(default)s)",
+    )
+    # an option may stand between the checkpoint and the file to write
+    return parser.parse_intermixed_args(argv)
+
+
+def checkpoint_of(args: argparse.Namespace, config: Path) -> str:
+    """The weights that were named, or else those known for the config.
+
+    Raises:
+        ValueError: If there are none, or the last argument looks like weights, not like a file to
+            write.
+    """
+    if args.checkpoint:
+        return str(args.checkpoint)
+    if args.out.suffix != ".npz":
+        raise ValueError(
+            f"The last argument is the file to write, but '{args.out}' does not end in .npz. Name "
+            "it after the checkpoint."
+        )
+    return weights_for(config)
 
 
 def find_people(model: Any, annotations: COCO, folder: Path) -> dict[int, Poses]:
@@ -135,8 +169,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.epochs < 1:
             raise ValueError(f"--epochs must be at least 1, but is {args.epochs}.")
-        check_destination(args.out, args.data, Path(args.checkpoint))
-        model = init_model(str(find_config(args.config)), args.checkpoint, device=args.device)
+        config = find_config(args.config)
+        checkpoint = checkpoint_of(args, config)
+        check_destination(args.out, args.data, Path(checkpoint))
+        model = init_model(str(config), checkpoint, device=args.device)
         # poses are to be rescored, not scores that were rescored before
         model.test_cfg.pop("rescorer", None)
         meta = model.dataset_meta

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from tqdm import tqdm
 
 from swahr_mmpose.visualization.people_drawing import PERSON_COLORS
@@ -21,7 +23,7 @@ from swahr_mmpose.visualization.people_drawing import PERSON_COLORS
 #: Panels in a row of the figure, and their size in inches.
 _COLUMNS, _PANEL_SIZE = 3, (4.6, 3.0)
 
-#: From this factor between the largest and the least value on, the axis is logarithmic.
+#: From this factor between a curve's largest and its least value on, the axis is logarithmic.
 _LARGE_RANGE = 20
 
 #: What of the log is no curve: numbers of the line itself, and what the machine was doing.
@@ -47,7 +49,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("work_dirs", nargs="+", metavar="WORK_DIR", help="folders of trainings")
-    parser.add_argument("--out", type=Path, default=Path("log.png"), help="the plot (log.png)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("log.png"), help="the plot (default: log.png)"
+    )
     return parser.parse_args(argv)
 
 
@@ -76,15 +80,21 @@ def read_curves(work_dir: str) -> Curves:
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:
-    lines = log.read_text(encoding="utf-8").splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     found = []
     for number, line in enumerate(lines, 1):
         try:
-            found.append(json.loads(line))
+            content = json.loads(line)
         except json.JSONDecodeError as error:
             if number == len(lines):  # a killed training was writing it
                 break
             raise ValueError(f"Line {number} of '{log}' can't be read: {error}.") from error
+        if not isinstance(content, dict) or not isinstance(content.get("step", 0), int):
+            raise ValueError(
+                f"Line {number} of '{log}' is {line[:80]}, which MMEngine does not write: it must "
+                "be an object, and its `step` a whole number. Take the line out."
+            )
+        found.append(content)
     return found
 
 
@@ -92,7 +102,7 @@ def _add(curves: Curves, lines: list[dict[str, Any]]) -> None:
     iteration = 0
     for line in lines:
         trains = "loss" in line
-        step = int(line.get("step", 0))
+        step = line.get("step", 0)
         # MMEngine counts validations in epochs, unless told otherwise
         iteration = step if trains else max(step, iteration)
         group = curves.training if trains else curves.validation
@@ -111,40 +121,67 @@ def panel_names(runs: dict[str, Curves]) -> list[str]:
     return first + between + last + [name for name in validation if name.endswith("/AP")]
 
 
+def known_of(curves: Curves, name: str) -> dict[int, float]:
+    """Value by iteration."""
+    return curves.validation.get(name) or curves.training.get(name) or {}
+
+
+def logarithmic(runs: dict[str, Curves], names: list[str]) -> set[str]:
+    """The names of panels with a logarithmic axis: all losses or none, as they are compared."""
+    values = {
+        name: [v for own in runs.values() for v in known_of(own, name).values() if np.isfinite(v)]
+        for name in names
+    }
+    wide = {
+        name
+        for name, own in values.items()
+        if own and min(own) > 0 and max(own) > _LARGE_RANGE * min(own) and name != "lr"
+    }
+    losses = {name for name in names if name.startswith("loss")}
+    positive = all(min(values[name], default=1) > 0 for name in losses)
+    return wide - losses | (losses if wide & losses and positive else set())
+
+
 def figure_of(runs: dict[str, Curves]) -> Figure:
     """One panel for each quantity, one colour for each run."""
     names = panel_names(runs)
+    wide = logarithmic(runs, names)
     rows = -(-len(names) // _COLUMNS)
     legend = 0.25 * len(runs) + 0.2
     size = (_PANEL_SIZE[0] * _COLUMNS, _PANEL_SIZE[1] * rows + legend)
     figure = Figure(figsize=size)
     lines: dict[str, Any] = {}
+    first: Any = None
     for number, name in enumerate(names, 1):
-        axes = figure.add_subplot(rows, _COLUMNS, number, title=name, xlabel="iteration")
-        shown: list[float] = []
+        # a panel of one value has the others' iterations
+        axes = figure.add_subplot(rows, _COLUMNS, number, sharex=first)
+        axes.set(title=name, xlabel="iteration")
+        first = first or axes
         for index, (run, curves) in enumerate(runs.items()):
-            known = curves.validation.get(name) or curves.training.get(name)
-            if not known:
-                continue
-            iterations = sorted(known)
-            values = [known[iteration] for iteration in iterations]
-            color = [channel / 255 for channel in PERSON_COLORS[index % 7][::-1]]
-            # more runs than colours differ in their dashes
-            style = ("-", "--", ":", "-.")[index // 7 % 4]
-            marker = "o" if name in curves.validation or len(values) < 3 else None
-            (lines[run],) = axes.plot(
-                iterations, values, style, color=color, marker=marker, markersize=4
-            )
-            shown += values
-        if min(shown) > 0 and max(shown) > _LARGE_RANGE * min(shown) and name != "lr":
-            axes.set_yscale("log")
+            known = known_of(curves, name)
+            if known:
+                (lines[run],) = _draw_curve(axes, known, index, name in curves.validation)
+        if name in wide:
+            axes.set(yscale="log", ylabel="logarithmic")
         if name.endswith("/AP"):
             axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axes.grid(alpha=0.3)
     ordered = [run for run in runs if run in lines]
     figure.legend([lines[run] for run in ordered], ordered, loc="upper left", frameon=False)
     figure.tight_layout(rect=(0, 0, 1, 1 - legend / size[1]))
     return figure
+
+
+def _draw_curve(axes: Any, known: dict[int, float], index: int, validates: bool) -> Any:
+    """One run's curve, in the run's colour."""
+    iterations = sorted(known)
+    color = [channel / 255 for channel in PERSON_COLORS[index % 7][::-1]]
+    # more runs than colours differ in their dashes
+    style = ("-", "--", ":", "-.")[index // 7 % 4]
+    marker = "o" if validates or len(iterations) < 3 else None
+    values = [known[iteration] for iteration in iterations]
+    return axes.plot(iterations, values, style, color=color, marker=marker, markersize=4)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -50,8 +50,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--checkpoint", help="path or address of weights; by default those known for the config"
     )
     parser.add_argument("--out", type=Path, required=True, help="the file of results: NAME.jsonl")
-    parser.add_argument("--batch-size", type=int, default=4, help="pictures in a batch (4)")
-    parser.add_argument("--workers", type=int, default=2, help="processes that read pictures (2)")
+    parser.add_argument(
+        "--batch-size", type=int, default=4, help="pictures in a batch (default: 4)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes that read pictures (default: 2)"
+    )
     parser.add_argument("--device", help="such as cpu or cuda:1; by default a GPU if there is one")
     parser.add_argument(
         "--widths", action="store_true", help="write the predicted widths of keypoints too"
@@ -59,7 +63,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--min-score",
         type=float,
-        help=f"leave out people of a lower score ({APPLICATION_OPTIONS['min_score']})",
+        help=f"leave out people of a lower score (default: {APPLICATION_OPTIONS['min_score']})",
     )
     parser.add_argument(
         "--as-config",
@@ -99,6 +103,10 @@ def check(args: argparse.Namespace) -> None:
 def make_model(args: argparse.Namespace, config: Path, checkpoint: str) -> Any:
     """The network, with the options that were asked for."""
     model = init_model(str(config), checkpoint, device=device_of(args))
+    if args.widths and not getattr(model.head, "scales_known", False):
+        raise ValueError(
+            f"--widths: '{checkpoint}' has no scale branch, which predicts widths. Leave it out."
+        )
     model.test_cfg["output_scales"] = args.widths
     if not args.as_config:
         reads_for_applications(model, dict(min_score=args.min_score))
@@ -151,7 +159,8 @@ def predict(
     hidden = output.rank > 0
     if len(remaining) < len(pictures) and not hidden:
         done = len(pictures) - len(remaining)
-        print(f"{done} of {len(pictures)} pictures have results already.", flush=True)
+        have = "has" if done == 1 else "have"
+        print(f"{done} of {count(len(pictures))} {have} results already.", flush=True)
     share = output.share(remaining)
     with tqdm(total=len(share), unit=" pictures", disable=hidden, smoothing=0.05) as bar:
         own_errors = predict_pictures(
@@ -164,11 +173,16 @@ def predict(
     return 1 if num_errors else 0
 
 
+def count(num_pictures: int) -> str:
+    """So many pictures, in words."""
+    return f"{num_pictures} picture" if num_pictures == 1 else f"{num_pictures} pictures"
+
+
 def report(num_pictures: int, num_errors: int, output: Output) -> None:
     """Print how many pictures there are results of; at once, as torchrun may stop this process."""
-    print(f"Results of {num_pictures - num_errors} pictures: {output.results}", flush=True)
+    print(f"Results of {count(num_pictures - num_errors)}: {output.results}", flush=True)
     if num_errors:
-        text = f"{num_errors} pictures could not be used: {output.errors}"
+        text = f"{count(num_errors)} could not be used: {output.errors}"
         print(text, file=sys.stderr, flush=True)
 
 

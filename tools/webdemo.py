@@ -43,18 +43,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--config",
         default="swahr_tiny_synthetic",
-        help="a config's path, or one of our names (%(default)s, which knows drawn people only)",
+        help="a config's path, or one of our names (default: %(default)s, which knows drawn people "
+        "only)",
     )
     parser.add_argument(
         "--checkpoint", help="path or address of weights; by default those known for the config"
     )
-    parser.add_argument("--device", default="cpu", help="such as cpu or cuda:0 (%(default)s)")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to serve at; 0.0.0.0: all (%(default)s)"
+        "--device", default="cpu", help="such as cpu or cuda:0 (default: %(default)s)"
     )
-    parser.add_argument("--port", type=int, default=7860, help="(%(default)s)")
     parser.add_argument(
-        "--max-frames", type=int, default=300, help="most frames of a video (%(default)s)"
+        "--host",
+        default="127.0.0.1",
+        help="address to serve at; 0.0.0.0: all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port", type=int, default=7860, help="where to serve (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-frames", type=int, default=300, help="most frames of a video (default: %(default)s)"
     )
     args = parser.parse_args(argv)
     if args.max_frames < 1:

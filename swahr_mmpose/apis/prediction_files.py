@@ -114,7 +114,7 @@ def start_of_sha256(path: str) -> str | None:
 
 
 def keep_settings(output: Output, settings: dict[str, Any]) -> None:
-    """Write down what the results are made with, or compare with what a run before wrote.
+    """Write down what the results are made with, or compare with what there are results of.
 
     What an older version did not write down is added, and taken to have been the same.
 
@@ -130,7 +130,8 @@ def keep_settings(output: Output, settings: dict[str, Any]) -> None:
         {'flip_test': True}
     """
     before = {}
-    if output.settings.is_file():
+    results = (output.results, *output.parts(output.results))
+    if output.settings.is_file() and any(p.is_file() and p.stat().st_size for p in results):
         before = json.loads(output.settings.read_text(encoding="utf-8"))
         differing = [
             name for name in settings if before.get(name, settings[name]) != settings[name]
@@ -141,7 +142,7 @@ def keep_settings(output: Output, settings: dict[str, Any]) -> None:
                 f"'{output.results}' was begun with {name} {before[name]!r}, and not "
                 f"{settings[name]!r}. Name another file for the results."
             )
-    if output.rank == 0 and not settings.keys() <= before.keys():
+    if output.rank == 0 and before != {**before, **settings}:
         text = json.dumps({**before, **settings}, indent=2)
         write_whole(output.settings, f"{text}\n".encode())
 

@@ -160,7 +160,9 @@ def match_by_score(
     """
     distances = tag_distances(offer.tags, people)
     strengths = np.log(people.scores.sum(axis=1))
-    costs = distances - _STRENGTH_WEIGHT * strengths + _GAP_WEIGHT * _gaps(offer.locations, people)
+    costs = (
+        distances - _STRENGTH_WEIGHT * strengths + _GAP_WEIGHT * gaps_to(offer.locations, people)
+    )
     return choose_in_order(np.where(distances < tag_threshold, costs, np.inf), offer.scores)
 
 
@@ -185,7 +187,7 @@ def choose_in_order(costs: np.ndarray, scores: np.ndarray) -> list[tuple[int, in
     return pairs
 
 
-def _gaps(locations: np.ndarray, people: GrowingPeople) -> np.ndarray:
+def gaps_to(locations: np.ndarray, people: GrowingPeople) -> np.ndarray:
     """Distances of (M, 2) locations to people over the people's sizes, (M, P)."""
     known = (people.members >= 0)[..., None]
     lowest = np.where(known, people.locations, np.inf).min(axis=1)

@@ -59,9 +59,9 @@ class PicturePeople:
 
     @property
     def lost(self) -> float:
-        """What is missing to an OKS of 1 for each labelled person, and the scores of strangers."""
-        strangers = float(self.found.scores[self.diagnosis.person < 0].sum())
-        return len(self.labels) - float(self.oks.sum()) + strangers
+        """What is missing to an OKS of 1 for each label, and the scores of false positives."""
+        false = float(self.found.scores[self.diagnosis.person < 0].sum())
+        return len(self.labels) - float(self.oks.sum()) + false
 
 
 def picture_people(
@@ -138,7 +138,7 @@ def ap_without(
         image: _only(own, (own.diagnosis.person >= 0) | (own.oks > 0))
         for image, own in pictures.items()
     }
-    figures["people who are none"] = _ap(annotations, known, sigmas)
+    figures["false positives"] = _ap(annotations, known, sigmas)
     complete = {image: _with_missed(picture) for image, picture in pictures.items()}
     figures["people who are missed"] = _ap(annotations, complete, sigmas)
     ranked = {image: replace(own.found, scores=own.oks) for image, own in pictures.items()}

@@ -22,14 +22,17 @@ from ..evaluation.analysis import (
 )
 from ..evaluation.pose_errors import KEYPOINT_CLASSES, PERSON_CLASSES
 from ..picture_files import read_annotated
-from .people_drawing import draw_people
+from .people_drawing import PERSON_COLORS, draw_people
 
 #: Pictures on the page have a long side of at most so many pixels.
 _LONG_SIDE = 480
 
-#: Found people, and their keypoints, of lower scores are not drawn. Strangers among them cost
-#: little, and what was filled in for missing keypoints hides the rest.
+#: Found people, and their keypoints, of lower scores are not drawn. False positives among them
+#: cost little, and what was filled in for missing keypoints hides the rest.
 _PERSON_THR, _KEYPOINT_THR = 0.3, 0.2
+
+#: Lines and keypoints are so many times as wide as elsewhere, so that people are seen behind them.
+_THIN = 0.6
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -50,9 +53,9 @@ figcaption, .note { color: color-mix(in srgb, currentColor 70%, transparent); }
 _ERRORS = (
     "A keypoint of a found person is good, or has <em>jitter</em>: it lies a little beside its "
     "label. In an <em>inversion</em> left and right are exchanged, in a <em>swap</em> it lies on "
-    "another person, and a <em>miss</em> is anything else. <em>Background</em> are found people "
-    "who are no one; most have a low score, and then they cost little. A <em>duplicate</em> is "
-    "a labelled person who was found before. (Ronchi and Perona, ICCV 2017.)"
+    "another person, and a <em>miss</em> is anything else. False positives are "
+    "<em>duplicates</em> of a labelled person who was found before, or <em>background</em>; most "
+    "have a low score, and then they cost little. (Ronchi and Perona, ICCV 2017.)"
 )
 
 
@@ -89,8 +92,9 @@ def analysis_page(
     title = html.escape(name)
     parts = [
         f"<h1>{title}: AP {_ap(by_kind['all'])}</h1>",
-        f"<p>{len(pictures)} pictures, {sum(len(p.labels) for p in pictures.values())} labelled "
-        f"people, {sum(len(p.found.scores) for p in pictures.values())} found.</p>",
+        f"<p>Pictures: {len(pictures)}. Labelled people: "
+        f"{sum(len(p.labels) for p in pictures.values())}, found: "
+        f"{sum(len(p.found.scores) for p in pictures.values())}.</p>",
         "<h2>AP by kind of person</h2>",
         _table(
             ["people", "labelled", "AP"],
@@ -102,8 +106,9 @@ def analysis_page(
         f"<h2>Errors</h2><p>{_ERRORS}</p>",
         *_error_tables(pictures, meta),
         "<h2>The pictures that went worst</h2>",
-        "<p>Who was found has the colour of the labelled person; who is no one, another. People "
-        f"of a score under {_PERSON_THR}, and keypoints under {_KEYPOINT_THR}, are not drawn.</p>",
+        "<p>A found person has the colour of its label; false positives have other colours. "
+        f"There are {len(PERSON_COLORS)} colours, in turn. People of a score under {_PERSON_THR}, "
+        f"and keypoints under {_KEYPOINT_THR}, are not drawn.</p>",
         *figures,
     ]
     return (
@@ -165,12 +170,13 @@ def _figure(
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     visible = np.minimum(picture.labels[..., 2], 1)
     everyone = np.ones(len(picture.labels))
+    places, scores, people_scores = _in_order_of_labels(picture, keypoint_scores, factor)
     sides = {
-        "found": draw_people(small, *_in_order_of_labels(picture, keypoint_scores, factor),
-                             skeleton, person_thr=_PERSON_THR, keypoint_thr=_KEYPOINT_THR),
-        "labelled": draw_people(
-            small, picture.labels[..., :2] * factor, visible, everyone, skeleton
-        ),
+        "found": draw_people(small, places, scores, people_scores, skeleton,
+                             person_thr=_PERSON_THR, keypoint_thr=_KEYPOINT_THR,
+                             line_scale=_THIN, point_scale=_THIN),
+        "labelled": draw_people(small, picture.labels[..., :2] * factor, visible, everyone,
+                                skeleton, line_scale=_THIN, point_scale=_THIN),
     }  # fmt: skip
     shown = "".join(
         f'<div><img alt="{side} people" src="{_inline(drawn)}">{side}</div>'

@@ -140,7 +140,7 @@ def test_what_errors_cost(labels):
     assert by_kind["medium"] > 0.05
     for kind, ap in without.items():
         assert ap >= by_kind["all"] - 1e-9, kind
-    for kind in ("jitter", "people who are none", "order of scores"):
+    for kind in ("jitter", "false positives", "order of scores"):
         assert without[kind] > by_kind["all"] + 0.005, kind
     counts = error_counts(pictures)
     by_keypoint = errors_by_keypoint(pictures)

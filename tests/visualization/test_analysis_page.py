@@ -62,7 +62,7 @@ def found_side(text):
 def test_figures_of_people_who_are_all_found(page):
     text = page([PLACES, PLACES + [100, 0]], [0.8, 0.9])
     assert "<h1>results.json: AP 1.000</h1>" in text
-    assert "1 pictures, 2 labelled people, 2 found" in text
+    assert "Pictures: 1. Labelled people: 2, found: 2." in text
     for row in (["all", "2", "1.000"], ["medium", "2", "1.000"], ["large", "0", "–"]):
         assert "".join(f"<td>{cell}</td>" for cell in row) in text
     assert "a&lt;b.png" in text

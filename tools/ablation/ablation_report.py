@@ -11,7 +11,8 @@ from typing import Any, Dict
 import matplotlib.pyplot as plt
 import numpy as np
 from ablation_measures import alpha_under_noise
-from ablation_variants import VARIANTS
+from ablation_variants import MAIN_VARIANTS, VARIANTS
+from matplotlib.figure import Figure
 from scipy import stats
 
 from swahr_mmpose.synthetic.annotations import COCO_SIGMAS
@@ -33,6 +34,24 @@ _LABELS = {
     "swahr_wide": "+ SWAHR, σ₀ = 3",
     "swahr_detached": "+ SWAHR, weight detached",
 }
+#: Alike in all plots; lighter where a variant is another one with less of a loss.
+_COLORS = {
+    "higherhrnet": "tab:blue",
+    "sahr": "tab:orange",
+    "wahr": "tab:green",
+    "swahr": "tab:red",
+    "swahr_learned": "tab:purple",
+    "higherhrnet_light": "#aec7e8",
+    "sahr_free": "#ffbb78",
+    "swahr_free": "#ff9896",
+    "swahr_gamma": "tab:brown",
+    "swahr_wide": "tab:cyan",
+    "swahr_detached": "black",
+}
+#: Where the names of keypoints are written that have others close to them: points to the right and
+#: up. Those to the left end there.
+_BESIDE = {"eye": (-6, 7), "nose": (-6, -7), "elbow": (-6, 0), "wrist": (-6, 0)}
+_BESIDE.update({"knee": (6, 5), "ankle": (6, -5)})
 _METRICS = {
     "coco/AP": "AP",
     "coco/AP .5": "AP50",
@@ -259,59 +278,86 @@ def _mean_curve(by_seed: dict[int, Record], name: str) -> tuple[np.ndarray, np.n
 
 
 def plot_runs(runs: dict[str, dict[int, Record]], path: Path) -> None:
-    """Differences in AP, loss shares, and the predicted widths by size and by type."""
-    figure, axes = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
+    """Draw :func:`figure_of` into a file."""
+    figure = figure_of(runs)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def figure_of(runs: dict[str, dict[int, Record]]) -> Figure:
+    """Differences in AP, loss shares, and the widths that SWAHR predicts by size and by type."""
+    widths = [r["widths"] for r in runs.get("swahr", {}).values() if "widths" in r]
+    rows = 2 if widths else 1
+    figure, axes = plt.subplots(
+        rows, 2, figsize=(11, 1 + 4 * rows), layout="constrained", squeeze=False
+    )
     _plot_differences(axes[0, 0], runs)
     _plot_shares(axes[0, 1], runs)
-    variant = "swahr"
-    widths = [r["widths"] for r in runs.get(variant, {}).values() if "widths" in r]
     if widths:
         _plot_sizes(axes[1, 0], widths)
         _plot_types(axes[1, 1], widths)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+    # beside the plots, as it would hide curves in them
+    handles, names = axes[0, 1].get_legend_handles_labels()
+    columns = len(names) if len(names) <= 5 else 4
+    figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
+    return figure
 
 
 def _plot_differences(axes: Any, runs: dict[str, dict[int, Record]]) -> None:
     variants = [v for v in runs if v != _BASELINE and differences(runs, v, "coco/AP")]
+    most = 0
     for place, variant in enumerate(variants):
         paired = 100 * np.array(differences(runs, variant, "coco/AP"))
-        axes.plot(paired, [place] * len(paired), "o", alpha=0.5, color=f"C{place + 1}")
-        axes.plot(100 * np.array(confidence_interval(paired / 100)), [place] * 2, color="black")
-        axes.plot(paired.mean(), place, "|", markersize=18, color="black")
+        most = max(most, len(paired))
+        axes.plot(paired, [place] * len(paired), "o", color=_COLORS[variant], zorder=3)
+        if len(paired) > 1:
+            axes.plot(100 * np.array(confidence_interval(paired / 100)), [place] * 2, color="black")
+            axes.plot(paired.mean(), place, "|", markersize=18, color="black")
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(variants)), [_LABELS[v] for v in variants])
-    axes.invert_yaxis()
-    axes.set_xlabel("AP less HigherHRNet's at the same seed, ×100; mean and 95 % interval")
+    axes.set_ylim(len(variants) - 0.4, -0.6)
+    axes.margins(x=0.1)
+    meaning = "dots: seeds; lines: mean and 95 % interval" if most > 1 else "one seed"
+    axes.set_xlabel(f"AP × 100 less HigherHRNet's\n({meaning})")
+    axes.set_title("Difference in AP")
 
 
 def _plot_shares(axes: Any, runs: dict[str, dict[int, Record]]) -> None:
-    for place, (variant, by_seed) in enumerate(runs.items()):
+    for variant, by_seed in runs.items():
         steps, shares = _mean_curve(by_seed, "foreground_share_s2")
-        axes.plot(steps, shares, color=f"C{place}", label=_LABELS[variant])
+        style = "-" if variant in MAIN_VARIANTS else "--"
+        axes.plot(steps, shares, style, color=_COLORS[variant], label=_LABELS[variant])
     axes.set_ylim(0, 1)
     axes.set_xlabel("iteration")
-    axes.set_ylabel("part of the loss at pixels of people")
-    axes.legend(fontsize="small")
+    axes.set_ylabel("part of the loss")
+    axes.set_title("Stride-2 heatmap loss at pixels of people")
 
 
 def _plot_sizes(axes: Any, widths: list[dict[str, Any]]) -> None:
     for width in widths:
         axes.plot(*np.array(width["people"]).T, ".", markersize=3, alpha=0.4)
-    axes.set_xscale("log")
-    axes.set_xlabel("size of the person, √area in input pixels (a colour for each seed)")
-    axes.set_ylabel("mean predicted width, input pixels")
+    axes.set_xscale("log", subs=[2, 5])
+    for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        which("{x:.0f}")
+    seeds = "; a colour for each seed" if len(widths) > 1 else ""
+    axes.set_xlabel(f"√area of the person (input pixels{seeds})")
+    axes.set_ylabel("mean predicted width (input pixels)")
+    axes.set_title("SWAHR: width by size of the person")
 
 
 def _plot_types(axes: Any, widths: list[dict[str, Any]]) -> None:
     relative = np.array([width["keypoint_types"] for width in widths])
-    axes.errorbar(
-        COCO_SIGMAS, relative.mean(axis=0), relative.std(axis=0, ddof=min(1, len(widths) - 1)),
-        fmt="o",
-    )  # fmt: skip
+    spread = relative.std(axis=0, ddof=1) if len(widths) > 1 else None
+    axes.errorbar(COCO_SIGMAS, relative.mean(axis=0), spread, fmt="o", markersize=4)
     for name, x, y in zip(KEYPOINTS, COCO_SIGMAS, relative.mean(axis=0)):
         if not name.startswith("right"):
-            axes.annotate(name.replace("left_", ""), (x, y), fontsize="small")
+            label = name.replace("left_", "")
+            offset = _BESIDE.get(label, (6, 0))
+            side = "left" if offset[0] > 0 else "right"
+            axes.annotate(label, (x, y), offset, textcoords="offset points", ha=side, va="center")
+    axes.margins(x=0.15)
     axes.set_xlabel("COCO's deviation of the keypoint's type")
-    axes.set_ylabel("width relative to the person's mean")
+    seeds = "\n(mean and standard deviation of the seeds)" if len(widths) > 1 else ""
+    axes.set_ylabel(f"width relative to the person's mean{seeds}")
+    axes.set_title("SWAHR: width by type of keypoint")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
@@ -12,22 +12,32 @@ from swahr_mmpose.decoding.matching import (
     GrowingPeople,
     Match,
     Offer,
+    gaps_to,
     choose_in_order,
     tag_distances,
 )
 
+#: From candidates and people to a term of the cost for each pair, (M, P).
+TieBreak = Callable[[Offer, GrowingPeople], np.ndarray]
 
-def _least_cost_by_distance(
-    offer: Offer, people: GrowingPeople, tag_threshold: float
-) -> Iterable[tuple[int, int]]:
-    """The official cost, ties by the true tag distance."""
-    from scipy.optimize import linear_sum_assignment
 
-    distances = tag_distances(offer.tags, people)
-    costs = np.round(distances) * 100 - offer.scores[:, None].astype(np.float64)
-    rows, columns = linear_sum_assignment(costs + 1e-6 * distances)
-    kept = distances[rows, columns] < tag_threshold
-    return list(zip(rows[kept].tolist(), columns[kept].tolist()))
+def _least_cost(tie_break: TieBreak | None = None) -> Match:
+    """The official cost, ties by the least sum of another term, or as SciPy comes upon them."""
+
+    def match(
+        offer: Offer, people: GrowingPeople, tag_threshold: float
+    ) -> Iterable[tuple[int, int]]:
+        from scipy.optimize import linear_sum_assignment
+
+        distances = tag_distances(offer.tags, people)
+        costs = np.round(distances) * 100 - offer.scores[:, None].astype(np.float64)
+        if tie_break is not None:
+            costs = costs + 1e-6 * tie_break(offer, people)
+        rows, columns = linear_sum_assignment(costs)
+        kept = distances[rows, columns] < tag_threshold
+        return list(zip(rows[kept].tolist(), columns[kept].tolist()))
+
+    return match
 
 
 def _by_score(rounded: bool, likeness: float = 0.0, strength: float = 0.0) -> Match:
@@ -49,7 +59,14 @@ def _by_score(rounded: bool, likeness: float = 0.0, strength: float = 0.0) -> Ma
 
 #: Groupings that the package does not have, by what they do.
 TRIED: dict[str, Match] = {
-    "official cost, ties by true distance": _least_cost_by_distance,
+    "official cost, ties as SciPy leaves them": _least_cost(),
+    "official cost, ties by true distance": _least_cost(
+        lambda offer, people: tag_distances(offer.tags, people)
+    ),
+    # to the nearest keypoint of the person, over the person's size
+    "official cost, ties by place": _least_cost(
+        lambda offer, people: gaps_to(offer.locations, people)
+    ),
     "by score, rounded distance, the oldest first": _by_score(rounded=True),
     "by score, rounded distance + ½·score difference": _by_score(rounded=True, likeness=0.5),
     "by score, true distance": _by_score(rounded=False),

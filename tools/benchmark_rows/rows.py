@@ -8,11 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmark_deployment import onnx_rows, predict_rows
-from benchmark_inference import inference_rows
-from benchmark_maps import K, aggregated_maps, our_codec, people_in
-from benchmark_models import model_rows
-from benchmark_row import Row
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
@@ -26,6 +21,12 @@ from swahr_mmpose.decoding import default_keypoint_order
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
 from swahr_mmpose.models.heads import Level
 from swahr_mmpose.models.losses import TagGroupingLoss
+
+from .deployment import onnx_rows, predict_rows
+from .inference import inference_rows
+from .maps import K, aggregated_maps, our_codec, people_in
+from .models import model_rows
+from .row import Row
 
 
 def synchronize(device: str) -> None:

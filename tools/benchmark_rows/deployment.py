@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import torch
-from benchmark_row import Row
 from mmpose.apis import MMPoseInferencer, inference_bottomup, init_model
 
 import swahr_mmpose
@@ -23,6 +22,8 @@ from swahr_mmpose.model_zoo import weights_of
 from swahr_mmpose.onnx_export import export_onnx
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+
+from .row import Row
 
 TINY = "swahr_tiny_synthetic"
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import mmpose
-from benchmark_maps import sees_people
-from benchmark_row import Row
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 import swahr_mmpose
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+
+from .maps import sees_people
+from .row import Row
 
 STOCK = "body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py"
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import mmpose
 import numpy as np
-from benchmark_maps import sees_people
-from benchmark_row import Row
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 from mmpose.apis import inference_bottomup, inference_topdown, init_model
 
 import swahr_mmpose
+
+from .maps import sees_people
+from .row import Row
 
 NUM_PEOPLE = 10
 
