@@ -12,8 +12,8 @@ from swahr_mmpose.decoding.matching import (
     GrowingPeople,
     Match,
     Offer,
-    gaps_to,
     choose_in_order,
+    gaps_to,
     tag_distances,
 )
 
