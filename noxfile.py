@@ -74,7 +74,7 @@ def install_mmpose(session: nox.Session, environment: Environment) -> None:
         install("Installing xtcocotools", "--no-build-isolation", str(unpacked))
     # chumpy and xtcocotools build with what is installed
     install("Installing MMPose", "--no-build-isolation", *OPENMMLAB, "chumpy", XTCOCOTOOLS)
-    install("Installing pytest", "pytest", "pytest-xdist", "tensorboard")
+    install("Installing pytest", "pytest", "pytest-xdist", "hypothesis", "tensorboard")
     # the same OpenCV without windows, which needs no display libraries
     version = "import importlib.metadata as m; print(m.version('opencv-python'))"
     opencv = session.run("python", "-c", version, silent=True, log=False) or ""

@@ -21,6 +21,7 @@ from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.apis.journal import Journal, files_in, merge
 from swahr_mmpose.apis.picture_stream import find_pictures
 from swahr_mmpose.apis.prediction_files import Output, bring_together, forget_errors
+from swahr_mmpose.loading import read_checkpoint
 from swahr_mmpose.model_zoo import weights_of
 
 from .helpers import ROOT
@@ -209,7 +210,7 @@ def test_a_least_score_without_effect_is_refused(predict, pictures, capsys):
 
 def test_widths_that_a_network_does_not_predict(tmp_path, pictures, capsys):
     """It is named first, and does not keep the name of the results for runs with widths."""
-    content = torch.load(weights_of("swahr_tiny_synthetic"), weights_only=True)
+    content = read_checkpoint(weights_of("swahr_tiny_synthetic"))
     weights = content["state_dict"]
     content["state_dict"] = {k: v for k, v in weights.items() if "scale_layers" not in k}
     torch.save(content, tmp_path / "baseline.pth")

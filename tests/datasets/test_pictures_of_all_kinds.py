@@ -102,6 +102,8 @@ def test_broken_pictures_are_named(drawn, tmp_path, name):
         path.write_bytes(content_of(drawn, content)[:-9])
     else:
         path.write_bytes(animation(drawn, content) if isinstance(content, str) else content)
+    if name.endswith(".gif") and cv2.haveImageReader(str(path)):
+        pytest.skip("this version of OpenCV reads GIF")
     with pytest.raises(PictureError, match=message) as caught:
         read_picture(path)
     assert str(path) in str(caught.value)

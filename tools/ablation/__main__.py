@@ -41,8 +41,8 @@ def parse_args() -> argparse.Namespace:
     run.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     run.add_argument("--iterations", type=int, default=960)
     run.add_argument("--batch-size", type=int, default=8)
-    run.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True,
-                     help="train the network in bfloat16")  # fmt: skip
+    run.add_argument("--no-bf16", dest="bf16", action="store_false",
+                     help="train the network in float32 and not in bfloat16")  # fmt: skip
     run.add_argument("--train-images", type=int, default=1500, help="for drawn pictures")
     run.add_argument("--val-images", type=int, default=300, help="for drawn pictures")
     run.add_argument("--jobs", type=int, default=1, help="runs at a time")

@@ -181,7 +181,7 @@ class HigherHRNetHead(BaseHead):
 
     def level_losses(self, level: Level) -> dict[str, Tensor]:
         """Losses of one resolution by name."""
-        return dict(heatmap=self.heatmap_loss(level.heatmaps, level.target, mask=level.mask))
+        return {"heatmap": self.heatmap_loss(level.heatmaps, level.target, mask=level.mask)}
 
     def level_figures(self, level: Level) -> dict[str, Tensor]:
         """What the log is to have of one resolution besides losses, by name; here nothing."""

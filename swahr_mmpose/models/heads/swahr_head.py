@@ -115,10 +115,10 @@ class SWAHRHead(HigherHRNetHead):
         """Losses of one resolution by name."""
         heatmaps, target, mask, scales, shift = level
         assert scales is not None
-        losses = dict(
-            heatmap=self.heatmap_loss(heatmaps, target, scales, mask, shift),
-            scale=self.scale_loss(scales, target, mask),
-        )
+        losses = {
+            "heatmap": self.heatmap_loss(heatmaps, target, scales, mask, shift),
+            "scale": self.scale_loss(scales, target, mask),
+        }
         if shift is not None:
             losses["weight"] = self.weight_shift_loss(shift, target, mask)
         return losses

@@ -104,8 +104,8 @@ def weight_adaptive_loss(
         0.125
     """
     check_gamma(gamma)
-    maps = dict(target=target, scales=scales, weight_shift=weight_shift)
-    for name, given in maps.items():
+    # `dict(…)` is what torch 2.0 can't compile, here and in the heads' losses
+    for name, given in {"target": target, "scales": scales, "weight_shift": weight_shift}.items():
         if given is not None:
             check_same_shape(name, given, "pred", pred)
     check_mask(mask, pred)
