@@ -104,7 +104,8 @@ def weight_adaptive_loss(
         0.125
     """
     check_gamma(gamma)
-    # `dict(…)` is what torch 2.0 can't compile, here and in the heads' losses
+    # torch 2.0 can compile neither `dict(…)`, here and in the heads' losses, nor a `return` below
+    # from inside `with`
     for name, given in {"target": target, "scales": scales, "weight_shift": weight_shift}.items():
         if given is not None:
             check_same_shape(name, given, "pred", pred)
@@ -121,7 +122,8 @@ def weight_adaptive_loss(
         if gamma is not None:
             shift = None if weight_shift is None else at_least_float32(weight_shift)
             loss = loss * pixel_weight(pred, soft_foreground(target, gamma, shift))
-        return masked_mean(loss, mask)
+        loss = masked_mean(loss, mask)
+    return loss
 
 
 def check_gamma(gamma: float | None) -> None:
