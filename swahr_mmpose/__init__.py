@@ -22,8 +22,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # `python -m swahr_mmpose` says what is wrong with an installation: it must get past this. Before
 # Python 3.10 it can't be told from `python -m` of a program that imports this package.
-_is_report = getattr(sys, "argv", [])[:1] == ["-m"] and (
-    "swahr_mmpose" in getattr(sys, "orig_argv", ["swahr_mmpose"])
+_is_report = getattr(sys, "argv", [])[:1] == ["-m"] and any(
+    argument == "swahr_mmpose" or argument.endswith("mswahr_mmpose")
+    for argument in getattr(sys, "orig_argv", ["swahr_mmpose"])
 )
 
 if is_installed("mmpose"):

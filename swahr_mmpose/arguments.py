@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 
@@ -26,9 +27,23 @@ def size_of(value: Any, name: str) -> tuple[int, int]:
             return w, h
     except (TypeError, ValueError, OverflowError):
         pass
-    raise ValueError(
-        f"`{name}` must be (w, h), two whole numbers of pixels above 0, but is {value!r}."
-    )
+    raise ValueError(f"`{name}` must be (w, h) in whole pixels above 0, but is {value!r}.")
+
+
+def short_side(value: Any) -> int:
+    """The shorter side of an ``input_size`` that is one number of pixels, or a pair (w, h).
+
+    Args:
+        value: What was given.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    Examples:
+        >>> short_side(512), short_side((640, 512))
+        (512, 512)
+    """
+    return min(size_of((value, value) if isinstance(value, Real) else value, "input_size"))
 
 
 def range_of(value: Any, name: str) -> tuple[float, float]:

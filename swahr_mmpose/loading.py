@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable
@@ -18,6 +19,10 @@ _TORCH_CHECKS = (2, 6)
 
 #: NumPy's codes of numbers and text: no objects, no fields.
 _PLAIN_DTYPE = re.compile(r"[?biufcSU]\d{0,9}")
+
+
+#: Bytes of a tensor that repeats the few numbers that are stored of it.
+_LARGEST_EXPANDED = 1 << 30
 
 
 class CheckpointError(RuntimeError):
@@ -233,31 +238,51 @@ def _refuse_programs(path: Path) -> None:
 
 def _check_content(content: dict[Any, Any], name: str | Path) -> None:
     """Raise for a checkpoint, or a bare state dict, that loaders would trip over or misread."""
-    meta = content.get("meta", {})
-    if "state_dict" in content and not isinstance(meta, dict):
-        raise CheckpointError(f"'{name}' has a `meta` that is no dict but {type(meta).__name__}.")
+    for key in ("meta", "state_dict"):
+        value = content.get(key)
+        if value is not None and not isinstance(value, dict):
+            raise CheckpointError(
+                f"'{name}' has a `{key}` that is not a dict but a {type(value).__name__}."
+            )
+        if value is None and key in content:
+            # loaders would look into it
+            del content[key]
     weights = content.get("state_dict", content)
-    if not isinstance(weights, dict):
-        raise CheckpointError(
-            f"'{name}' has a `state_dict` that is no dict but {type(weights).__name__}."
-        )
     # files of other kinds, such as a dict with the weights under `model`, are for others to read
-    if weights is not content or any(isinstance(v, torch.Tensor) for v in content.values()):
-        _check_weights(weights, name)
+    if weights is not content or all(map(_is_weight, content.values())):
+        check_usable(weights, f"'{name}'")
 
 
-def _check_weights(weights: dict[Any, Any], name: str | Path) -> None:
-    """Raise for weights that loading would leave out, or copy as something else, in silence."""
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def check_usable(weights: Mapping[Any, Any], name: str) -> None:
+    """Raise for weights that loading would leave out, or copy as something else, in silence.
+
+    Args:
+        weights: A state dict.
+        name: What the message calls its checkpoint.
+
+    Raises:
+        CheckpointError: If a name is not text, or a weight is not a dense tensor of numbers.
+
+    Examples:
+        >>> check_usable({"bias": "0.5"}, "'a.pth'")
+        Traceback (most recent call last):
+            ...
+        swahr_mmpose.loading.CheckpointError: 'a.pth' has the weight 'bias', which is not a ...
+    """
     for key, value in weights.items():
         if not isinstance(key, str):
             raise CheckpointError(
-                f"'{name}' has a weight whose name is no text but {type(key).__name__}: it holds "
+                f"{name} has a weight whose name is not text but a {type(key).__name__}: it holds "
                 "no state dict."
             )
         problem = _what_is_wrong_with(value)
         if problem and not key.endswith("_extra_state"):
             raise CheckpointError(
-                f"'{name}' has the weight '{key}', which {problem}. Save the `state_dict` of the "
+                f"{name} has the weight '{key}', which {problem}. Save the `state_dict` of the "
                 "trained network, dense and in floating point, and load that."
             )
 
@@ -265,7 +290,7 @@ def _check_weights(weights: dict[Any, Any], name: str | Path) -> None:
 def _what_is_wrong_with(value: Any) -> str | None:
     """Why a network can't use a weight, or None if it can."""
     if not isinstance(value, torch.Tensor):
-        return f"is no tensor but {type(value).__name__}"
+        return f"is not a tensor but a {type(value).__name__}"
     if value.is_meta:
         return "holds no numbers: it was saved from the meta device"
     if value.layout != torch.strided:
@@ -273,8 +298,9 @@ def _what_is_wrong_with(value: Any) -> str | None:
     is_tiny_float = value.is_floating_point() and value.element_size() == 1
     if value.is_complex() or value.is_quantized or is_tiny_float:
         return f"is of the type {value.dtype}"
-    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-        return f"claims {value.numel()} numbers and repeats a few that are stored"
+    stored = value.untyped_storage().nbytes()
+    if value.numel() * value.element_size() > max(stored, _LARGEST_EXPANDED):
+        return f"has {value.numel()} elements but stores only {stored // value.element_size()}"
     return None
 
 
@@ -295,7 +321,7 @@ def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
     state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
         raise CheckpointError(f"'{name}' holds no state dict: a dict of names to tensors.")
-    _check_weights(state_dict, name)
+    check_usable(state_dict, f"'{name}'")
     wrapper = "module."
     return {
         key[len(wrapper) :] if key.startswith(wrapper) else key: value

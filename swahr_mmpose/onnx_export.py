@@ -17,6 +17,7 @@ import torch
 from mmpose.apis import init_model
 from torch import Tensor, nn
 
+from .arguments import short_side
 from .config_files import ConfigError, read_config
 from .destinations import check_destination
 from .layout import TEST_SIZE_DIVISOR
@@ -198,7 +199,6 @@ def _settings(
             f"The config tests at the scales {tuple(scales)}. One scale can be exported: use the "
             "config without `_multiscale`."
         )
-    input_size = resize[0].input_size
     if not model.cfg.model.data_preprocessor.get("bgr_to_rgb", False):
         raise ExportError(
             "The config's `data_preprocessor` does not set `bgr_to_rgb=True`. Exported networks "
@@ -222,7 +222,7 @@ def _settings(
         keypoint_sigmas=[float(sigma) for sigma in meta["sigmas"]],
         mean=[float(value) for value in normalise.mean.flatten()],
         std=[float(value) for value in normalise.std.flatten()],
-        input_size=int(input_size if isinstance(input_size, int) else min(input_size)),
+        input_size=short_side(resize[0].input_size),
         fixed_size=None if size is None else list(size),
         heatmap_sigma=codec.sigma,
         decode=dict(

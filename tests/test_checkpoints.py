@@ -359,9 +359,12 @@ UNUSABLE = {
     "sparse": (lambda weight: weight.to_sparse(), "is sparse|_rebuild_sparse_tensor"),
     "on the meta device": (lambda weight: weight.to("meta"), "holds no numbers|_rebuild_meta_tens"),
     "complex": (lambda weight: weight.to(torch.complex64), "is of the type torch.complex64"),
-    "text": (lambda weight: "0.5", "is no tensor but str"),
-    "a number": (lambda weight: 0.5, "is no tensor but float"),
-    "of few stored numbers": (lambda weight: torch.zeros(1).expand(1 << 45), "repeats a few that"),
+    "text": (lambda weight: "0.5", "is not a tensor but a str"),
+    "a number": (lambda weight: 0.5, "is not a tensor but a float"),
+    "of few stored numbers": (
+        lambda weight: torch.zeros(1).expand(1 << 45),
+        "elements but stores only 1",
+    ),
     "integers": (lambda weight: weight.to(torch.int8), "torch.int8 instead of torch.float32"),
     "not finite": (lambda weight: weight * float("nan"), "NaN"),
 }
@@ -382,12 +385,10 @@ def bare_by_init_model(path, data, folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (dict(state_dict=[torch.ones(1)]), "`state_dict` that is no dict but list"),
-        (dict(state_dict=None), "`state_dict` that is no dict but NoneType"),
-        (dict(state_dict={}, meta="epoch 3"), "`meta` that is no dict but str"),
-        (dict(state_dict={}, meta=None), "`meta` that is no dict but NoneType"),
-        ({b"weight": torch.ones(1)}, "name is no text but bytes"),
-        ({7: torch.ones(1)}, "name is no text but int"),
+        (dict(state_dict=[torch.ones(1)]), "`state_dict` that is not a dict but a list"),
+        (dict(state_dict={}, meta="epoch 3"), "`meta` that is not a dict but a str"),
+        ({b"weight": torch.ones(1)}, "name is not text but a bytes"),
+        ({7: torch.ones(1)}, "name is not text but a int"),
     ],
 )
 def test_checkpoints_of_another_build_are_named(tmp_path, content, message):
@@ -398,8 +399,16 @@ def test_checkpoints_of_another_build_are_named(tmp_path, content, message):
 
 def test_weights_for_other_programs_are_read(tmp_path):
     """MMDetection, in the same process, finds what it looks for in them."""
-    torch.save(dict(model=dict(weight=torch.ones(1)), epoch=3), tmp_path / "other.pth")
-    assert read_checkpoint(tmp_path / "other.pth")["model"]["weight"] == 1
+    weights = dict(weight=torch.ones(1), places=torch.arange(4).expand(3, -1))
+    for others in (dict(epoch=3), dict(best=torch.tensor(0.8)), dict(state_dict=None)):
+        torch.save(dict(model=weights, meta=None, **others), tmp_path / "other.pth")
+        content = read_checkpoint(tmp_path / "other.pth")
+        assert content["model"]["weight"] == 1
+        assert not {"meta", "state_dict"} & set(content)
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.save(dict(weight=torch.ones(1, 1), version="1.0"), tmp_path / "other.pth")
+    load_checkpoint(network, str(tmp_path / "other.pth"))
+    assert network.weight == 1
 
 
 def test_a_program_is_refused_by_older_versions_of_torch_too(tmp_path, monkeypatch):

@@ -185,7 +185,11 @@ def truncated(path):
             "needs no conversion",
         ),
         (lambda s: dict(epoch=1), "swahr_hrnet_w32_coco", "holds no state dict"),
-        (lambda s: {**s, (1, 2): torch.zeros(1)}, "swahr_hrnet_w32_coco", "is no text but tuple"),
+        (
+            lambda s: {**s, (1, 2): torch.zeros(1)},
+            "swahr_hrnet_w32_coco",
+            "is not text but a tuple",
+        ),
         (
             lambda s: {**s, "conv1.weight": s["conv1.weight"].to_sparse()},
             "swahr_hrnet_w32_coco",

@@ -449,6 +449,9 @@ def test_files_that_are_no_network_are_named(tmp_path):
             OnnxPoseEstimator(path, providers=providers)
     with pytest.raises(ValueError, match=r"Give \['CPUExecutionProvider'\]"):
         OnnxPoseEstimator(path, providers="CPUExecutionProvider")
+    for provider in (None, (), ("CPUExecutionProvider",), ["CPUExecutionProvider", {}]):
+        with pytest.raises(ValueError, match="A provider must be a name, or a tuple"):
+            OnnxPoseEstimator(path, providers=[provider])
     for num_threads in ("2", 1.5, 0):
         with pytest.raises(ValueError, match="must be None or a whole number from 1 on"):
             OnnxPoseEstimator(path, num_threads=num_threads)

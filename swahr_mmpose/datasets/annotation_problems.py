@@ -192,7 +192,7 @@ def _check_box(
     elif labelled and not mended.get("iscrowd") and _is_outside(box, size):
         (left, top, *sides), source = _box_of(mended["keypoints"])
         mended["bbox"] = [min(left, size[1] - 2), min(top, size[0] - 2), *sides]
-        what = f"`bbox` is {shown(box)}, outside the picture of {size[1]}×{size[0]} pixels"
+        what = f"`bbox` is {shown(box)}, and nothing of it lies inside the picture's last pixels"
         yield Problem(where, what, f"Set {source}", stops=False)
     area: Any = mended.get("area")
     if type(area) in (int, float) and 0 < area < LARGEST**2:
@@ -205,7 +205,8 @@ def _check_box(
 def _is_outside(box: list[Any], size: tuple[int, int]) -> bool:
     """Whether nothing is left of a box that is cut to the picture as MMPose cuts it."""
     left, top, width, height = box
-    return any(
+    # of a picture that is one pixel wide nothing would ever be left
+    return min(size) > 1 and any(
         min(start + length, side - 1) <= max(start, 0)
         for start, length, side in ((left, width, size[1]), (top, height, size[0]))
     )

@@ -149,20 +149,22 @@ class _BottomupProtocol:
                 "`ann_file` on the metric."
             )
         tested, known = set(image_ids), self.coco.imgs
-        problem = None
-        if not tested <= set(known):
-            unknown = sorted(tested - set(known))
-            problem = f"{len(unknown)} of them, first {unknown[0]}, are not in it"
-        elif len(tested) < len(image_ids):
-            problem = "several of them have one id"
-        if problem:
+        unknown = sorted(tested - set(known))
+        if unknown:
             raise ValueError(
-                f"The metric's annotation file is not that of the tested pictures: {problem}. Set "
-                "`ann_file` on the metric, and test datasets one after the other."
+                f"{len(unknown)} of the tested pictures, first {unknown[0]}, are not in the "
+                "metric's annotation file. Set `ann_file` on the metric, and test datasets one at "
+                "a time."
+            )
+        if len(tested) < len(image_ids):
+            twice = next(i for i in image_ids if image_ids.count(i) > 1)
+            raise ValueError(
+                f"Picture {twice} was tested more than once. Test each picture once, without "
+                "`RepeatDataset`, and datasets one at a time."
             )
         if len(tested) == len(known):
             return self.coco
-        message = f"{len(tested)} of {len(known)} pictures were tested. The figures are theirs."
+        message = f"{len(tested)} of {len(known)} pictures were tested. The figures are for these."
         print_log(message, logger="current")
         return part_of(self.coco, tested)
 

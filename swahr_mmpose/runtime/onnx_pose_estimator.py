@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +146,8 @@ def _session(path: Path, providers: Sequence[Any], num_threads: int | None) -> A
         ) from error
     if not path.is_file():
         raise FileNotFoundError(f"There is no file '{path}'.")
-    if isinstance(providers, str):
-        raise ValueError(f"`providers` must be a list. Give [{providers!r}].")
-    names = {provider if isinstance(provider, str) else provider[0] for provider in providers}
-    missing = sorted(names - set(onnxruntime.get_available_providers()))
+    names = _provider_names(providers)
+    missing = sorted(set(names) - set(onnxruntime.get_available_providers()))
     if missing:
         raise ValueError(
             f"ONNX Runtime has no provider {missing}; there are "
@@ -159,14 +158,33 @@ def _session(path: Path, providers: Sequence[Any], num_threads: int | None) -> A
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     if num_threads is not None:
-        if not isinstance(num_threads, int) or num_threads < 1:
+        if not isinstance(num_threads, Integral) or num_threads < 1:
             raise ValueError(
                 f"`num_threads` must be None or a whole number from 1 on, but is {num_threads!r}."
             )
-        options.intra_op_num_threads = num_threads
+        options.intra_op_num_threads = int(num_threads)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # on bytes that are no network it raises kinds of its own
         raise ValueError(
             f"'{path}' can't be read as an ONNX network: {str(error).splitlines()[0]}"
         ) from error
+
+
+def _provider_names(providers: Sequence[Any]) -> list[str]:
+    """The names of providers, with options or without.
+
+    ONNX Runtime itself goes on with the CPU where a provider is written in another way.
+    """
+    if isinstance(providers, str):
+        raise ValueError(f"`providers` must be a list. Give [{providers!r}].")
+    names = []
+    for provider in providers:
+        pair = provider if isinstance(provider, tuple) else (provider, {})
+        if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], dict):
+            raise ValueError(
+                "A provider must be a name, or a tuple of a name and a dict of its options, but "
+                f"is {provider!r}."
+            )
+        names.append(pair[0])
+    return names

@@ -78,10 +78,11 @@ def test_affine_scales_the_area():
         (dict(scale=(1.5, 0.75)), "`scale` must be a range"),
         (dict(scale=(0.75,)), "`scale` must be a range"),
         (dict(scale=1.0), "`scale` must be a range"),
-        (dict(rotation=-1), "`rotation` and `translation` must not be negative"),
-        (dict(rotation=float("nan")), "`rotation` and `translation` must not be negative"),
-        (dict(input_size=64), r"`input_size` must be \(w, h\), two whole numbers"),
-        (dict(input_size=(64.5, 32)), r"`input_size` must be \(w, h\), two whole numbers"),
+        (dict(rotation=-1), "`rotation` must be finite and not negative"),
+        (dict(rotation=float("nan")), "`rotation` must be finite and not negative"),
+        (dict(translation="a"), "`translation` must be finite and not negative"),
+        (dict(input_size=64), r"`input_size` must be \(w, h\) in whole pixels"),
+        (dict(input_size=(64.5, 32)), r"`input_size` must be \(w, h\) in whole pixels"),
     ],
 )
 def test_wrong_affine_ranges_are_named(kwargs, message):
@@ -92,7 +93,7 @@ def test_wrong_affine_ranges_are_named(kwargs, message):
 def test_mirroring_before_the_affine_map_is_named():
     """The mask of crowds would be mirrored where it should have been warped first."""
     mirrored = BottomupHorizontalFlip(prob=1.0)(results_of())
-    with pytest.raises(ValueError, match="Put the flip behind it in the pipeline"):
+    with pytest.raises(ValueError, match="Put the flip after it in the pipeline"):
         BottomupUniformAffine((64, 64))(mirrored)
 
 
@@ -234,6 +235,10 @@ def test_resize_of_one_scale_is_an_array_and_of_several_a_list():
         (dict(input_size=512, scales=(1, 0.3)), "is not a multiple of 64"),
         (dict(input_size=512, scales=(1, 1.2)), r"1.2 is not a multiple of 0.5.*Use 1 or 1.5"),
         (dict(input_size=512, scales=(1, 0.75)), "1 is not a multiple of 0.375"),
+        (dict(input_size=512, scales=(1, float("nan"))), "different positive factors"),
+        (dict(input_size=512, scales=(1, "a")), "must be a sequence of factors"),
+        (dict(input_size=512, scales=1), "must be a sequence of factors"),
+        (dict(input_size="512"), r"must be \(w, h\) in whole pixels"),
     ],
 )
 def test_wrong_scales_are_named(kwargs, message):

@@ -155,7 +155,10 @@ def test_the_figures_are_those_of_the_tested_pictures(metric):
 
 @pytest.mark.parametrize(
     ("image_ids", "message"),
-    [([99], "1 of them, first 99, are not in it"), ([1, 1], "several of them have one id")],
+    [
+        ([99], "1 of the tested pictures, first 99, are not in the metric's annotation file"),
+        ([1, 1], "Picture 1 was tested more than once"),
+    ],
 )
 def test_pictures_of_another_file_are_named(metric, image_ids, message):
     metric, _ = metric

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ...arguments import size_of
+from ...arguments import short_side
 from ...layout import BACKBONE_STRIDE, TEST_SIZE_DIVISOR
 from ...picture_files import PictureError
 from ...pictures import pyramid_geometry, show, to_three_channels
@@ -21,7 +22,7 @@ def _check_steps(scales: Sequence[float]) -> None:
         if abs(scale / step - round(scale / step)) > 1e-6:
             below = scale // step * step
             raise ValueError(
-                f"`scales` {tuple(scales)}: {scale} is not a multiple of {step:g}, half of the "
+                f"`scales` {tuple(scales)}: {scale:g} is not a multiple of {step:g}, half of the "
                 "smallest scale, so that its maps would not line up with the others'. Use "
                 f"{below:g} or {below + step:g}, or change the smallest."
             )
@@ -59,11 +60,15 @@ class BottomupPyramidResize(BaseTransform):
 
     def __init__(self, input_size: int | tuple[int, int], scales: Sequence[float] = (1.0,)) -> None:
         super().__init__()
-        pair = (input_size, input_size) if isinstance(input_size, (int, float)) else input_size
-        self.input_size = min(size_of(pair, "input_size"))
-        if not isinstance(scales, Sequence):
-            raise ValueError(f"`scales` must be a sequence of factors, but is {scales!r}.")
-        if 1 not in scales or min(scales) <= 0 or len(set(scales)) != len(scales):
+        self.input_size = short_side(input_size)
+        try:
+            scales = [float(scale) for scale in scales]
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"`scales` must be a sequence of factors, but is {scales!r}."
+            ) from None
+        in_range = all(0 < scale < math.inf for scale in scales)
+        if not in_range or 1 not in scales or len(set(scales)) != len(scales):
             raise ValueError(
                 "`scales` must be different positive factors with 1 among them (the tags are "
                 f"taken from scale 1), but got {tuple(scales)}."
@@ -74,7 +79,7 @@ class BottomupPyramidResize(BaseTransform):
                 f"is not a multiple of {TEST_SIZE_DIVISOR} pixels. Change either."
             )
         _check_steps(scales)
-        self.scales = [1.0, *sorted(float(scale) for scale in scales if scale != 1)]
+        self.scales = [1.0, *sorted(scale for scale in scales if scale != 1)]
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize the image."""

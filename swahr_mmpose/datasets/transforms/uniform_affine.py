@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import cv2
@@ -34,7 +35,7 @@ class BottomupUniformAffine(BaseTransform):
             40·scale px, with 200·scale px the short side).
 
     Raises:
-        ValueError: If the size or a range is none.
+        ValueError: If the size or a range is not valid.
 
     Examples:
         >>> affine = BottomupUniformAffine((64, 64), rotation=0, scale=(1, 1), translation=0)
@@ -50,11 +51,9 @@ class BottomupUniformAffine(BaseTransform):
         translation: float = 0.2,
     ) -> None:
         super().__init__()
-        if not (0 <= rotation < math.inf and 0 <= translation < math.inf):
-            raise ValueError(
-                "`rotation` and `translation` must not be negative, but got "
-                f"{rotation} and {translation}."
-            )
+        for name, value in (("rotation", rotation), ("translation", translation)):
+            if not isinstance(value, Real) or not 0 <= value < math.inf:
+                raise ValueError(f"`{name}` must be finite and not negative, but is {value!r}.")
         self.input_size = size_of(input_size, "input_size")
         self.rotation = rotation
         self.scale = range_of(scale, "scale")
@@ -76,8 +75,8 @@ class BottomupUniformAffine(BaseTransform):
         """
         if results.get("flip"):
             raise ValueError(
-                "The image was mirrored before `BottomupUniformAffine`. Put the flip behind it in "
-                "the pipeline: masks of crowds are warped first, and mirrored then."
+                "The image was mirrored before `BottomupUniformAffine`. Put the flip after it in "
+                "the pipeline: masks of crowds are warped first, then mirrored."
             )
         height, width = results["img"].shape[:2]
         w, h = self.input_size

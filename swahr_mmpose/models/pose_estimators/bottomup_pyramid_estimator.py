@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...checkpoints import check_fits, check_weights
 from ...foreign_layouts import rename_all
+from ...loading import check_usable
 from ..aggregation import AggregatedMaps, aggregate_maps
 from ..data_preprocessors import BottomupPoseDataPreprocessor
 from ..finite_losses import FiniteLosses, check_images
@@ -68,6 +69,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
             start_from(self, **self.start_from)
 
     def _before_loading(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        check_usable(state_dict, "The checkpoint")
         if not prefix:
             rename_all(state_dict)
         if not self.partial_checkpoint:
