@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
-STEP := $(BIN)/python scripts/progress.py
+STEP := $(BIN)/python tools/dev/progress.py
 PINNED := --constraint requirements/env.txt
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
@@ -23,7 +23,7 @@ $(STAMP): requirements/build.txt requirements/runtime.txt requirements/mminstall
 	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@$(STEP) "Installing torch (about a minute)" \
 	    $(PIP) --requirement requirements/build.txt $(PINNED)
-	@$(BIN)/python scripts/build_mmcv.py --no-deps
+	@$(BIN)/python tools/dev/build_mmcv.py --no-deps
 	@$(STEP) "Installing the rest (about a minute)" \
 	    $(PIP) --no-build-isolation --requirement requirements/runtime.txt \
 	    --requirement requirements/mminstall.txt --requirement requirements/dev.txt $(PINNED)

@@ -62,14 +62,14 @@ def install_mmpose(session: nox.Session, environment: Environment) -> None:
 
     def install(label: str, *arguments: str) -> None:
         pip = ("python", "-m", "pip", "install", "--constraint", str(constraints))
-        session.run("python", str(ROOT / "scripts/progress.py"), label, *pip, *arguments)
+        session.run("python", str(ROOT / "tools/dev/progress.py"), label, *pip, *arguments)
 
     install("Installing torch", *pins[:5], "wheel", "ninja")
-    session.run("python", str(ROOT / "scripts/build_mmcv.py"), "--constraint", str(constraints))
+    session.run("python", str(ROOT / "tools/dev/build_mmcv.py"), "--constraint", str(constraints))
     if environment.python == "3.13":
         folder = Path(session.create_tmp()).resolve() / "xtcocotools"
         shutil.rmtree(folder, ignore_errors=True)
-        session.run("python", str(ROOT / "scripts/sources.py"), XTCOCOTOOLS, str(folder))
+        session.run("python", str(ROOT / "tools/dev/sources.py"), XTCOCOTOOLS, str(folder))
         unpacked = next(folder.glob("pip-*/xtcocotools_*"))
         install("Installing xtcocotools", "--no-build-isolation", str(unpacked))
     # chumpy and xtcocotools build with what is installed

@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 RESOURCES = ("configs", "tools", "model-index.yml")
 # research: for those who have the repository
-LEFT_OUT = ("__pycache__", "ablation", "benchmark*", "decoding_study", "gpu_*")
+LEFT_OUT = ("__pycache__", "research", "dev", "benchmark.py")
 
 
 class BuildWithResources(build_py):

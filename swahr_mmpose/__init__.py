@@ -9,8 +9,8 @@ alone.
 import os
 import sys
 
-from .environment import check_openmmlab, is_installed
-from .paths import config_path, configs_dir, tools_dir
+from .utils.config_files import config_path, configs_dir, tools_dir
+from .utils.environment import check_openmmlab, is_installed
 from .version import __version__
 
 __all__ = ["__version__", "config_path", "configs_dir", "tools_dir"]
@@ -32,8 +32,8 @@ if is_installed("mmpose"):
         check_openmmlab()
 
         from . import apis, codecs, datasets, engine, evaluation, models, visualization
-        from .checkpoint_schemes import read_safely_in_mmengine
-        from .loading import allow_mmengine_checkpoints
+        from .checkpoints.mmengine_loaders import read_safely_in_mmengine
+        from .checkpoints.reading import allow_mmengine_checkpoints
 
         allow_mmengine_checkpoints()
         read_safely_in_mmengine()

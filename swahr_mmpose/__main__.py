@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from .environment import OPENMMLAB, Requirement, installed_version, is_installed, problem_with
+from .utils.environment import OPENMMLAB, Requirement, installed_version, is_installed, problem_with
 from .version import __version__
 
 #: What else the stack stands on.
@@ -62,7 +62,7 @@ def device() -> str:
 
 def weights() -> Iterator[tuple[str, str, str, str]]:
     """Name, weights, AP and the AP's dataset of each config that the metafiles list."""
-    from .model_zoo import models, packaged_weights
+    from .checkpoints.model_zoo import models, packaged_weights
 
     for name, model in models().items():
         where = "published" if model.get("Weights") else "–"

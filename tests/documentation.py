@@ -18,7 +18,7 @@ from mmengine.config import Config, DictAction
 from packaging.requirements import InvalidRequirement, Requirement
 from torch.distributed import run as distributed_run
 
-from swahr_mmpose.paths import config_path
+from swahr_mmpose.utils.config_files import config_path
 
 from .helpers import ROOT
 

@@ -7,7 +7,7 @@ from mmpose.registry import MODELS
 from swahr_mmpose.codecs.targets import keypoint_centers, render_heatmaps
 from swahr_mmpose.layout import STRIDES
 from swahr_mmpose.models import BottomupPyramidEstimator, HigherHRNetHead
-from swahr_mmpose.models.heads import HeadOutput
+from swahr_mmpose.models.outputs import HeadOutput
 
 from .helpers import nearest_person
 

@@ -17,12 +17,12 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS, HOOKS, METRICS, OPTIMIZERS
 
-from swahr_mmpose.loading import read_checkpoint
-from swahr_mmpose.model_zoo import weights_of
+from swahr_mmpose.checkpoints.model_zoo import weights_of
+from swahr_mmpose.checkpoints.reading import read_checkpoint
 
+from .checkpoints.test_reading import server  # noqa: F401  (a fixture)
 from .helpers import build_model, dataset_meta, evaluation_config, load_config, sample_of_people
 from .micro_training import micro_config, train, without_chance
-from .test_checkpoints import server  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.slow
 

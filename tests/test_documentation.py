@@ -21,7 +21,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS, TRANSFORMS
 
-from swahr_mmpose.model_zoo import weights_of
+from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.synthetic import SyntheticOptions
 from swahr_mmpose.synthetic.dataset import generate_picture
 
@@ -46,8 +46,8 @@ CHECKS = {
     "python": doc.python_program,
     "python draw_turtles.py": doc.nothing_more,
     "python -m": doc.fuzzer,
-    "uvicorn service:app": "tests/test_onnx.py::test_the_service_of_the_page_on_deployment",
-    "curl --data-binary": "tests/test_onnx.py::test_the_service_of_the_page_on_deployment",
+    "uvicorn service:app": "tests/export/test_onnx.py::test_the_service_of_the_page_on_deployment",
+    "curl --data-binary": "tests/export/test_onnx.py::test_the_service_of_the_page_on_deployment",
 }
 
 #: Commands that the slow tests run as they are, but for ``STAND_INS``; the others need COCO, a GPU,
@@ -83,13 +83,20 @@ STAND_INS = {
 }
 
 #: Python blocks by page and a word in them: the test that runs each.
-IN_TEST_ONNX = "tests/test_onnx.py::test_"
+IN_TEST_TRACKING = "tests/tools/test_tracking.py::test_"
+IN_TEST_ONNX = "tests/export/test_onnx.py::test_"
 ELSEWHERE = {
     ("deployment.md", "supervision.KeyPoints"): f"{IN_TEST_ONNX}an_environment_without_torch",
     ("deployment.md", "FastAPI"): f"{IN_TEST_ONNX}the_service_of_the_page_on_deployment",
-    ("scaling.md", "ray.data"): "tests/test_onnx.py::test_ray_of_the_page_on_scaling",
-    ("tracking.md", "norfair"): "tests/test_tracking.py::test_people_are_tracked_by_keypoints",
-    ("tracking.md", "ByteTrackTracker"): "tests/test_tracking.py::test_people_are_tracked_by_boxes",
+    ("scaling.md", "ray.data"): "tests/export/test_onnx.py::test_ray_of_the_page_on_scaling",
+    (
+        "tracking.md",
+        "norfair",
+    ): f"{IN_TEST_TRACKING}people_are_tracked_by_keypoints",
+    (
+        "tracking.md",
+        "ByteTrackTracker",
+    ): f"{IN_TEST_TRACKING}people_are_tracked_by_boxes",
 }
 
 #: Python blocks that use what a command before them wrote: the slow tests run them.

@@ -1,4 +1,4 @@
-"""Training and testing on a GPU as a whole; tools/gpu_check.sh runs these, and rehearses them.
+"""Training and testing on a GPU as a whole, as tools/research/gpu_check.sh runs and rehearses it.
 
 Tests of single parts on a GPU are beside those of the same parts on the CPU.
 """
@@ -17,11 +17,11 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS
 
-from swahr_mmpose.engine.bottomup_test_loop import decoded_beside
+from swahr_mmpose.engine.test_loop import decoded_beside
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 from .helpers import build_model, golden, load_config, official_weights, without_waiting
-from .models.test_estimator import pack, pictures
+from .models.test_pose_estimator import pack, pictures
 
 pytestmark = pytest.mark.gpu
 

@@ -22,7 +22,7 @@ import torch
 from mmengine.config import Config
 from mmpose.apis import inference_bottomup, init_model
 import swahr_mmpose
-from swahr_mmpose.model_zoo import weights_of
+from swahr_mmpose.checkpoints.model_zoo import weights_of
 
 torch.set_num_threads(1)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from swahr_mmpose.datasets import transforms
 from swahr_mmpose.decoding import DecodeOptions, decode_people, find_candidates, group_people
 from swahr_mmpose.models.aggregation import aggregate_maps, flip_back
-from swahr_mmpose.models.heads.network import HeadOutput
+from swahr_mmpose.models.outputs import HeadOutput
 
 from .helpers import codec_for
 

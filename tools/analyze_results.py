@@ -20,12 +20,12 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from tqdm import tqdm
 from xtcocotools.coco import COCO
 
-from swahr_mmpose.datasets.descriptions import description_file
-from swahr_mmpose.destinations import check_destination
-from swahr_mmpose.evaluation.analysis import Description, picture_people
-from swahr_mmpose.evaluation.labels import read_labels
-from swahr_mmpose.evaluation.picture_results import FoundPeople
-from swahr_mmpose.visualization.analysis_page import analysis_page
+from swahr_mmpose.analysis.breakdown import Description, picture_people
+from swahr_mmpose.analysis.per_image_ap import FoundPeople
+from swahr_mmpose.analysis.report import analysis_page
+from swahr_mmpose.datasets.metainfo import description_file
+from swahr_mmpose.evaluation.coco_index import read_labels
+from swahr_mmpose.utils.files import check_destination
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

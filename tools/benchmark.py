@@ -23,12 +23,14 @@ import matplotlib.pyplot as plt
 import mmpose
 import numpy as np
 import torch
-from benchmark_rows.maps import aggregated_maps, hard_maps, our_codec
-from benchmark_rows.row import Row
-from benchmark_rows.rows import ROWS, decode_rows, synchronize, target_bytes
 from mmengine.registry import init_default_scope
 
 import swahr_mmpose
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "research"))
+from benchmark_rows.maps import aggregated_maps, hard_maps, our_codec
+from benchmark_rows.row import Row
+from benchmark_rows.rows import ROWS, decode_rows, synchronize, target_bytes
 
 #: What is measured without a counterpart.
 EXTRAS = ("scaling", "hard", "profile")
@@ -43,6 +45,11 @@ import numpy as np
 from mmengine.config import Config
 from mmpose.apis import inference_bottomup, init_model
 import swahr_mmpose
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "research"))
+from benchmark_rows.maps import aggregated_maps, hard_maps, our_codec
+from benchmark_rows.row import Row
+from benchmark_rows.rows import ROWS, decode_rows, synchronize, target_bytes
 config = Config.fromfile(swahr_mmpose.config_path("swahr_tiny_synthetic"))
 size = int(sys.argv[1])
 config.test_dataloader.dataset.pipeline[1].update(input_size=size, scales=(1, 0.5, 2))

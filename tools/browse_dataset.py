@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from swahr_mmpose.codecs.targets import render_heatmaps
 from swahr_mmpose.layout import map_sizes
-from swahr_mmpose.paths import find_config
+from swahr_mmpose.utils.config_files import find_config
 from swahr_mmpose.visualization.training_sample import draw_training_sample
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from swahr_mmpose.datasets.annotation_files import read_annotations
-from swahr_mmpose.datasets.content_check import check_content
-from swahr_mmpose.destinations import check_destination
-from swahr_mmpose.whole_files import write_whole
+from swahr_mmpose.datasets.annotations.check import check_content
+from swahr_mmpose.datasets.annotations.reading import read_annotations
+from swahr_mmpose.utils.files import check_destination, write_whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from swahr_mmpose.conversion import ConversionError, convert_checkpoint
+from swahr_mmpose.checkpoints.convert import ConversionError, convert_checkpoint
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

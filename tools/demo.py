@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 import swahr_mmpose
 from swahr_mmpose.apis import BottomupInferencer
-from swahr_mmpose.model_zoo import weights_of
+from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.visualization import draw_people
 

@@ -12,9 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from swahr_mmpose.model_zoo import weights_for
-from swahr_mmpose.onnx_export import ExportError, export_onnx
-from swahr_mmpose.paths import find_config
+from swahr_mmpose.checkpoints.model_zoo import weights_for
+from swahr_mmpose.export.onnx import ExportError, export_onnx
+from swahr_mmpose.utils.config_files import find_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

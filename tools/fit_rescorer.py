@@ -20,20 +20,20 @@ from torch import nn
 from tqdm import tqdm
 from xtcocotools.coco import COCO
 
-from swahr_mmpose.decoding.rescoring import Rescorer, pose_features
-from swahr_mmpose.destinations import check_destination
-from swahr_mmpose.evaluation.comparison import compare
-from swahr_mmpose.evaluation.labels import read_labels
-from swahr_mmpose.evaluation.picture_results import (
+from swahr_mmpose.analysis.bootstrap import compare
+from swahr_mmpose.analysis.per_image_ap import (
     FoundPeople,
     average_precision,
     evaluate_pictures,
     labelled_people,
 )
-from swahr_mmpose.evaluation.pose_errors import matched_oks
-from swahr_mmpose.model_zoo import weights_for
-from swahr_mmpose.paths import find_config
-from swahr_mmpose.picture_files import read_annotated
+from swahr_mmpose.analysis.pose_errors import matched_oks
+from swahr_mmpose.checkpoints.model_zoo import weights_for
+from swahr_mmpose.decoding.rescoring import Rescorer, pose_features
+from swahr_mmpose.evaluation.coco_index import read_labels
+from swahr_mmpose.images.files import read_annotated
+from swahr_mmpose.utils.config_files import find_config
+from swahr_mmpose.utils.files import check_destination
 
 _HIDDEN = 256
 

@@ -10,10 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from swahr_mmpose.datasets.annotation_files import read_annotations
-from swahr_mmpose.datasets.problem import is_id, shown
-from swahr_mmpose.destinations import check_destination
-from swahr_mmpose.whole_files import write_whole
+from swahr_mmpose.datasets.annotations.problem import is_id, shown
+from swahr_mmpose.datasets.annotations.reading import read_annotations
+from swahr_mmpose.utils.files import check_destination, write_whole
 
 
 class MergeError(ValueError):

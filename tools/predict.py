@@ -21,10 +21,10 @@ import torch.distributed as dist
 from mmpose.apis import init_model
 from tqdm import tqdm
 
-from swahr_mmpose.apis.application import reads_for_applications
-from swahr_mmpose.apis.picture_stream import Picture, find_pictures
+from swahr_mmpose.apis.application_decoding import reads_for_applications
+from swahr_mmpose.apis.image_stream import Picture, find_pictures
 from swahr_mmpose.apis.prediction import predict_pictures
-from swahr_mmpose.apis.prediction_files import (
+from swahr_mmpose.apis.results_file import (
     Output,
     bring_together,
     forget_errors,
@@ -32,9 +32,9 @@ from swahr_mmpose.apis.prediction_files import (
     start_of_sha256,
     still_to_do,
 )
+from swahr_mmpose.checkpoints.model_zoo import weights_for
 from swahr_mmpose.decoding import APPLICATION_OPTIONS
-from swahr_mmpose.model_zoo import weights_for
-from swahr_mmpose.paths import find_config
+from swahr_mmpose.utils.config_files import find_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -10,10 +10,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from swahr_mmpose.config_files import read_config_file
-from swahr_mmpose.destinations import check_destination
 from swahr_mmpose.translation import translate
-from swahr_mmpose.whole_files import write_whole
+from swahr_mmpose.utils.config_files import read_config_file
+from swahr_mmpose.utils.files import check_destination, write_whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from webdemo_people import NMS_OFF, PeopleFinder, Wish
 
 from swahr_mmpose.apis import BottomupInferencer
-from swahr_mmpose.apis.people_finder import NMS_OFF, PeopleFinder, Wish
 from swahr_mmpose.apis.prediction import record_of
 
 INTRODUCTION = """# Find people

@@ -1,5 +1,5 @@
 """Inference in applications."""
 
-from .bottomup_inferencer import BottomupInferencer
+from .inferencer import BottomupInferencer
 
 __all__ = ["BottomupInferencer"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
-from .picture_stream import SUFFIXES
+from .image_stream import SUFFIXES
 
 
 def as_mmpose_takes_it(inputs: Any) -> Any:

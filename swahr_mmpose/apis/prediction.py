@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..engine.bottomup_test_loop import decoded_beside
-from .journal import Journal
-from .picture_stream import Picture, PictureFiles, Prepared, batches_of_one_size, load
-from .prediction_files import Output
+from ..engine.test_loop import decoded_beside
+from .image_stream import Picture, PictureFiles, Prepared, batches_of_one_size, load
+from .results_file import Journal, Output
 
 
 def predict_pictures(

@@ -12,12 +12,12 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from ..arguments import size_of
 from ..decoding import DecodeOptions, People, decode_people
 from ..decoding.options import PEAK_SPREAD
 from ..layout import STRIDES, TAG_LEVEL, map_sizes
-from .device_decoding import decode_on_device
+from ..utils.arguments import size_of
 from .targets import keypoint_centers, keypoint_indices, render_heatmaps
+from .torch_decoding import decode_on_device
 
 
 @KEYPOINT_CODECS.register_module()

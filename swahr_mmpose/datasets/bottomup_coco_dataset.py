@@ -10,10 +10,10 @@ from mmpose.datasets.datasets.body import AicDataset, CocoDataset, CrowdPoseData
 from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset
 from mmpose.registry import DATASETS
 
-from ..picture_files import PictureError
-from .content_check import WHOLE_BODY_FIELDS
-from .descriptions import description_file
-from .usable_annotations import usable_annotations
+from ..images.files import PictureError
+from .annotations.check import WHOLE_BODY_FIELDS
+from .annotations.reading import usable_annotations
+from .metainfo import description_file
 
 
 class _Bottomup:

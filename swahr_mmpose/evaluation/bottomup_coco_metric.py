@@ -13,11 +13,10 @@ from mmpose.evaluation.metrics import CocoMetric, CocoWholeBodyMetric
 from mmpose.registry import METRICS
 from xtcocotools.coco import COCO
 
-from ..datasets.annotation_files import AnnotationFileError
-from ..datasets.content_check import WHOLE_BODY_FIELDS
-from ..datasets.problem import is_number
-from ..datasets.usable_annotations import usable_annotations
-from .labels import indexed, part_of
+from ..datasets.annotations.check import WHOLE_BODY_FIELDS
+from ..datasets.annotations.problem import is_number
+from ..datasets.annotations.reading import AnnotationFileError, usable_annotations
+from .coco_index import indexed, part_of
 
 
 class _BottomupProtocol:

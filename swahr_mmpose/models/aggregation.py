@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .heads.network import HeadOutput
-
-
-class AggregatedMaps(NamedTuple):
-    """Maps of a batch, brought together from all passes.
-
-    Attributes:
-        heatmaps: (B, K, H, W) float32 at the size of the network input at scale 1.
-        tags: (B, L·K, H, W) float32, those of the mirrored pass behind those of the original.
-        scales: α (B, K, h, w) of the original pass of scale 1 at stride 2, where the head gave it.
-    """
-
-    heatmaps: Tensor
-    tags: Tensor
-    scales: Tensor | None
+from .outputs import AggregatedMaps, HeadOutput
 
 
 def resize_maps(maps: Tensor, size: Sequence[int]) -> Tensor:
@@ -89,7 +73,7 @@ def aggregate_maps(
             number of keypoints.
 
     Examples:
-        >>> from swahr_mmpose.models.heads.network import HeadOutput
+        >>> from swahr_mmpose.models.outputs import HeadOutput
         >>> heatmaps = torch.zeros(1, 17, 4, 4), torch.ones(1, 17, 8, 8)
         >>> maps = aggregate_maps([[HeadOutput(heatmaps, torch.zeros(1, 17, 4, 4))]], (16, 16))
         >>> tuple(maps.heatmaps.shape), maps.heatmaps.mean().item()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..compat import not_compiled
+from ..utils.environment import not_compiled
 
 
 class _Noted(NamedTuple):

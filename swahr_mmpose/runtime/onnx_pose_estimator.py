@@ -12,7 +12,7 @@ import numpy as np
 
 from ..decoding import boxes_of_keypoints, decode_people, keypoint_widths
 from ..decoding.rescoring import Rescorer
-from ..pictures import fixed_geometry, pyramid_geometry, show, to_picture, to_three_channels
+from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_picture, to_three_channels
 from .onnx_settings import OnnxSettings
 
 

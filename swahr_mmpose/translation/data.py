@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..datasets.descriptions import description_file
+from ..datasets.metainfo import description_file
 from ..datasets.transforms import (
     BottomupHorizontalFlip,
     BottomupPyramidResize,

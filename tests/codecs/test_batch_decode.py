@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from swahr_mmpose.codecs.device_decoding import decode_on_device, find_candidates_on_device
+from swahr_mmpose.codecs.torch_decoding import decode_on_device, find_candidates_on_device
 from swahr_mmpose.decoding import DecodeOptions, decode_people, find_candidates
 
 from ..helpers import as_set, codec_for, golden, maps_of, nearest_person, options_of

@@ -3,8 +3,8 @@ import json
 import pytest
 from mmpose.registry import DATASETS, METRICS
 
-from swahr_mmpose.datasets.annotation_files import AnnotationFileError
-from swahr_mmpose.datasets.descriptions import keypoint_names
+from swahr_mmpose.datasets.annotations.reading import AnnotationFileError
+from swahr_mmpose.datasets.metainfo import keypoint_names
 
 from ..helpers import load_config
 

@@ -12,7 +12,7 @@ from swahr_mmpose.datasets import (
     BottomupUniformAffine,
 )
 from swahr_mmpose.datasets.transforms.heatmap_mask import segmentations_to_mask
-from swahr_mmpose.pictures import pyramid_geometry
+from swahr_mmpose.images.geometry import pyramid_geometry
 
 FLIP_INDICES = [1, 0, 2]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from swahr_mmpose.codecs.device_decoding import decode_on_device
+from swahr_mmpose.codecs.torch_decoding import decode_on_device
 from swahr_mmpose.decoding import DecodeOptions, NotFiniteError, decode_people, keypoint_widths
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["swahr_mmpose.datasets"]):
-    from swahr_mmpose.datasets.annotation_files import AnnotationFileError, read_annotations
-    from swahr_mmpose.datasets.content_check import check_content
+    from swahr_mmpose.datasets.annotations.check import check_content
+    from swahr_mmpose.datasets.annotations.reading import AnnotationFileError, read_annotations
 
 from tests.fuzz.harness import Choices, fuzz
 

@@ -9,9 +9,17 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["swahr_mmpose.loading", "swahr_mmpose.conversion", "swahr_mmpose.foreign_layouts"]
+    include=[
+        "swahr_mmpose.checkpoints.reading",
+        "swahr_mmpose.checkpoints.convert",
+        "swahr_mmpose.checkpoints.renaming",
+    ]
 ):
-    from swahr_mmpose.conversion import ConversionError, convert_state_dict, load_source
+    from swahr_mmpose.checkpoints.convert import (
+        ConversionError,
+        convert_state_dict,
+        load_source,
+    )
 
 import torch
 

@@ -7,7 +7,7 @@ from swahr_mmpose.models.aggregation import (
     merge_resolutions,
     resize_maps,
 )
-from swahr_mmpose.models.heads import HeadOutput
+from swahr_mmpose.models.outputs import HeadOutput
 
 
 def output_of(heatmaps, tags=None):

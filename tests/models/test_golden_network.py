@@ -41,7 +41,7 @@ def test_network_outputs_are_the_official_ones(weights, config, device):
 @pytest.mark.parametrize(
     ("case", "config"),
     [
-        ("single", "swahr_hrnet_w32_coco"),
+        pytest.param("single", "swahr_hrnet_w32_coco", marks=pytest.mark.slow),
         ("single_noflip", "swahr_hrnet_w32_coco"),
         pytest.param("multi", "swahr_hrnet_w32_coco_multiscale", marks=pytest.mark.slow),
     ],

@@ -6,7 +6,7 @@ from mmpose.registry import MODELS
 from mmpose.structures import MultilevelPixelData, PoseDataSample
 
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
-from swahr_mmpose.models.heads import Level
+from swahr_mmpose.models.outputs import Level
 
 from ..helpers import HostData, codec_for, without_waiting
 

@@ -12,7 +12,7 @@ from mmcv.image import imflip
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ..segmentation_problems import segmentation_problem, without_empty_polygons
+from ..annotations.segmentation import segmentation_problem, without_empty_polygons
 
 
 def segmentations_to_mask(segmentations: Sequence[Any], image_size: tuple[int, int]) -> np.ndarray:

@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmpose.registry import TRANSFORMS
 
-from ...picture_files import PictureError, decode_annotated, decode_picture
+from ...images.files import PictureError, decode_annotated, decode_picture
 
 
 @TRANSFORMS.register_module()

@@ -9,10 +9,10 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ...arguments import short_side
+from ...images.files import PictureError
+from ...images.geometry import pyramid_geometry, show, to_three_channels
 from ...layout import BACKBONE_STRIDE, TEST_SIZE_DIVISOR
-from ...picture_files import PictureError
-from ...pictures import pyramid_geometry, show, to_three_channels
+from ...utils.arguments import short_side
 
 
 def _check_steps(scales: Sequence[float]) -> None:

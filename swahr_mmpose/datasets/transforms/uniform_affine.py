@@ -13,7 +13,7 @@ from mmcv.transforms.utils import cache_randomness
 from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import bbox_corner2xyxy, bbox_xyxy2corner, get_warp_matrix
 
-from ...arguments import range_of, size_of
+from ...utils.arguments import range_of, size_of
 
 
 @TRANSFORMS.register_module()

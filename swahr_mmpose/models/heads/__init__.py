@@ -1,7 +1,7 @@
 """Bottom-up heads with outputs at two resolutions."""
 
+from ..outputs import HeadOutput, Level
 from .higherhrnet_head import HigherHRNetHead
-from .network import HeadOutput, Level
 from .swahr_head import SWAHRHead
 
 __all__ = ["HeadOutput", "HigherHRNetHead", "Level", "SWAHRHead"]

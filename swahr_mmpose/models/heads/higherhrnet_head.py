@@ -11,12 +11,13 @@ from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import Tensor, nn
 
-from ...compat import not_compiled
 from ...layout import STRIDES, TAG_LEVEL, OutputLayout
-from ..aggregation import AggregatedMaps, aggregate_maps
-from .network import HeadOutput, Level, deconv_block
-from .prediction import check_test_options, predict_people
-from .targets import heatmap_masks, heatmap_targets
+from ...utils.environment import not_compiled
+from ..aggregation import aggregate_maps
+from ..outputs import AggregatedMaps, HeadOutput, Level
+from .blocks import deconv_block
+from .predictions import check_test_options, predict_people
+from .sample_targets import heatmap_masks, heatmap_targets
 
 
 @MODELS.register_module()

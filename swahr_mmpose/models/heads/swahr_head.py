@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.model import ModuleList
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from ...decoding.widths import MIN_NARROWING
+from ..outputs import HeadOutput, Level
+from .blocks import TrainingBranch
 from .higherhrnet_head import HigherHRNetHead
-from .network import HeadOutput, Level, TrainingBranch
-from .widths import mean_relative_width
 
 
 @MODELS.register_module()
@@ -145,3 +147,31 @@ class SWAHRHead(HigherHRNetHead):
 def _apply(branch: ModuleList, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """One map per resolution."""
     return tuple(layers(feature) for layers, feature in zip(branch, features))
+
+
+@torch.no_grad()
+def mean_relative_width(scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+    r"""Mean of :math:`1/\sqrt{1+\alpha}` over G > 0 and the mask: 1 is the base width.
+
+    Nothing here waits for the device.
+
+    Args:
+        scales: (B, K, H, W), α.
+        target: (B, K, H, W), heatmaps G.
+        mask: (B, 1, H, W), which pixels count. None counts all.
+
+    Returns:
+        Scalar; 1 where there is no one.
+
+    Examples:
+        >>> maps = torch.ones(1, 1, 2, 2)
+        >>> mean_relative_width(3 * maps, maps, None).item()
+        0.5
+    """
+    counted = (target > 0).float()
+    if mask is not None:
+        counted = counted * mask
+    widths = (1 + scales.float()).clamp(min=MIN_NARROWING).rsqrt()
+    number = counted.sum()
+    no_one = (number == 0).float()
+    return ((widths * counted).sum() + no_one) / (number + no_one)

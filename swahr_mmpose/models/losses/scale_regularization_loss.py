@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from .checks import at_least_float32, check_mask, check_same_shape, masked_mean
+from .masking import at_least_float32, check_mask, check_same_shape, masked_mean
 
 
 def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from .checks import at_least_float32
+from .masking import at_least_float32
 
 
 def tag_grouping_loss(tags: Tensor, keypoint_indices: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

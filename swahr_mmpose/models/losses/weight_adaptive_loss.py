@@ -6,7 +6,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from .checks import at_least_float32, check_mask, check_same_shape, masked_mean
+from .masking import at_least_float32, check_mask, check_same_shape, masked_mean
 
 
 def scale_adaptive_target(target: Tensor, scales: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Study of results: per-image AP, where AP is lost, comparison, report."""

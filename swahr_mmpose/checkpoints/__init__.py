@@ -1,0 +1,1 @@
+"""Weights: safe reading, download, checks, other layouts, weights by name."""

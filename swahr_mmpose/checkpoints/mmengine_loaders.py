@@ -1,0 +1,103 @@
+"""The doors by which MMEngine loads checkpoints, each through the one safe reader."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mmengine.runner.checkpoint import (
+    CheckpointLoader,
+    get_deprecated_model_names,
+    get_external_models,
+    get_mmcls_models,
+    get_torchvision_models,
+)
+
+from .download import download, hash_in
+from .reading import CheckpointError, read_checkpoint
+
+#: What names in MMEngine's lists begin with.
+_LISTS = {
+    "torchvision://": get_torchvision_models,
+    "modelzoo://": get_torchvision_models,
+    "open-mmlab://": get_external_models,
+    "openmmlab://": get_external_models,
+    "mmcls://": get_mmcls_models,
+}
+
+#: Storages that MMEngine reads from by ways of its own.
+_STORAGES = [r"(\S+\:)?s3://", r"(\S+\:)?petrel://", "pavi://"]
+
+
+def listed_address(name: str) -> str:
+    """The address that a name such as ``open-mmlab://msra/hrnetv2_w18`` stands for.
+
+    Raises:
+        CheckpointError: If MMEngine knows no such name.
+
+    Examples:
+        >>> listed_address("open-mmlab://msra/hrnetv2_w18").rsplit("/", 1)[1]
+        'hrnetv2_w18-00eb2006.pth'
+    """
+    match = re.match(r"[\w-]+://", name)
+    assert match
+    known = _LISTS[match.group()]()
+    short = name[match.end() :]
+    if match.group() in ("open-mmlab://", "openmmlab://"):
+        short = get_deprecated_model_names().get(short, short)
+    if short not in known:
+        raise CheckpointError(
+            f"MMEngine has no weights called '{name}'. Give the path or address of a file."
+        )
+    return str(known[short])
+
+
+def _read_downloaded(path: Path, address: str, map_location: Any) -> Any:
+    """A downloaded checkpoint; a file that is none does not stay in the cache."""
+    try:
+        return read_checkpoint(path, map_location)
+    except CheckpointError as error:
+        if hash_in(path.name):
+            raise
+        path.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"What {address} gave is no checkpoint that can be used, and was removed from the "
+            f"cache. {error}"
+        ) from error
+
+
+def read_safely_in_mmengine() -> None:
+    """Have MMEngine read checkpoints with :func:`read_checkpoint`, whatever its version.
+
+    This is the way of ``init_model``, inferencers, ``init_cfg``, ``load_from`` and ``--resume``.
+    MMEngine's own reads without a check where torch's default has none, and from addresses always.
+    """
+
+    # MMEngine logs what comes after `load_from_`
+    def load_from_local(filename: str, map_location: Any = None) -> Any:
+        return read_checkpoint(filename, map_location)
+
+    def load_from_http(filename: str, map_location: Any = None) -> Any:
+        return _read_downloaded(download(filename), filename, map_location)
+
+    def load_from_list(filename: str, map_location: Any = None) -> Any:
+        checkpoint = load_from_http(listed_address(filename), map_location)
+        if not filename.startswith("mmcls://"):
+            return checkpoint
+        # of a classifier its backbone alone is meant
+        weights = checkpoint.get("state_dict", checkpoint)
+        prefix = "backbone."
+        own = {key[len(prefix) :]: weights[key] for key in weights if key.startswith(prefix)}
+        return dict(state_dict=own)
+
+    def load_from_storage(filename: str, map_location: Any = None) -> Any:
+        raise CheckpointError(
+            f"'{filename}' is in a storage that checkpoints can't be read from safely. Fetch the "
+            "file, and give its path."
+        )
+
+    CheckpointLoader.register_scheme("", load_from_local, force=True)
+    CheckpointLoader.register_scheme(["http://", "https://"], load_from_http, force=True)
+    CheckpointLoader.register_scheme(list(_LISTS), load_from_list, force=True)
+    CheckpointLoader.register_scheme(_STORAGES, load_from_storage, force=True)

@@ -1,0 +1,329 @@
+"""Reading checkpoint files without running what is in them, with any version of torch."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Callable
+
+import numpy as np
+import torch
+from mmengine.logging.history_buffer import HistoryBuffer
+
+#: From this version on ``torch.load`` itself takes names for what it may rebuild.
+_TORCH_CHECKS = (2, 6)
+
+#: NumPy's codes of numbers and text: no objects, no fields.
+_PLAIN_DTYPE = re.compile(r"[?biufcSU]\d{0,9}")
+
+
+#: Bytes of a tensor that repeats the few numbers that are stored of it.
+_LARGEST_EXPANDED = 1 << 30
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that can't be read; the message says why and what to do.
+
+    Examples:
+        >>> state_dict_of(dict(epoch=3), "a.pth")
+        Traceback (most recent call last):
+            ...
+        swahr_mmpose.checkpoints.reading.CheckpointError: 'a.pth' holds no state dict: a dict of ...
+    """
+
+
+class _Dtype:
+    """What ``numpy.dtype`` in a checkpoint may be: that of numbers or text."""
+
+    def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
+        if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
+            raise pickle.UnpicklingError(f"It holds a NumPy array of the type {code!r}.")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array(np.ndarray):
+    """An array rebuilt from a checkpoint: what it is to hold is checked first.
+
+    NumPy's own would take raw bytes for pointers to objects. Saved again, it is an ordinary array.
+    """
+
+    def __new__(cls) -> _Array:
+        return super().__new__(cls, 0, np.uint8)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        version, shape, dtype, is_fortran, content = state
+        expected = dtype.dtype.itemsize
+        for side in shape:
+            expected *= side
+        if not isinstance(content, bytes) or len(content) != expected or min(shape, default=0) < 0:
+            raise pickle.UnpicklingError("It holds a NumPy array that does not fit its shape.")
+        super().__setstate__((version, shape, dtype.dtype, is_fortran, content))
+
+    def __reduce__(self) -> Any:
+        return self.view(np.ndarray).__reduce__()
+
+
+class _NameOnly:
+    """Stands for ``numpy.ndarray``, which checkpoints name and need not call."""
+
+    def __new__(cls, *_: Any, **__: Any) -> _NameOnly:
+        raise pickle.UnpicklingError("It builds a NumPy array in a way that none is saved in.")
+
+
+def _empty_array(kind: Any, shape: Any, code: Any) -> _Array:
+    """Stands for NumPy's ``_reconstruct``; the state that follows fills the array."""
+    return _Array()
+
+
+def _scalar(dtype: _Dtype, content: bytes) -> Any:
+    """Stands for NumPy's ``scalar``."""
+    if len(content) != dtype.dtype.itemsize:
+        raise pickle.UnpicklingError("It holds a NumPy number that does not fit its type.")
+    return np.frombuffer(content, dtype.dtype)[0]
+
+
+def _history_method(owner: Any, name: str) -> Callable[..., Any]:
+    """What ``getattr`` in a checkpoint may do: name a public method of MMEngine's loss history.
+
+    A pickled ``HistoryBuffer`` carries its statistics methods, each as a call of ``getattr``. That
+    function reaches anything, so it is not allowed itself; this stands in for it.
+    """
+    if owner is not HistoryBuffer or name.startswith("_"):
+        raise pickle.UnpicklingError(
+            f"The checkpoint asks for the attribute {name!r} of {owner!r}, which only code that "
+            "was put there could need. It was not loaded."
+        )
+    return getattr(HistoryBuffer, name)
+
+
+#: What MMEngine's own checkpoints hold besides tensors and plain values, by name. NumPy 1 calls its
+#: module ``numpy.core``, NumPy 2 ``numpy._core``: checkpoints of either load.
+_ALLOWED: dict[str, Any] = {
+    "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
+    "builtins.getattr": _history_method,
+    "numpy.ndarray": _NameOnly,
+    "numpy.dtype": _Dtype,
+    **{f"numpy.{core}.multiarray._reconstruct": _empty_array for core in ("core", "_core")},
+    **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
+}
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let ``torch.load(weights_only=True)`` read the types in MMEngine's own checkpoints.
+
+    From torch 2.6 on, checkpoints are read without unpickling arbitrary objects. MMEngine's hold
+    loss histories, NumPy arrays and scalars besides tensors; exactly these are allowed, and the
+    check stays on. Older versions of torch know no such list: see :func:`read_checkpoint`.
+    """
+    if _torch_version() >= _TORCH_CHECKS:
+        named = [(value, name) for name, value in _ALLOWED.items()]
+        torch.serialization.add_safe_globals([*named, _Array])
+
+
+def _torch_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How Python writes bytes into the pickles of torch."""
+    return text.encode("latin1")
+
+
+#: What tensors are rebuilt with, for versions of torch without a check that knows MMEngine's types.
+_TENSORS: dict[str, Any] = {
+    "collections.OrderedDict": OrderedDict,
+    "torch._utils._rebuild_tensor_v2": torch._utils._rebuild_tensor_v2,
+    "torch._utils._rebuild_parameter": torch._utils._rebuild_parameter,
+    "torch.Size": torch.Size,
+    "torch.device": torch.device,
+    "_codecs.encode": _encode,
+    "builtins.set": set,
+    "__builtin__.set": set,
+    "__builtin__.getattr": _history_method,
+    **{str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)},
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Rebuilds tensors, plain values and what MMEngine saves; refuses everything else by name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        known = {**_TENSORS, **_ALLOWED}
+        if f"{module}.{name}" not in known:
+            raise pickle.UnpicklingError(f"It asks for {module}.{name}.")
+        return known[f"{module}.{name}"]
+
+
+#: As torch takes it in place of the module ``pickle``.
+_PICKLE = SimpleNamespace(
+    __name__="swahr_mmpose",
+    Unpickler=_Unpickler,
+    load=lambda file, **options: _Unpickler(file, **options).load(),
+)
+
+
+def _what_was_refused(message: str) -> str:
+    """A sentence that names it, from our message or torch's, which goes on with other advice."""
+    named = re.search(r"GLOBAL (\S+) was not an allowed global", message)
+    if named:
+        return f"It asks for {named.group(1)}. "
+    return "" if "weights_only" in message else f"{message.splitlines()[0]} "
+
+
+def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
+    """The content of a checkpoint file, read without unpickling arbitrary objects.
+
+    Args:
+        path: The file.
+        map_location: As for ``torch.load``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If the file is damaged, no checkpoint, holds what could run code, or
+            weights that can't be copied into a network.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save(dict(meta=dict(epoch=3), state_dict={}), f"{folder}/a.pth")
+        ...     read_checkpoint(f"{folder}/a.pth")["meta"]
+        {'epoch': 3}
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file '{path}'.")
+    options: dict[str, Any] = dict(weights_only=True)
+    if _torch_version() < _TORCH_CHECKS:
+        _refuse_programs(path)
+        # our check in place of torch's, which does not know MMEngine's types
+        options = dict(weights_only=False, pickle_module=_PICKLE)
+    try:
+        content = torch.load(str(path), map_location=map_location, **options)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"'{path}' can't be read as a checkpoint of tensors. It holds objects other than "
+            "tensors and plain values, which could run code, or it is no checkpoint. "
+            f"{_what_was_refused(str(error))}If you trust it, load it where it was made, and save "
+            "its `state_dict` alone."
+        ) from error
+    except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
+        raise CheckpointError(
+            f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
+            f"another kind ({type(error).__name__})."
+        ) from error
+    if isinstance(content, dict):
+        _check_content(content, path)
+    return content
+
+
+def _refuse_programs(path: Path) -> None:
+    """Raise for an archive of TorchScript, which older versions of torch run when they load it."""
+    try:
+        names = torch._C.PyTorchFileReader(str(path)).get_all_records()
+    except RuntimeError:  # of the older kind, or no checkpoint
+        return
+    if "constants.pkl" in names:
+        raise CheckpointError(
+            f"'{path}' is a TorchScript archive, which holds a program. Load it with "
+            "`torch.jit.load` where it is trusted, and save its `state_dict`."
+        )
+
+
+def _check_content(content: dict[Any, Any], name: str | Path) -> None:
+    """Raise for a checkpoint, or a bare state dict, that loaders would trip over or misread."""
+    for key in ("meta", "state_dict"):
+        value = content.get(key)
+        if value is not None and not isinstance(value, dict):
+            raise CheckpointError(
+                f"'{name}' has a `{key}` that is not a dict but a {type(value).__name__}."
+            )
+        if value is None and key in content:
+            # loaders would look into it
+            del content[key]
+    weights = content.get("state_dict", content)
+    # files of other kinds, such as a dict with the weights under `model`, are for others to read
+    if weights is not content or all(map(_is_weight, content.values())):
+        check_usable(weights, f"'{name}'")
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def check_usable(weights: Mapping[Any, Any], name: str) -> None:
+    """Raise for weights that loading would leave out, or copy as something else, in silence.
+
+    Args:
+        weights: A state dict.
+        name: What the message calls its checkpoint.
+
+    Raises:
+        CheckpointError: If a name is not text, or a weight is not a dense tensor of numbers.
+
+    Examples:
+        >>> check_usable({"bias": "0.5"}, "'a.pth'")
+        Traceback (most recent call last):
+            ...
+        swahr_mmpose.checkpoints.reading.CheckpointError: 'a.pth' has the weight 'bias', which ...
+    """
+    for key, value in weights.items():
+        if not isinstance(key, str):
+            raise CheckpointError(
+                f"{name} has a weight whose name is not text but a {type(key).__name__}: it holds "
+                "no state dict."
+            )
+        problem = _what_is_wrong_with(value)
+        if problem and not key.endswith("_extra_state"):
+            raise CheckpointError(
+                f"{name} has the weight '{key}', which {problem}. Save the `state_dict` of the "
+                "trained network, dense and in floating point, and load that."
+            )
+
+
+def _what_is_wrong_with(value: Any) -> str | None:
+    """Why a network can't use a weight, or None if it can."""
+    if not isinstance(value, torch.Tensor):
+        return f"is not a tensor but a {type(value).__name__}"
+    if value.is_meta:
+        return "holds no numbers: it was saved from the meta device"
+    if value.layout != torch.strided:
+        return f"is sparse ({value.layout})"
+    is_tiny_float = value.is_floating_point() and value.element_size() == 1
+    if value.is_complex() or value.is_quantized or is_tiny_float:
+        return f"is of the type {value.dtype}"
+    stored = value.untyped_storage().nbytes()
+    if value.numel() * value.element_size() > max(stored, _LARGEST_EXPANDED):
+        return f"has {value.numel()} elements but stores only {stored // value.element_size()}"
+    return None
+
+
+def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
+    """The state dict in what was read from a checkpoint, without a ``DataParallel``'s prefix.
+
+    Args:
+        checkpoint: A checkpoint of MMEngine or PyTorch, or a bare state dict.
+        name: Its file, for messages.
+
+    Raises:
+        CheckpointError: If there is none in it.
+
+    Examples:
+        >>> state_dict_of(dict(state_dict={"module.bias": torch.ones(2)}), "a.pth")
+        {'bias': tensor([1., 1.])}
+    """
+    state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
+    if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
+        raise CheckpointError(f"'{name}' holds no state dict: a dict of names to tensors.")
+    check_usable(state_dict, f"'{name}'")
+    wrapper = "module."
+    return {
+        key[len(wrapper) :] if key.startswith(wrapper) else key: value
+        for key, value in state_dict.items()
+    }

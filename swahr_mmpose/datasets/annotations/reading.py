@@ -1,0 +1,140 @@
+"""Reading of annotation files: checked, and complete or an error that says why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.fileio import get_local_path
+from mmengine.logging import print_log
+
+from .categories import order_problems, people_category
+from .check import check_content
+from .problem import Problem
+
+#: Problems that a message lists.
+_SHOWN = 10
+
+
+def usable_annotations(
+    ann_file: str,
+    fields: Mapping[str, int],
+    skip_broken: bool,
+    needs_people: bool = False,
+    needs_area: bool = False,
+    optional: Sequence[str] = (),
+    names: Mapping[int, str] | None = None,
+) -> dict[str, Any]:
+    """The content of an annotation file, with pictures and annotations of people only.
+
+    Args:
+        ann_file: Its path, or address for MMEngine's ``fileio``.
+        fields: The fields that hold keypoints, and how many each holds.
+        skip_broken: Whether to leave out pictures and annotations that can't be used, and list
+            them in the log; False: they are an error.
+        needs_people: Whether someone must have a labelled keypoint.
+        needs_area: Whether a missing area is a problem.
+        optional: Sections that the file may lack.
+        names: The dataset's keypoints by their index, whose order the file must not contradict.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        AnnotationFileError: If it is none of annotations; something in it can't be used, and it
+            is not to be left out; or nothing is left.
+    """
+    with get_local_path(ann_file) as path:
+        content = read_annotations(path, ann_file, optional)
+    found = check_content(content, fields, needs_people=needs_people, needs_area=needs_area)
+    people, _ = people_category(content["categories"])
+    problems = [*found.problems, *order_problems(people, names or {})]
+    for problem in problems:
+        if problem.where == "file" and not problem.stops:
+            print_log(f"'{ann_file}': {problem.what}. {problem.mend}.", logger="current")
+    stopping = [problem for problem in problems if problem.stops]
+    hopeless = [problem for problem in stopping if not problem.mended]
+    if hopeless or (stopping and not skip_broken):
+        mendable = [problem for problem in stopping if problem.mended]
+        raise AnnotationFileError(_message(ann_file, mendable, hopeless))
+    if stopping:
+        lost = ", ".join(
+            f"{len(content[name]) - len(found.usable[name])} of {len(content[name])} {name}"
+            for name in ("images", "annotations")
+        )
+        lines = "\n".join(f"- {problem.where}: {problem.what}" for problem in stopping)
+        print_log(
+            f"'{ann_file}': `skip_broken` leaves out {lost}. Whoever is left out counts as "
+            f"background.\n{lines}",
+            logger="current",
+            level=30,
+        )
+    return found.usable
+
+
+def _message(ann_file: str, mendable: list[Problem], hopeless: list[Problem]) -> str:
+    lines = [f"- {problem}" for problem in mendable[:_SHOWN]]
+    if len(mendable) > _SHOWN:
+        lines.append(f"- and {len(mendable) - _SHOWN} more such")
+    lines += [f"- {problem}" for problem in hopeless]
+    number = len(mendable) + len(hopeless)
+    lines.insert(0, f"'{ann_file}' can't be trained or tested with ({number} problems):")
+    if mendable:
+        lines.append(
+            f"`tools/check_dataset.py {ann_file!r} --fix mended.json` lists all and writes a file "
+            "that is mended as said above. Or leave broken entries out with `skip_broken=True`, "
+            "of the dataset and of its metric."
+        )
+    return "\n".join(lines)
+
+
+#: The lists that such a file has.
+SECTIONS = ("images", "annotations", "categories")
+
+
+class AnnotationFileError(ValueError):
+    """A file that is no COCO annotations at all, or whose annotations can't be used."""
+
+
+def read_annotations(
+    path: str | Path, name: str | None = None, optional: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The content of a file of annotations.
+
+    Args:
+        path: The file.
+        name: What messages call it; None: its path.
+        optional: Sections that may be missing, and are empty then.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        AnnotationFileError: If it is no JSON, or lacks pictures, annotations or categories.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "test.json")
+        ...     _ = path.write_text('{"images": [{"id": 1}], "categories": []}')
+        ...     read_annotations(path, optional=["annotations"])
+        {'images': [{'id': 1}], 'categories': [], 'annotations': []}
+    """
+    name = str(path) if name is None else name
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file '{name}'.")
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise AnnotationFileError(f"'{name}' is nested too deeply for annotations.") from error
+    except ValueError as error:
+        raise AnnotationFileError(
+            f"'{name}' is no whole JSON file: {error}. Was it copied to its end?"
+        ) from error
+    if isinstance(content, dict):
+        content.update({section: [] for section in optional if section not in content})
+    for section in SECTIONS:
+        entries = content.get(section) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise AnnotationFileError(
+                f"'{name}' has no list of objects `{section}`: it is no file of COCO annotations."
+            )
+    return dict(content)

@@ -1,0 +1,1 @@
+"""Image files and geometry: NumPy and OpenCV only."""

@@ -1,0 +1,239 @@
+"""MMPose's bottom-up estimator, testing on image pyramids scale by scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Callable
+
+import torch
+from mmpose.models.pose_estimators.bottomup import BottomupPoseEstimator
+from mmpose.registry import MODELS
+from torch import Tensor
+
+from ..checkpoints.checks import check_fits, check_weights
+from ..checkpoints.reading import check_usable
+from ..checkpoints.renaming import rename_all
+from ..checkpoints.start_from import start_from
+from .aggregation import aggregate_maps
+from .data_preprocessor import BottomupPoseDataPreprocessor
+from .finite_losses import FiniteLosses, check_images
+from .heads.predictions import check_test_options
+from .outputs import AggregatedMaps, HeadOutput
+
+
+@MODELS.register_module()
+class BottomupPyramidEstimator(BottomupPoseEstimator):
+    """Bottom-up estimator for :class:`HigherHRNetHead` and its children.
+
+    In training it is MMPose's own. In test it takes pyramids as well as single images, and adds
+    up the maps of each scale as they come, so that memory is bounded by the largest scale; images
+    of different sizes may share a batch and are then run in groups of equal size.
+
+    Checkpoints of the official implementations and of MMPose 0.x load as they are: their keys are
+    recognised and renamed. Weights that hold NaN or infinity are refused, and so are losses that
+    are not finite (:class:`swahr_mmpose.models.finite_losses.FiniteLosses`).
+
+    ``test_cfg``: ``flip_test`` (average with the mirrored image, tags side by side),
+    ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
+    width that the scale branch predicts for each keypoint, as ``keypoint_widths`` in pixels of the
+    picture), ``rescorer`` (a file of ``tools/fit_rescorer.py``: scores are multiplied by the OKS
+    that it predicts). The scales of a multi-scale test are those of the pipeline's
+    :class:`BottomupPyramidResize`.
+
+    Args:
+        *args: As for ``BottomupPoseEstimator``.
+        partial_checkpoint: Whether a checkpoint may lack weights, or have some of other shapes,
+            which then stay as they are: for fine-tuning on another dataset.
+        start_from: What a training starts from that is for other keypoints than the checkpoint:
+            the arguments of :func:`swahr_mmpose.checkpoints.start_from.start_from`.
+        **kwargs: As for ``BottomupPoseEstimator``.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        partial_checkpoint: bool = False,
+        start_from: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.partial_checkpoint = partial_checkpoint
+        self.start_from = start_from
+        self._finite_losses = FiniteLosses()
+        self._register_load_state_dict_pre_hook(self._before_loading)
+
+    def init_weights(self) -> None:
+        """Initialise for training, from ``start_from`` where it is given."""
+        super().init_weights()
+        if self.start_from:
+            start_from(self, **self.start_from)
+
+    def _before_loading(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        check_usable(state_dict, "The checkpoint")
+        if not prefix:
+            rename_all(state_dict)
+        if not self.partial_checkpoint:
+            check_fits(state_dict, self.state_dict(), prefix)
+        check_weights(state_dict, prefix)
+        if hasattr(self.head, "scales_known"):
+            branch = f"{prefix}head.scale_layers."
+            self.head.scales_known = any(name.startswith(branch) for name in state_dict)
+
+    def forward(
+        self, inputs: Any, data_samples: list[Any] | None = None, mode: str = "tensor"
+    ) -> Any:
+        """As :meth:`BottomupPoseEstimator.forward`, and for pyramids in mode ``'predict'``.
+
+        Then ``inputs`` is a list with one (B, 3, H, W) tensor per scale, scale 1 first. Mode
+        ``'maps'`` is the network's part of ``'predict'``.
+        """
+        if mode == "predict":
+            return self.predict(inputs, data_samples or [])
+        if mode == "maps":
+            return self.predict_maps(inputs, data_samples or [])
+        return super().forward(inputs, data_samples, mode)
+
+    def loss(self, inputs: Tensor, data_samples: list[Any]) -> dict[str, Tensor]:
+        """Losses of a batch (B, 3, H, W) by name.
+
+        Raises:
+            ValueError: If an image holds NaN or infinity (on the CPU).
+            FloatingPointError: If a loss is not finite; see
+                :class:`swahr_mmpose.models.finite_losses.FiniteLosses`.
+        """
+        self._finite_losses.look_back()
+        check_images(inputs, data_samples)
+        losses: dict[str, Tensor] = super().loss(inputs, data_samples)
+        self._finite_losses.check(losses, data_samples)
+        return losses
+
+    def test_step(self, data: Any) -> list[Any]:
+        """Predict a batch from the data loader, in groups of equally sized images."""
+        return self.start_test_step(data)()
+
+    def val_step(self, data: Any) -> list[Any]:
+        """As :meth:`test_step`."""
+        return self.test_step(data)
+
+    def start_test_step(self, data: Any) -> Callable[[], list[Any]]:
+        """Run the network on a batch; the function that is returned decodes what it gave.
+
+        Decoding may run in another thread while the network goes on to the next batch.
+        """
+        inputs, samples = data["inputs"], data["data_samples"]
+        pyramid = isinstance(inputs[0], Sequence)
+        if pyramid and not isinstance(self.data_preprocessor, BottomupPoseDataPreprocessor):
+            raise TypeError(
+                f"`{type(self.data_preprocessor).__name__}` can't take pictures at several scales. "
+                "Set `model.data_preprocessor.type='BottomupPoseDataPreprocessor'`."
+            )
+        scales = inputs if pyramid else [inputs]
+        groups: dict[Any, list[int]] = {}
+        # the collated inputs of a pyramid come scale by scale
+        for index in range(len(samples)):
+            groups.setdefault(tuple(images[index].shape for images in scales), []).append(index)
+        started = []
+        for indices in groups.values():
+            group_scales = [[images[i] for i in indices] for images in scales]
+            group = self.data_preprocessor(
+                dict(
+                    inputs=group_scales if pyramid else group_scales[0],
+                    data_samples=[samples[i] for i in indices],
+                ),
+                False,
+            )
+            maps = self._run_forward(group, mode="maps")
+            started.append((indices, maps, group["data_samples"]))
+
+        def decode() -> list[Any]:
+            results: list[Any] = [None] * len(samples)
+            for indices, maps, group_samples in started:
+                for index, sample in zip(indices, self.decode_maps(maps, group_samples)):
+                    results[index] = sample
+            return results
+
+        return decode
+
+    def predict(self, inputs: Tensor | list[Tensor], data_samples: list[Any]) -> list[Any]:
+        """Add ``pred_instances`` (and ``pred_fields``) to the data samples of one batch.
+
+        Args:
+            inputs: (B, 3, H, W), or a list of one such tensor per scale, scale 1 first.
+            data_samples: ``PoseDataSample`` with the metainfo of :class:`BottomupPyramidResize`,
+                or of MMPose's ``BottomupResize``.
+        """
+        return self.decode_maps(self.predict_maps(inputs, data_samples), data_samples)
+
+    def predict_maps(
+        self, inputs: Tensor | list[Tensor], data_samples: list[Any]
+    ) -> AggregatedMaps:
+        """Aggregated maps of images of one size; arguments as for :meth:`predict`.
+
+        Raises:
+            ValueError: If the scales of a pyramid don't show the same part of the picture.
+        """
+        check_test_options(self.test_cfg)
+        if self.metainfo is not None:
+            for sample in data_samples:
+                sample.set_metainfo(self.metainfo)
+        scales = inputs if isinstance(inputs, list) else [inputs]
+        height, width = scales[0].shape[2:]
+        _check_scales(scales)
+        outputs = (self._passes(images, is_first=images is scales[0]) for images in scales)
+        return aggregate_maps(outputs, (height, width), data_samples[0].get("flip_indices"))
+
+    def _passes(self, images: Tensor, is_first: bool) -> list[HeadOutput]:
+        """The head's output for a batch, or for the batch and its mirror images."""
+        with_scales = is_first and self.test_cfg.get("output_scales", False)
+
+        def run(batch: Tensor) -> HeadOutput:
+            output: HeadOutput = self.head.predict_maps(self.extract_feat(batch), with_scales)
+            return output
+
+        flip = self.test_cfg.get("flip_test", False)
+        if images.device.type != "cpu" and flip:
+            # launching kernels is what takes the time there: half as many, each twice as large
+            return _halves(run(torch.cat([images, images.flip(-1)])))
+        # in this layout convolutions run faster on a CPU, and all that follows keeps it
+        images = images.contiguous(memory_format=torch.channels_last)
+        return [run(images), run(images.flip(-1))] if flip else [run(images)]
+
+    @torch.no_grad()
+    def decode_maps(self, maps: AggregatedMaps, data_samples: list[Any]) -> list[Any]:
+        """Add the people in aggregated maps to the data samples."""
+        preds = self.head.decode_maps(maps, self.test_cfg)
+        instances, fields = preds if isinstance(preds, tuple) else (preds, None)
+        return self.add_pred_to_datasample(instances, fields, data_samples)
+
+    def add_pred_to_datasample(
+        self, batch_pred_instances: Any, batch_pred_fields: Any, batch_data_samples: list[Any]
+    ) -> list[Any]:
+        """As in MMPose, with ``keypoint_widths`` brought to pixels of the picture too."""
+        for people, sample in zip(batch_pred_instances, batch_data_samples):
+            if "keypoint_widths" in people:
+                to_picture = float(sample.input_scale[0]) / sample.input_size[0]
+                people.keypoint_widths = people.keypoint_widths * to_picture
+        return super().add_pred_to_datasample(
+            batch_pred_instances, batch_pred_fields, batch_data_samples
+        )
+
+
+def _check_scales(scales: Sequence[Tensor]) -> None:
+    """Raise unless all scales have one aspect ratio, to a pixel."""
+    base_height, base_width = scales[0].shape[2:]
+    for images in scales[1:]:
+        height, width = images.shape[2:]
+        if abs(height * base_width - width * base_height) > max(base_height, base_width):
+            raise ValueError(
+                f"The scales of a pyramid don't line up: {width}×{height} pixels is of another "
+                f"aspect ratio than {base_width}×{base_height}. Resize the pictures with "
+                "`BottomupPyramidResize`; MMPose's `BottomupResize` pads each scale by itself."
+            )
+
+
+def _halves(output: HeadOutput) -> list[HeadOutput]:
+    """The outputs of the first and the second half of a batch."""
+    halves = zip(*(maps.chunk(2) for maps in output.heatmaps))
+    tags = output.tags.chunk(2)
+    scales = zip(*(maps.chunk(2) for maps in output.scales)) if output.scales else (None, None)
+    return [HeadOutput(*maps) for maps in zip(halves, tags, scales)]

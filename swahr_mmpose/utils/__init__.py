@@ -1,0 +1,1 @@
+"""Files, arguments, configs and environment; without torch."""

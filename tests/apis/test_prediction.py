@@ -1,0 +1,476 @@
+"""`tools/predict.py`: any number of pictures to a file, stopped and gone on with."""
+
+import json
+import os
+import re
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.apis.image_stream import find_pictures
+from swahr_mmpose.apis.results_file import (
+    Journal,
+    Output,
+    bring_together,
+    files_in,
+    forget_errors,
+    merge,
+)
+from swahr_mmpose.checkpoints.model_zoo import weights_of
+from swahr_mmpose.checkpoints.reading import read_checkpoint
+
+from ..checkpoints.test_reading import server  # noqa: F401  (a fixture)
+from ..helpers import ROOT
+from .test_inferencer import checkpoint  # noqa: F401  (a fixture)
+
+TOOL = ROOT / "tools" / "predict.py"
+SIZES = [(64, 64), (96, 64), (64, 100), (70, 70), (64, 64), (130, 64), (64, 64), (96, 64)]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with pictures of several sizes, one of them in a folder in it."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i, (w, h) in enumerate(SIZES):
+        name = f"more/{i}.png" if i == 3 else f"{i}.png"
+        assert cv2.imwrite(str(folder / name), rng.integers(0, 255, (h, w, 3), dtype=np.uint8))
+    return folder
+
+
+@pytest.fixture
+def predict(checkpoint, tmp_path):  # noqa: F811
+    """The tool, in this process: its exit status, and what it wrote."""
+    main = runpy.run_path(str(TOOL))["main"]
+
+    def run(source, *options):
+        out = tmp_path / "results.jsonl"
+        required = [
+            "--config",
+            "swahr_tiny_synthetic",
+            "--checkpoint",
+            checkpoint,
+            "--workers",
+            "0",
+        ]
+        status = main([str(source), *required, "--out", str(out), *options])
+        return status, lines(out), lines(tmp_path / "errors.jsonl")
+
+    return run
+
+
+def lines(path):
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_people_are_those_of_the_inferencer(predict, pictures, checkpoint):  # noqa: F811
+    # one at a time: sums of a batch differ in the last digits, and in noise many maxima are equal
+    status, results, errors = predict(pictures, "--widths", "--batch-size", "1")
+    assert (status, errors) == (0, [])
+    assert {line["file"] for line in results} == {
+        picture.name for picture in find_pictures(str(pictures))
+    }
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
+    for line in results:
+        (result,) = inferencer(str(pictures / line["file"]))
+        people = result["predictions"][0]
+        assert len(people) == len(line["people"])
+        height, width = cv2.imread(str(pictures / line["file"])).shape[:2]
+        assert (line["width"], line["height"]) == (width, height)
+        for ours, expected in zip(line["people"], people):
+            # rounded to thousandths
+            np.testing.assert_allclose(ours["keypoints"], expected["keypoints"], atol=2e-3)
+            np.testing.assert_allclose(
+                ours["keypoint_widths"], expected["keypoint_widths"], atol=2e-3
+            )
+            np.testing.assert_allclose(ours["score"], expected["bbox_score"], atol=1e-4)
+            np.testing.assert_allclose(ours["bbox"], expected["bbox"][0], atol=2e-3)
+
+
+def test_what_can_not_be_used_is_listed_and_tried_again(predict, pictures):
+    (pictures / "broken.jpg").write_text("no picture")
+    (pictures / "empty.png").touch()
+    cv2.imwrite(str(pictures / "thin.png"), np.zeros((2, 200, 3), np.uint8))
+    status, results, errors = predict(pictures)
+    assert status == 1
+    assert len(results) == len(SIZES)
+    said = {line["file"]: line["error"] for line in errors}
+    assert "can't be read as a picture" in said["broken.jpg"]
+    assert "is an empty file" in said["empty.png"]
+    assert "factor of more than 32" in said["thin.png"]
+
+    for name in ("broken.jpg", "empty.png", "thin.png"):
+        cv2.imwrite(str(pictures / name), np.zeros((64, 64, 3), np.uint8))
+    status, results, errors = predict(pictures)
+    assert (status, errors) == (0, [])
+    names = [line["file"] for line in results]
+    assert len(names) == len(set(names)) == len(SIZES) + 3
+
+
+def test_a_line_that_was_cut_off_is_done_again(predict, pictures, tmp_path):
+    _, complete, _ = predict(pictures)
+    out = tmp_path / "results.jsonl"
+    whole = out.read_bytes()
+    out.write_bytes(whole[: len(whole) * 2 // 3])
+    status, results, _ = predict(pictures)
+    assert status == 0
+    by_name = {line["file"]: line for line in results}
+    assert len(by_name) == len(results) == len(complete)
+    for line in complete:
+        again = by_name[line["file"]]
+        assert len(again["people"]) == len(line["people"])
+
+
+def test_results_of_something_else_are_not_mixed(predict, pictures, capsys):
+    assert predict(pictures)[0] == 0
+    assert predict(pictures, "--widths")[0] == 2
+    assert "was begun with widths False, and not True" in capsys.readouterr().err
+
+
+def folder_of(parent, *names):
+    """A folder of small pictures of these names."""
+    parent.mkdir()
+    content = cv2.imencode(".png", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
+    for name in names:
+        (parent / name).write_bytes(content)
+    return parent
+
+
+def test_another_folder_is_not_taken_for_done(predict, tmp_path, capsys, monkeypatch):
+    first, second = (folder_of(tmp_path / name, "0.png", "1.png") for name in ("fa", "fb"))
+    assert predict(first)[0] == 0
+    assert predict(second)[0] == 2
+    assert f"was begun with folder '{first}', and not '{second}'" in capsys.readouterr().err
+    assert predict(first / "*.png")[0] == 2
+    assert f"was begun with folder '{first}', and not None" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    folder_of(tmp_path / "fa" / "more", "2.png")
+    status, results, _ = predict("fa")
+    assert (status, len(results)) == (0, 3)
+    assert "2 of 3 pictures have results already.\n" in capsys.readouterr().out
+
+
+def test_other_weights_under_the_same_path_are_not_mixed(predict, checkpoint, tmp_path, capsys):  # noqa: F811
+    folder, weights = folder_of(tmp_path / "pictures", "0.png"), tmp_path / "weights.pth"
+    weights.write_bytes(Path(checkpoint).read_bytes())
+    assert predict(folder, "--checkpoint", str(weights))[0] == 0
+    trained_on = torch.load(checkpoint, weights_only=True)
+    trained_on["meta"]["epoch"] = 2
+    torch.save(trained_on, weights)
+    assert predict(folder, "--checkpoint", str(weights))[0] == 2
+    assert "was begun with checkpoint_sha256 '" in capsys.readouterr().err
+
+
+def test_settings_of_older_versions_are_completed(predict, tmp_path, capsys):
+    folder, written = folder_of(tmp_path / "fa", "0.png"), tmp_path / "results.settings.json"
+    assert predict(folder)[0] == 0
+    settings = json.loads(written.read_text())
+    older = {k: settings[k] for k in settings if k not in ("folder", "checkpoint_sha256")}
+    written.write_text(json.dumps(older))
+    assert predict(folder)[0] == 0
+    assert json.loads(written.read_text()) == settings
+    assert predict(folder_of(tmp_path / "fb", "0.png"))[0] == 2
+
+
+def test_names_of_any_bytes_and_line_separators(predict, tmp_path):
+    names = {"caf\udce9.png", "two\u2028lines.png", "two\x85lines.png"}
+    folder = folder_of(tmp_path / "pictures", *names)
+    (folder / "broken\udce9.png").write_text("no picture")
+    for _ in range(2):
+        status, results, errors = predict(folder)
+        assert (status, {line["file"] for line in results}) == (1, names)
+        assert [line["file"] for line in errors] == ["broken\udce9.png"]
+        assert len(results) == len(names)
+    # as tools/analyze_results.py reads them, also from other writers and of older versions
+    read = runpy.run_path(str(ROOT / "tools" / "analyze_results.py"))["_of_lines"]
+    person = dict(keypoints=[[1, 2]], keypoint_scores=[0.5], score=0.7)
+    found = [dict(file=name, people=[person]) for name in ("two\u2028lines.png", "b.png")]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in found)
+    images = [dict(id=i, file_name=line["file"]) for i, line in enumerate(found)]
+    annotations = SimpleNamespace(dataset=dict(images=images))
+    assert list(read(text, annotations)) == [
+        (f"line {i + 1}, person 1", i, [1, 2, 0.5], 0.7) for i in range(2)
+    ]
+
+
+def test_a_least_score_without_effect_is_refused(predict, pictures, capsys):
+    with pytest.raises(SystemExit) as ended:
+        predict(pictures, "--as-config", "--min-score", "0.5")
+    assert ended.value.code == 2
+    assert "--min-score 0.5 has no effect with --as-config" in capsys.readouterr().err
+
+
+def test_widths_that_a_network_does_not_predict(tmp_path, pictures, capsys):
+    """It is named first, and does not keep the name of the results for runs with widths."""
+    content = read_checkpoint(weights_of("swahr_tiny_synthetic"))
+    weights = content["state_dict"]
+    content["state_dict"] = {k: v for k, v in weights.items() if "scale_layers" not in k}
+    torch.save(content, tmp_path / "baseline.pth")
+    main = runpy.run_path(str(TOOL))["main"]
+    arguments = [str(pictures / "0.png"), "--config", "swahr_tiny_synthetic", "--workers", "0"]
+    arguments += ["--checkpoint", str(tmp_path / "baseline.pth"), "--device", "cpu"]
+    arguments += ["--out", str(tmp_path / "results.jsonl")]
+    assert main([*arguments, "--widths"]) == 2
+    assert "has no scale branch" in capsys.readouterr().err
+    assert main(arguments) == 0
+
+
+def test_an_empty_file_of_results_is_no_ones(predict, pictures, tmp_path):
+    (tmp_path / "results.jsonl").touch()
+    (tmp_path / "results.settings.json").write_text('{"widths": 7}')
+    assert predict(pictures)[0] == 0
+
+
+def test_lists_of_windows_programs(tmp_path):
+    listed = tmp_path / "list.txt"
+    listed.write_bytes("a.jpg\r\nb\u2028.jpg\r\n".encode("utf-8-sig"))
+    assert [picture.path for picture in find_pictures(str(listed))] == ["a.jpg", "b\u2028.jpg"]
+    listed.write_bytes("a.jpg\r\n".encode("utf-16"))
+    with pytest.raises(
+        ValueError, match=r"The list '.*list\.txt' is not UTF-8 .* Save it as UTF-8"
+    ):
+        find_pictures(str(listed))
+
+
+def test_lists_globs_and_single_pictures(predict, pictures, tmp_path):
+    single = pictures / "0.png"
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{single}\n\n{single}\n{pictures / '1.png'}\n")
+    assert [p.path for p in find_pictures(str(listed))] == [str(single), str(pictures / "1.png")]
+    assert [p.name for p in find_pictures(str(single))] == [str(single)]
+    assert len(find_pictures(str(pictures / "*.png"))) == len(SIZES) - 1
+    assert len(find_pictures(str(pictures / "**/*.png"))) == len(SIZES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "--config", "swahr_tiny_synthetic"], "There are no pictures in 'nowhere'"),
+        (["nowhere", "--config", "swahr_tinny_synthetic"], "Did you mean 'swahr_tiny_synthetic'"),
+        (["nowhere", "--config", "swahr_hrnet_w48_coco"], "no weights for 'swahr_hrnet_w48_coco'"),
+        (["nowhere", "--config", "swahr_tiny_synthetic", "--batch-size", "0"], "at least 1"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message, tmp_path, capsys):
+    main = runpy.run_path(str(TOOL))["main"]
+    given = [*arguments, "--out", str(tmp_path / "r.jsonl")]
+    if "w48" not in arguments[2]:
+        given += ["--checkpoint", "none.pth"]
+    assert main(given) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.json", "x.json': the name has to end in '.jsonl', as in 'x.jsonl'"),
+        ("results", "results': the name has to end in '.jsonl'"),
+        ("errors.jsonl", "errors.jsonl': the pictures that can't be used are listed there"),
+        ("x.part1.jsonl", "x.part1.jsonl': parts of several processes have such names"),
+        ("folder.jsonl", "folder.jsonl': that is a folder. Name a file in it"),
+        ("missing/x.jsonl", "missing' is not there. Make it."),
+    ],
+)
+def test_names_that_results_can_not_have(predict, pictures, tmp_path, capsys, name, message):
+    (tmp_path / "folder.jsonl").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    # no such weights: the model must not come first
+    assert predict(pictures, "--out", str(tmp_path / name), "--checkpoint", "none.pth")[0] == 2
+    assert message in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_errors_of_other_results_stay(predict, tmp_path):
+    for name in ("a", "b"):
+        folder_of(tmp_path / name, "good.png")
+        (tmp_path / name / "broken.png").write_text("no picture")
+
+    def run(name):
+        status, _, errors = predict(tmp_path / name, "--out", str(tmp_path / f"{name}.jsonl"))
+        return status, sorted((line["results"], line["file"]) for line in errors)
+
+    (tmp_path / "errors.jsonl").write_text('{"file": "older.png", "error": "empty"}\n')
+    of_a, of_b = ("a.jsonl", "broken.png"), ("b.jsonl", "broken.png")
+    assert run("a") == (1, [of_a])
+    assert run("b") == (1, [of_a, of_b])
+    assert run("b") == (1, [of_a, of_b])
+    (tmp_path / "a" / "broken.png").unlink()
+    assert run("a") == (0, [of_b])
+    (tmp_path / "b" / "broken.png").unlink()
+    assert run("b") == (0, [])
+    assert not (tmp_path / "errors.jsonl").exists()
+
+
+def test_errors_of_other_results_are_merged_apart(tmp_path):
+    output = Output(tmp_path / "a.jsonl")
+    for rank, results in ((0, "a.jsonl"), (1, "b.jsonl"), (2, "a.jsonl")):
+        journal = Journal(tmp_path / f"errors.part{rank}.jsonl")
+        journal.append(dict(file="broken.png", error="empty", results=results))
+        journal.close()
+    bring_together(output)
+    assert [line["results"] for line in lines(output.errors)] == ["a.jsonl", "b.jsonl"]
+    forget_errors(output)
+    assert [line["results"] for line in lines(output.errors)] == ["b.jsonl"]
+
+
+def test_a_list_that_is_not_of_errors_stays(predict, pictures, tmp_path, capsys):
+    (tmp_path / "errors.jsonl").write_text('{"mine": 1}\n')
+    assert predict(pictures)[0] == 2
+    assert "errors.jsonl' is no result" in capsys.readouterr().err
+    assert (tmp_path / "errors.jsonl").read_text() == '{"mine": 1}\n'
+
+
+def test_parts_are_known_by_their_names(tmp_path):
+    """Also where a name has characters that globs take for others."""
+    output = Output(tmp_path / "r[1].jsonl")
+    for name in ("r[1].part0", "r[1].part12", "r[1].part-east", "r[1].part1.old", "r1.part0"):
+        journal = Journal(tmp_path / f"{name}.jsonl")
+        journal.append(dict(file=name, people=[]))
+        journal.close()
+    bring_together(output)
+    assert sorted(files_in(output.results)) == ["r[1].part0", "r[1].part12"]
+    left = {"r[1].jsonl", "r[1].part-east.jsonl", "r[1].part1.old.jsonl", "r1.part0.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+
+def test_journals_are_merged_once(tmp_path):
+    """Also where the merging was stopped after the target was written, before parts were gone."""
+    target, parts = tmp_path / "r.jsonl", [tmp_path / f"r.part{i}.jsonl" for i in range(2)]
+    for i, part in enumerate(parts):
+        journal = Journal(part)
+        for name in (f"{i}a", f"{i}b", "both"):
+            journal.append(dict(file=name, people=[]))
+        journal.close()
+    target.write_bytes(parts[0].read_bytes())
+    merge(parts, target)
+    assert sorted(files_in(target)) == ["0a", "0b", "1a", "1b", "both"]
+    assert not any(part.exists() for part in parts)
+
+
+ELSE = ['{"name": "value"}\n', '{"images": [], "annotations": []}', '[{"file": 1}]', '"x"', "{}\n"]
+
+
+@pytest.mark.parametrize("content", ELSE)
+def test_a_file_of_something_else_is_not_written_to(predict, pictures, tmp_path, capsys, content):
+    (tmp_path / "results.jsonl").write_text(content)
+    assert predict(pictures)[0] == 2
+    assert re.search("Line 1 of .* is no result. Name another file", capsys.readouterr().err)
+    assert (tmp_path / "results.jsonl").read_text() == content
+    assert not (tmp_path / "results.settings.json").exists()
+
+
+def test_a_journal_cuts_only_its_own_lines(tmp_path):
+    path, whole = tmp_path / "r.jsonl", '{"file": "a.jpg"}\n'
+    for cut_off in ("{", '{"file"', '{"file": "', '{"file": "b.jpg", "wid'):
+        path.write_text(whole + cut_off)
+        assert list(files_in(path)) == ["a.jpg"]
+        Journal(path).close()
+        assert path.read_text() == whole
+    for other in ('{"files": ', '{"images": []}', " "):
+        path.write_text(whole + other)
+        with pytest.raises(ValueError, match=r"Line 2 of .*r\.jsonl' is no result"):
+            list(files_in(path))
+        with pytest.raises(ValueError, match=r"The last line of .*r\.jsonl' is no result"):
+            Journal(path)
+        assert path.read_text() == whole + other
+
+
+def command(checkpoint, folder, out, *launcher):  # noqa: F811
+    options = ["--config", "swahr_tiny_synthetic", "--checkpoint", checkpoint, "--out", out]
+    tool = [*(launcher or [sys.executable]), TOOL]
+    return [*map(str, tool), str(folder), *map(str, options), "--workers", "1", "--batch-size", "2"]
+
+
+@pytest.mark.slow
+def test_killed_runs_lose_nothing_and_write_nothing_twice(checkpoint, tmp_path):  # noqa: F811
+    folder, out = tmp_path / "pictures", tmp_path / "results.jsonl"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        size = (64 * rng.integers(1, 3), 64 * rng.integers(1, 3), 3)
+        cv2.imwrite(str(folder / f"{i:03d}.png"), rng.integers(0, 255, size, dtype=np.uint8))
+    environment = dict(os.environ, OMP_NUM_THREADS="1")
+    kills = 0
+    while kills < 3:
+        before = out.read_bytes().count(b"\n") if out.exists() else 0
+        running = subprocess.Popen(
+            command(checkpoint, folder, out), env=environment, start_new_session=True
+        )
+        while running.poll() is None:
+            if out.exists() and out.read_bytes().count(b"\n") >= before + 8:
+                os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+                kills += 1
+                break
+            time.sleep(0.01)
+        else:
+            pytest.fail("it ended before it was killed")
+    subprocess.run(command(checkpoint, folder, out), env=environment, check=True)
+    names = [line["file"] for line in lines(out)]
+    assert sorted(names) == [f"{i:03d}.png" for i in range(60)]
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work(server, checkpoint, pictures, predict, tmp_path):  # noqa: F811
+    """Also what a run of one process has begun; each picture is there once."""
+    (pictures / "broken.jpg").write_text("no picture")
+    _, expected, _ = predict(pictures)
+    out = tmp_path / "two" / "results.jsonl"
+    out.parent.mkdir()
+    # so many that bringing together takes longer than it takes a process to end
+    before = [f"{i}.jpg" for i in range(300_000)]
+    out.write_text("".join(f'{{"file": "{name}", "people": []}}\n' for name in before))
+    served, address = server
+    shutil.copy(checkpoint, served / "random.pth")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    launcher += ["--master_port", "29613"]
+    environment = dict(os.environ, OMP_NUM_THREADS="1")
+    result = subprocess.run(
+        command(f"{address}/random.pth", pictures, out, *launcher),
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert "Results of 8 pictures" in result.stdout, result.stderr
+    assert f"1 picture could not be used: {out.parent / 'errors.jsonl'}" in result.stderr
+    assert result.stdout.count("Downloading") == 1
+    merged = lines(out)
+    assert [line["file"] for line in merged[: len(before)]] == before
+    ours = {line["file"]: len(line["people"]) for line in merged[len(before) :]}
+    assert ours == {line["file"]: len(line["people"]) for line in expected}
+    assert [line["file"] for line in lines(out.parent / "errors.jsonl")] == ["broken.jpg"]
+    assert list(out.parent.glob("*.part*")) == []
+
+
+@pytest.mark.slow
+def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, pictures, tmp_path):  # noqa: F811
+    (tmp_path / "errors.jsonl").write_text("not ours\n")  # only the first process reads it
+    group = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29614", OMP_NUM_THREADS="1")
+    processes = [
+        subprocess.Popen(
+            command(checkpoint, pictures, tmp_path / "results.jsonl"),
+            env=dict(os.environ, **group, RANK=str(rank), LOCAL_RANK=str(rank)),
+        )
+        for rank in range(2)
+    ]
+    try:
+        assert [process.wait(timeout=120) for process in processes] == [2, 2]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

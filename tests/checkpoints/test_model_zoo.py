@@ -1,0 +1,177 @@
+"""Weights by name: published ones, and how they are fetched and loaded."""
+
+import hashlib
+import re
+
+import pytest
+import torch
+import yaml
+from mmengine.runner import Runner, load_checkpoint
+
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.checkpoints import model_zoo
+from swahr_mmpose.checkpoints.download import DownloadError
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+from swahr_mmpose.synthetic.dataset import generate_picture
+
+from ..helpers import CONFIGS, build_model, evaluation_config, load_config, official_weights
+from .test_convert import mmpose_0x, without_scales
+from .test_reading import server  # noqa: F401  (a fixture)
+
+PUBLISHED = "https://download.openmmlab.com/mmpose/bottom_up/"
+WITH_WEIGHTS = {
+    "higherhrnet_w32_coco": ("8ae85183_20200713", 0.677),
+    "higherhrnet_w32_coco_640": ("a22fe938_20200712", 0.686),
+    "higherhrnet_w48_coco_512": ("60fedcbc_20200712", 0.686),
+    "higherhrnet_w32_crowdpose": ("1aa4a132_20201017", 0.655),
+    "higherhrnet_w32_wholebody": ("2fa137ab_20210517", 0.590),
+    "higherhrnet_w48_wholebody": ("934f08aa_20210517", 0.630),
+    "higherhrnet_w32_aic": ("9a674c33_20210130", 0.315),
+}
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_published_weights_are_named_with_the_ap_that_mmpose_reported(name):
+    end, ap = WITH_WEIGHTS[name]
+    entry = model_zoo.models()[name]
+    assert re.fullmatch(rf"{PUBLISHED}higher_hrnet\w+-{end}\.pth", entry["Weights"])
+    assert entry["Metadata"]["Results From"] == "MMPose 0.x"
+    assert entry["Results"][0]["Metrics"]["AP"] == ap
+    assert model_zoo.weights_of(name) == entry["Weights"]
+
+
+def test_every_entry_of_the_metafiles_has_its_config():
+    index = yaml.safe_load((CONFIGS.parent / "model-index.yml").read_text())
+    assert sorted(index["Import"]) == sorted(
+        f"configs/metafiles/{path.name}" for path in (CONFIGS / "metafiles").glob("*.yml")
+    )
+    for name, entry in model_zoo.models().items():
+        assert entry["Config"] == f"configs/{name}.py"
+        assert (CONFIGS / f"{name}.py").is_file()
+
+
+def publish(folder, monkeypatch, address, name, content):
+    """Serve weights under a name with their hash, as the metafile's address for a config."""
+    path = folder / "weights.pth"
+    torch.save(content, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.rename(folder / f"weights-{digest[:8]}_20200713.pth")
+    models = model_zoo.models()
+    models[name]["Weights"] = f"{address}/weights-{digest[:8]}_20200713.pth"
+    monkeypatch.setattr(model_zoo, "models", lambda: models)
+    return path.with_name(f"weights-{digest[:8]}_20200713.pth")
+
+
+@pytest.mark.slow
+def test_an_inferencer_by_name_alone(server, monkeypatch, tmp_path, capsys):  # noqa: F811
+    """A file as MMPose 0.x published them, fetched once."""
+    folder, address = server
+    state_dict = mmpose_0x(without_scales(official_weights("coco_w32", 7)))
+    meta = dict(epoch=300, mmpose_version="0.29.0", CLASSES=None)
+    optimizer = dict(state={0: dict(step=1, exp_avg=torch.zeros(2))}, param_groups=[dict(lr=0.1)])
+    content = dict(meta=meta, state_dict=state_dict, optimizer=optimizer)
+    file = publish(folder, monkeypatch, address, "higherhrnet_w32_coco", content)
+    inferencer = BottomupInferencer("higherhrnet_w32_coco", device="cpu")
+    model = inferencer.inferencer.model
+    torch.testing.assert_close(
+        model.backbone.conv1.weight, state_dict["backbone.conv1.weight"], rtol=0, atol=0
+    )
+    assert model.dataset_meta["dataset_name"] == "coco"
+    assert "Downloading" in capsys.readouterr().out
+    file.unlink()
+    BottomupInferencer("higherhrnet_w32_coco", device="cpu")
+    # a damaged copy is said, removed, and fetched again
+    (copy,) = (tmp_path / "cache").rglob("*.pth")
+    copy.write_bytes(copy.read_bytes()[:-1])
+    with pytest.raises(DownloadError, match="404"):
+        BottomupInferencer("higherhrnet_w32_coco", device="cpu")
+    assert "is damaged, and fetched again" in capsys.readouterr().out
+    assert not copy.exists()
+
+
+def test_without_network_the_address_and_the_place_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    models = model_zoo.models()
+    address = "http://127.0.0.1:9/weights-0123abcd_20200713.pth"
+    models["higherhrnet_w32_coco"]["Weights"] = address
+    monkeypatch.setattr(model_zoo, "models", lambda: models)
+    with pytest.raises(DownloadError, match=rf"{address} can't be had.*put it to '{tmp_path}"):
+        BottomupInferencer("higherhrnet_w32_coco", device="cpu")
+
+
+def test_names_that_do_not_exist_have_neighbours():
+    with pytest.raises(FileNotFoundError, match="Did you mean 'higherhrnet_w32_coco'"):
+        BottomupInferencer("higherhrnet_w32_cocoo", device="cpu")
+
+
+def test_a_config_without_weights_is_not_run_with_random_ones():
+    with pytest.raises(ValueError, match=r"no weights for 'swahr_hrnet_w48_coco' yet.*w32_coco"):
+        BottomupInferencer("swahr_hrnet_w48_coco", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("higherhrnet_w48_coco_512", "width 32 for 17 keypoints, as in higherhrnet_w32_coco"),
+        ("higherhrnet_w32_crowdpose", "width 32 for 17 keypoints, as in higherhrnet_w32_coco"),
+    ],
+)
+def test_weights_of_another_config_say_which(tmp_path, config, message):
+    path = tmp_path / "w32.pth"
+    torch.save(dict(state_dict=mmpose_0x(official_weights("coco_w32", 7))), path)
+    with pytest.raises(RuntimeError, match=message):
+        load_checkpoint(build_model(load_config(config)), str(path))
+
+
+def test_the_packaged_network_for_another_config_says_which():
+    model = build_model(load_config("higherhrnet_w32_coco"))
+    message = "width 24 for 17 keypoints, as in swahr_tiny_synthetic. "
+    with pytest.raises(RuntimeError, match=message):
+        load_checkpoint(model, model_zoo.weights_of("swahr_tiny_synthetic"))
+
+
+def test_fine_tuning_starts_with_the_maps_of_the_baseline(tmp_path):
+    """What `load_from` of the config names is loaded by a model whose branches are at zero."""
+    config = load_config("swahr_hrnet_w32_coco_finetune")
+    assert config.load_from == model_zoo.weights_of("higherhrnet_w32_coco")
+    path = tmp_path / "published.pth"
+    torch.save(dict(state_dict=mmpose_0x(official_weights("coco_w32", 7)), meta={}), path)
+    swahr, baseline = build_model(config), build_model(load_config("higherhrnet_w32_coco"))
+    swahr.init_weights()
+    for model in (swahr, baseline):
+        load_checkpoint(model, str(path))
+        model.eval()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        ours = swahr.head(swahr.extract_feat(images))
+        expected = baseline.head(baseline.extract_feat(images))
+    for level in range(2):
+        assert (ours.heatmaps[level] == expected.heatmaps[level]).all()
+        assert (ours.scales[level] == 0).all()
+    assert (ours.tags == expected.tags).all()
+
+
+def test_the_network_of_the_package_is_small_and_needs_no_network(monkeypatch):
+    def no_network(*_):
+        raise AssertionError("it tried to connect")
+
+    monkeypatch.setattr("socket.socket.connect", no_network)
+    path = model_zoo.packaged_weights("swahr_tiny_synthetic")
+    assert path.stat().st_size <= 6_000_000
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
+    picture, _ = generate_picture(SyntheticOptions(num_images=9, seed=2), 8)
+    (result,) = inferencer(picture)
+    assert sum(person["bbox_score"] > 0.5 for person in result["predictions"][0]) == 4
+
+
+@pytest.mark.slow
+def test_the_network_of_the_package_is_as_good_as_the_docs_say(tmp_path):
+    """Less a little: other versions of OpenCV draw and scale pictures a little differently."""
+    generate_dataset(tmp_path, "val", SyntheticOptions(num_images=100, seed=1))
+    config = evaluation_config(tmp_path / "annotations" / "val.json")
+    config.test_dataloader.dataset.data_prefix = dict(img="images/val/")
+    weights = model_zoo.weights_of("swahr_tiny_synthetic")
+    config.update(work_dir=str(tmp_path / "work"), load_from=weights)
+    figures = Runner.from_cfg(config).test()
+    assert figures["coco/AP"] >= 0.69
+    assert figures["coco/AP .5"] >= 0.91

@@ -1,0 +1,448 @@
+import contextlib
+import http.server
+import pickle
+import struct
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
+from mmpose.apis import init_model
+
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.checkpoints.download import DownloadError, cached_file, download
+from swahr_mmpose.checkpoints.mmengine_loaders import listed_address
+from swahr_mmpose.checkpoints.model_zoo import weights_of
+from swahr_mmpose.checkpoints.reading import (
+    CheckpointError,
+    allow_mmengine_checkpoints,
+    read_checkpoint,
+)
+
+from ..helpers import CONFIGS, build_model, evaluation_config, load_config
+
+CHECKED_BY_TORCH = pytest.mark.skipif(
+    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6),
+    reason="torch.load has no list of allowed types before 2.6",
+)
+
+
+def torch_load(path):
+    return torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize(
+    "read", [read_checkpoint, pytest.param(torch_load, marks=CHECKED_BY_TORCH)]
+)
+def test_what_mmengine_saves_loads(tmp_path, read):
+    """Loss histories, NumPy arrays and scalars, as MMEngine puts them into checkpoints."""
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    content = dict(
+        state_dict=dict(weight=torch.ones(2)),
+        message_hub=dict(log_scalars=dict(loss=history), runtime_info=dict(lr=np.float64(0.1))),
+        meta=dict(dataset_meta=dict(sigmas=np.float32([0.1]), colors=np.uint8([[255, 0, 0]]))),
+    )
+    path = tmp_path / "checkpoint.pth"
+    torch.save(content, path)
+    loaded = read(path)
+    assert loaded["message_hub"]["log_scalars"]["loss"].mean() == history.mean()
+    assert loaded["meta"]["dataset_meta"]["sigmas"] == np.float32(0.1)
+    assert loaded["meta"]["dataset_meta"]["colors"].tolist() == [[255, 0, 0]]
+    # saved again it holds the same types, and none of this package's
+    torch.save(loaded, path)
+    again = read(path)
+    assert again["message_hub"]["runtime_info"]["lr"] == 0.1
+    assert b"swahr" not in path.read_bytes()
+
+
+class Dangerous:
+    def __reduce__(self):
+        return (print, ("this must not run",))
+
+
+@CHECKED_BY_TORCH
+def test_arbitrary_objects_are_still_refused(tmp_path, capsys):
+    allow_mmengine_checkpoints()
+    path = tmp_path / "checkpoint.pth"
+    torch.save(dict(state_dict=dict(), meta=Dangerous()), path)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path)
+    assert "must not run" not in capsys.readouterr().out
+
+
+class ReachesForCode:
+    """Pickled as getattr(HistoryBuffer, '__init__'), from where all globals can be reached."""
+
+    def __reduce__(self):
+        return (getattr, (HistoryBuffer, "__init__"))
+
+
+class ReachesElsewhere:
+    def __reduce__(self):
+        return (getattr, (np.ndarray, "tofile"))
+
+
+class RawPointers:
+    """An array of objects over raw bytes, which NumPy would follow as pointers."""
+
+    def __reduce__(self):
+        state = (1, (1,), np.dtype("O"), False, struct.pack("P", 0xDEAD))
+        return (np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"), state)
+
+
+class ArrayFromBuffer:
+    def __reduce__(self):
+        return (np.ndarray, ((1,), np.dtype("O"), struct.pack("P", 0xDEAD)))
+
+
+class ShortArray:
+    """Fewer bytes than its shape says."""
+
+    def __reduce__(self):
+        state = (1, (1 << 20,), np.dtype("f8"), False, b"12345678")
+        return (np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"), state)
+
+
+TRICKS = [Dangerous, ReachesForCode, ReachesElsewhere, RawPointers, ArrayFromBuffer, ShortArray]
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_tricks_are_refused(tmp_path, trick, capsys):
+    path = tmp_path / "checkpoint.pth"
+    torch.save(dict(meta=trick()), path)
+    with pytest.raises(CheckpointError, match="can't be read as a checkpoint of tensors") as caught:
+        read_checkpoint(path)
+    assert "weights_only" not in str(caught.value)
+    assert "must not run" not in capsys.readouterr().out
+
+
+@CHECKED_BY_TORCH
+@pytest.mark.parametrize("trick", TRICKS)
+def test_tricks_are_refused_by_torch_too(tmp_path, trick):
+    path = tmp_path / "checkpoint.pth"
+    torch.save(dict(meta=trick()), path)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)
+
+
+def test_objects_of_mmcv_are_refused_by_name(tmp_path, monkeypatch):
+    """As some checkpoints of MMPose 0.x have them in their `meta`."""
+    kind = type("ConfigDict", (dict,), {"__module__": "mmcv.utils.config"})
+    module = types.ModuleType("mmcv.utils.config")
+    module.ConfigDict = kind
+    monkeypatch.setitem(sys.modules, "mmcv.utils.config", module)
+    path = tmp_path / "checkpoint.pth"
+    torch.save(dict(state_dict=dict(), meta=dict(cfg=kind(lr=0.1))), path)
+    with pytest.raises(
+        CheckpointError, match=r"asks for mmcv\.utils\.config\.ConfigDict.*`state_d"
+    ):
+        read_checkpoint(path)
+
+
+@contextlib.contextmanager
+def serving(handler):
+    """The address of a server on this machine."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A folder, and the address that it is served at; the cache is elsewhere."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *args):
+            pass
+
+    with serving(Handler) as address:
+        yield folder, address
+
+
+def runner_with(synthetic_data, tmp_path, **changes):
+    config = evaluation_config(synthetic_data / "annotations" / "val.json")
+    config.update(work_dir=str(tmp_path / "work"), **changes)
+    return Runner.from_cfg(config)
+
+
+def by_init_model(path, *_):
+    init_model(str(CONFIGS / "swahr_tiny_synthetic.py"), path, device="cpu")
+
+
+def by_inferencer(path, *_):
+    BottomupInferencer("swahr_tiny_synthetic", path, device="cpu")
+
+
+def by_init_cfg(path, *_):
+    config = load_config("swahr_tiny_synthetic")
+    config.model.init_cfg = dict(type="Pretrained", checkpoint=path)
+    build_model(config).init_weights()
+
+
+def by_load_from(path, *place):
+    runner_with(*place, load_from=path).test()
+
+
+def by_resume(path, *place):
+    runner_with(*place).resume(path)
+
+
+def by_partial_checkpoint(path, *_):
+    config = load_config("swahr_tiny_synthetic")
+    config.model.partial_checkpoint = True
+    load_checkpoint(build_model(config), path)
+
+
+DOORS = [by_init_model, by_inferencer, by_init_cfg, by_load_from, by_resume, by_partial_checkpoint]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("remote", [False, True])
+def test_no_door_runs_what_is_in_a_file(server, synthetic_data, tmp_path, capsys, door, remote):
+    folder, address = server
+    torch.save(dict(state_dict=dict(), meta=Dangerous()), folder / "hostile.pth")
+    path = f"{address}/hostile.pth" if remote else str(folder / "hostile.pth")
+    with pytest.raises(CheckpointError, match="which could run code"):
+        door(path, synthetic_data, tmp_path)
+    assert "must not run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["torchvision://resnet18", "open-mmlab://msra/hrnetv2_w32", "mmcls://vgg11"],
+)
+def test_no_listed_name_runs_what_is_in_a_file(tmp_path, monkeypatch, capsys, name):
+    """A file that has the name of the listed one, put where it would be downloaded to."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = cached_file(listed_address(name))
+    path.parent.mkdir(parents=True)
+    torch.save(dict(state_dict=dict(), meta=Dangerous()), path)
+    monkeypatch.setattr("swahr_mmpose.checkpoints.download.hash_in", lambda name: None)
+    monkeypatch.setattr("swahr_mmpose.checkpoints.download.cached_file", lambda address: path)
+    with pytest.raises(CheckpointError, match="which could run code"):
+        CheckpointLoader.load_checkpoint(name)
+    assert "must not run" not in capsys.readouterr().out
+
+
+def test_listed_names_and_storages_that_can_not_be_read_are_named():
+    with pytest.raises(CheckpointError, match="no weights called 'open-mmlab://msra/hrnet'"):
+        CheckpointLoader.load_checkpoint("open-mmlab://msra/hrnet")
+    for address in ("s3://bucket/a.pth", "cluster:petrel://a.pth", "pavi://a"):
+        with pytest.raises(CheckpointError, match=f"'{address}' is in a storage"):
+            CheckpointLoader.load_checkpoint(address)
+
+
+def test_a_listed_classifier_gives_its_backbone(tmp_path, monkeypatch):
+    path = tmp_path / "classifier.pth"
+    torch.save(dict(state_dict={"backbone.a": torch.ones(1), "head.b": torch.ones(1)}), path)
+    monkeypatch.setattr("swahr_mmpose.checkpoints.mmengine_loaders.download", lambda address: path)
+    assert list(CheckpointLoader.load_checkpoint("mmcls://vgg11")["state_dict"]) == ["a"]
+
+
+def test_weights_are_fetched_once(server, capsys):
+    folder, address = server
+    torch.save(dict(weight=torch.ones(1)), folder / "a.pth")
+    first = download(f"{address}/a.pth")
+    (folder / "a.pth").unlink()
+    assert download(f"{address}/a.pth") == first
+    assert read_checkpoint(first)["weight"] == 1
+
+
+def test_a_file_of_another_hash_is_removed_and_named(server, tmp_path):
+    folder, address = server
+    (folder / "a-0123abcd_20200101.pth").write_bytes(b"something else")
+    with pytest.raises(DownloadError, match="whose hash begins with 0123abcd, and was removed"):
+        download(f"{address}/a-0123abcd_20200101.pth")
+    assert list((tmp_path / "cache").rglob("*.pth*")) == []
+
+
+def test_what_can_not_be_fetched_says_where_to_put_it(server):
+    _, address = server
+    with pytest.raises(DownloadError, match=r"404.*put it to '.*missing\.pth'.*TORCH_HOME"):
+        download(f"{address}/missing.pth")
+
+
+def test_files_of_one_name_are_kept_apart(server):
+    """As of two trainings: their names have no hash that would say which is which."""
+    folder, address = server
+    for number in (1, 2):
+        (folder / f"run{number}").mkdir()
+        torch.save(dict(weight=torch.full((1,), number)), folder / f"run{number}" / "epoch_9.pth")
+    for number in (1, 2):
+        path = download(f"{address}/run{number}/epoch_9.pth")
+        assert read_checkpoint(path)["weight"] == number
+
+
+def test_a_date_is_no_hash(server):
+    folder, address = server
+    torch.save(dict(weight=torch.ones(1)), folder / "mine-20240131.pth")
+    assert read_checkpoint(download(f"{address}/mine-20240131.pth"))["weight"] == 1
+
+
+def test_a_page_in_place_of_a_checkpoint_does_not_stay(server):
+    """As a login page that comes with status 200; the name has no hash to tell it by."""
+    folder, address = server
+    (folder / "page.pth").write_text("<html>")
+    with pytest.raises(CheckpointError, match=r"page.pth gave is no checkpoint .* was removed"):
+        load_checkpoint(torch.nn.Linear(1, 1), f"{address}/page.pth")
+    torch.save(dict(weight=torch.ones(1, 1), bias=torch.ones(1)), folder / "page.pth")
+    network = torch.nn.Linear(1, 1)
+    load_checkpoint(network, f"{address}/page.pth")
+    assert network.bias == 1
+
+
+def test_a_download_that_broke_off_leaves_nothing(tmp_path, monkeypatch):
+    """The server promises more than it sends."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            self.wfile.write(bytes(5000))
+
+        def log_message(self, *args):
+            pass
+
+    broken_off = pytest.raises(DownloadError, match="broke off after 5000 of 100000 bytes")
+    with serving(Handler) as address, broken_off:
+        download(f"{address}/a.pth")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("http://127.0.0.1/my file.pth", "control characters"),
+        ("http://127.0.0.1:abc/a.pth", "nonnumeric port"),
+        (f"http://{'a' * 70}.org/a.pth", "label"),
+        ("http://127.0.0.1/", "names no file"),
+        ("http://[::1/a.pth", "is no address: Invalid IPv6 URL"),
+    ],
+)
+def test_addresses_that_are_none_are_named(tmp_path, monkeypatch, address, message):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(DownloadError, match=message) as caught:
+        download(address)
+    assert address in str(caught.value)
+
+
+def test_a_cache_that_can_not_be_written_is_named(server, tmp_path, monkeypatch):
+    """A file stands where the folder would be made."""
+    folder, address = server
+    torch.save(dict(weight=torch.ones(1)), folder / "a.pth")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
+    with pytest.raises(DownloadError, match="set the environment variable TORCH_HOME to a folder"):
+        download(f"{address}/a.pth")
+
+
+@pytest.fixture(scope="module")
+def tiny_weights():
+    return read_checkpoint(weights_of("swahr_tiny_synthetic"))
+
+
+UNUSABLE = {
+    # older versions of torch don't get as far as to rebuild these
+    "sparse": (lambda weight: weight.to_sparse(), "is sparse|_rebuild_sparse_tensor"),
+    "on the meta device": (lambda weight: weight.to("meta"), "holds no numbers|_rebuild_meta_tens"),
+    "complex": (lambda weight: weight.to(torch.complex64), "is of the type torch.complex64"),
+    "text": (lambda weight: "0.5", "is not a tensor but a str"),
+    "a number": (lambda weight: 0.5, "is not a tensor but a float"),
+    "of few stored numbers": (
+        lambda weight: torch.zeros(1).expand(1 << 45),
+        "elements but stores only 1",
+    ),
+    "integers": (lambda weight: weight.to(torch.int8), "torch.int8 instead of torch.float32"),
+    "not finite": (lambda weight: weight * float("nan"), "NaN"),
+}
+if hasattr(torch, "float8_e4m3fn"):  # since torch 2.1
+    eight_bits = torch.float8_e4m3fn
+    UNUSABLE["of eight bits"] = (
+        lambda weight: weight.to(eight_bits),
+        "is of the type torch.float8",
+    )
+
+
+def bare_by_init_model(path, data, folder):
+    """The state dict alone, as `torch.save(model.state_dict())` writes it."""
+    torch.save(torch.load(path)["state_dict"], folder / "bare.pth")
+    by_init_model(str(folder / "bare.pth"), data, folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (dict(state_dict=[torch.ones(1)]), "`state_dict` that is not a dict but a list"),
+        (dict(state_dict={}, meta="epoch 3"), "`meta` that is not a dict but a str"),
+        ({b"weight": torch.ones(1)}, "name is not text but a bytes"),
+        ({7: torch.ones(1)}, "name is not text but a int"),
+    ],
+)
+def test_checkpoints_of_another_build_are_named(tmp_path, content, message):
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(tmp_path / "odd.pth")
+
+
+def test_weights_for_other_programs_are_read(tmp_path):
+    """MMDetection, in the same process, finds what it looks for in them."""
+    weights = dict(weight=torch.ones(1), places=torch.arange(4).expand(3, -1))
+    for others in (dict(epoch=3), dict(best=torch.tensor(0.8)), dict(state_dict=None)):
+        torch.save(dict(model=weights, meta=None, **others), tmp_path / "other.pth")
+        content = read_checkpoint(tmp_path / "other.pth")
+        assert content["model"]["weight"] == 1
+        assert not {"meta", "state_dict"} & set(content)
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.save(dict(weight=torch.ones(1, 1), version="1.0"), tmp_path / "other.pth")
+    load_checkpoint(network, str(tmp_path / "other.pth"))
+    assert network.weight == 1
+
+
+def test_a_program_is_refused_by_older_versions_of_torch_too(tmp_path, monkeypatch):
+    """They run what a TorchScript archive holds, whatever they are told to unpickle with."""
+    path = tmp_path / "program.pth"
+    torch.jit.script(torch.nn.Linear(1, 1)).save(str(path))
+    monkeypatch.setattr("swahr_mmpose.checkpoints.reading._TORCH_CHECKS", (99,))
+    with pytest.raises(CheckpointError, match="is a TorchScript archive, which holds a program"):
+        read_checkpoint(path)
+
+
+# torch warns of every sparse tensor that it reads
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+@pytest.mark.parametrize(
+    ("kind", "door"),
+    [
+        *((kind, by_init_model) for kind in UNUSABLE),
+        *((kind, bare_by_init_model) for kind in UNUSABLE),
+        ("text", by_load_from),
+        ("text", by_resume),
+    ],
+)
+def test_weights_that_no_network_can_use_are_named(
+    synthetic_data, tmp_path, tiny_weights, kind, door
+):
+    """Loading would leave them out, or copy them as something else, without a word."""
+    change, message = UNUSABLE[kind]
+    name = "backbone.conv1.weight"
+    weights = {**tiny_weights["state_dict"], name: change(tiny_weights["state_dict"][name])}
+    torch.save(dict(tiny_weights, state_dict=weights), tmp_path / "odd.pth")
+    with pytest.raises((RuntimeError, ValueError), match=message) as error:
+        door(str(tmp_path / "odd.pth"), synthetic_data, tmp_path)
+    assert name in str(error.value) or "_rebuild_" in str(error.value)

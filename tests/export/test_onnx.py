@@ -1,0 +1,668 @@
+"""Export to ONNX, and people by ONNX Runtime: the same as with PyTorch."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import re
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmpose.apis import inference_bottomup, init_model
+from mmpose.registry import METRICS
+
+from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.checkpoints.model_zoo import weights_of
+from swahr_mmpose.decoding import APPLICATION_OPTIONS, NotFiniteError
+from swahr_mmpose.decoding.rescoring import Rescorer
+from swahr_mmpose.runtime import OnnxPoseEstimator
+from swahr_mmpose.runtime.onnx_settings import OnnxSettings
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+from swahr_mmpose.synthetic.dataset import generate_picture
+
+from ..apis.test_inferencer import TINY, picture
+from ..helpers import (
+    CONFIGS,
+    ROOT,
+    dataset_meta,
+    load_config,
+    official_weights,
+    sample_of_people,
+)
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+export = runpy.run_path(str(ROOT / "tools" / "export_onnx.py"))["main"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    """The network that comes with the package."""
+    return weights_of("swahr_tiny_synthetic")
+
+
+@pytest.fixture(scope="module")
+def people_pictures():
+    """Drawn pictures of several sizes."""
+    sizes = (150, 200, 320, 450)
+    options = [SyntheticOptions(num_images=1, seed=3, long_side=size) for size in sizes]
+    return [generate_picture(own, index)[0] for own in options for index in range(3)]
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint, tmp_path_factory):
+    """A network for any size."""
+    path = tmp_path_factory.mktemp("onnx") / "any.onnx"
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory):
+    """A network without mirrored pass, for one size, with the weights known for the config."""
+    path = tmp_path_factory.mktemp("onnx") / "fixed.onnx"
+    options = ["--no-flip", "--size", "192", "128"]
+    assert export(["swahr_tiny_synthetic", str(path), *options]) == 0
+    return path
+
+
+@pytest.mark.slow
+def test_a_network_with_nan_in_its_weights_is_an_error(exported, tmp_path):
+    network = onnx.load(exported)
+    weights = [own for own in network.graph.initializer if len(own.dims) == 4][-1]
+    broken = onnx.numpy_helper.to_array(weights).copy()
+    broken.flat[0] = np.nan
+    weights.CopyFrom(onnx.numpy_helper.from_array(broken, weights.name))
+    onnx.save(network, tmp_path / "broken.onnx")
+    with pytest.raises(NotFiniteError, match="hold NaN or infinity"):
+        OnnxPoseEstimator(tmp_path / "broken.onnx")(np.zeros((96, 128, 3), np.uint8))
+
+
+def same_keypoints(people, expected):
+    """Which keypoints of each person are where PyTorch finds them in the most similar one, (P, K).
+
+    To 1e-2 px. Not all are: tag distances are rounded, so that the last bit of a tag can send a
+    candidate to another person, or a keypoint that is filled in to another place. Which bit that
+    is depends on the processor.
+    """
+    ours, theirs = people["keypoints"], expected["keypoints"]
+    near = np.isclose(ours[:, None], theirs, atol=1e-2, rtol=0).all(axis=-1)
+    return near[np.arange(len(ours)), near.sum(axis=2).argmax(axis=1)]
+
+
+@pytest.mark.slow
+def test_people_are_those_of_pytorch(exported, checkpoint, people_pictures):
+    estimator = OnnxPoseEstimator(exported)
+    model = init_model(str(TINY), checkpoint, device="cpu")
+    model.test_cfg["output_scales"] = True
+    same, scores = [], []
+    for image in people_pictures:
+        people, expected = estimator(image), inference_bottomup(model, image)[0].pred_instances
+        same += same_keypoints(people, expected).flatten().tolist()
+        if len(people["keypoints"]) == len(expected.keypoints):
+            near = np.isclose(people["keypoints"], expected.keypoints, atol=1e-2, rtol=0)
+            near = near.all(axis=-1)
+            whole = near.all(axis=1)
+            np.testing.assert_allclose(people["bboxes"][whole], expected.bboxes[whole], atol=1e-2)
+            for name in ("keypoint_scores", "keypoint_widths"):
+                np.testing.assert_allclose(people[name][near], expected[name][near], atol=1e-3)
+            scores += np.isclose(people["bbox_scores"], expected.bbox_scores, atol=1e-5).tolist()
+    assert len(same) > 17 * len(people_pictures)
+    assert np.mean(same) > 0.99
+    assert np.mean(scores) > 0.98
+
+
+@pytest.mark.slow
+def test_people_can_be_read_as_applications_want_it(exported, people_pictures):
+    estimator = OnnxPoseEstimator(exported, decode=APPLICATION_OPTIONS)
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
+    num_people = 0
+    for image in people_pictures:
+        people = estimator(image)
+        (result,) = inferencer(image)
+        expected = {"keypoints": [person["keypoints"] for person in result["predictions"][0]]}
+        expected["keypoints"] = np.reshape(expected["keypoints"], (-1, 17, 2))
+        assert len(people["keypoints"]) == len(expected["keypoints"])
+        if len(expected["keypoints"]):
+            assert np.mean(same_keypoints(people, expected)) > 0.95
+        num_people += len(people["keypoints"])
+    assert num_people > 10
+    with pytest.raises(ValueError, match="`decode_grouping` must be one of"):
+        OnnxPoseEstimator(exported, decode=dict(grouping="greedy"))
+
+
+@pytest.mark.slow
+def test_scores_can_be_those_of_a_rescorer(exported, people_pictures, tmp_path):
+    layers = [(np.zeros((1, 3 + 17), np.float32), np.full(1, 0.5, np.float32))]
+    rescorer = Rescorer(np.array([[5, 7]]), 17, layers)
+    rescorer.save(tmp_path / "half.npz")
+    image = people_pictures[-1]
+    before = OnnxPoseEstimator(exported)(image)
+    after = OnnxPoseEstimator(exported, rescorer=tmp_path / "half.npz")(image)
+    np.testing.assert_array_equal(after["keypoints"], before["keypoints"])
+    np.testing.assert_allclose(after["bbox_scores"], before["bbox_scores"] / 2)
+
+
+@pytest.mark.slow
+def test_the_file_says_all_that_is_needed(exported, fixed):
+    settings = OnnxPoseEstimator(exported).settings
+    assert settings.keypoints[:2] == ["nose", "left_eye"]
+    assert [1, 2] in settings.flip_pairs
+    assert settings.mean == pytest.approx([123.675, 116.28, 103.53])
+    assert (settings.flip_test, settings.output_scales, settings.half) == (True, True, False)
+    assert settings.opset == onnx.load(str(exported)).opset_import[0].version
+    assert settings.exporter.startswith(("torch.export, torch", "TorchScript, torch"))
+    assert settings.fixed_size is None
+    other = OnnxPoseEstimator(fixed).settings
+    assert (other.flip_test, other.fixed_size) == (False, [192, 128])
+
+
+@pytest.mark.slow
+def test_a_fixed_size_shows_the_whole_picture(fixed, people_pictures):
+    """In the middle: the widest of the pictures fills it from side to side."""
+    for image in people_pictures:
+        people = OnnxPoseEstimator(fixed)(image)
+        height, width = image.shape[:2]
+        half = np.array([192, 128]) * max(width / 192, height / 128) / 2
+        middle = np.array([width, height]) / 2
+        assert (np.abs(people["keypoints"] - middle) <= half).all()
+    (shape,) = (i.shape for i in onnx_session(fixed).get_inputs())
+    assert shape == [1, 3, 128, 192]
+
+
+def onnx_session(path):
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.slow
+def test_batches_are_taken(exported):
+    images = np.random.default_rng(0).normal(size=(3, 3, 64, 128)).astype(np.float32)
+    session = onnx_session(exported)
+    together = session.run(None, {"images": images})
+    for i in range(3):
+        for alone, all_of_them in zip(session.run(None, {"images": images[i : i + 1]}), together):
+            np.testing.assert_allclose(alone[0], all_of_them[i], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_half_precision_is_near(checkpoint, exported, tmp_path, capsys):
+    path = tmp_path / "half.onnx"
+    options = ["--fp16", "--size", "192", "128"]
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 0
+    said = capsys.readouterr().out
+    steps = ("Exporting", "Comparing with PyTorch", "Wrote ", "heatmaps ")
+    assert sorted(steps, key=said.index) == list(steps)
+    assert path.stat().st_size < 0.65 * exported.stat().st_size
+    images = np.random.default_rng(0).normal(size=(1, 3, 128, 192)).astype(np.float32)
+    half, single = (onnx_session(p).run(None, {"images": images}) for p in (path, exported))
+    for ours, expected in zip(half, single):
+        # ten bits of fraction through some thirty layers
+        np.testing.assert_allclose(ours, expected, atol=0.05 * max(1, np.abs(expected).max()))
+
+
+MEMORY = """
+import sys, numpy as np
+from swahr_mmpose.runtime import OnnxPoseEstimator
+from swahr_mmpose.runtime.onnx_settings import OnnxSettings
+def memory():
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+estimator = OnnxPoseEstimator(sys.argv[1], num_threads=1)
+picture = np.load(sys.argv[2])
+rng = np.random.default_rng(0)
+for i in range(2000):
+    h, w = rng.integers(40, picture.shape[:2])
+    estimator(picture[:h, :w])
+    if i == 500:
+        start = memory()
+print(memory() - start)
+"""
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_pictures_of_changing_size(checkpoint, people_pictures, tmp_path):
+    """Small inputs, so that it does not take long."""
+    config = tmp_path / "small.py"
+    config.write_text(
+        f"_base_ = [{str(TINY)!r}]\n"
+        "val_pipeline = _base_.val_pipeline\n"
+        "val_pipeline[1].update(input_size=64)\n"
+        "test_dataloader = dict(dataset=dict(pipeline=val_pipeline))\n"
+    )
+    assert export([str(config), checkpoint, str(tmp_path / "small.onnx"), "--no-flip"]) == 0
+    np.save(tmp_path / "picture.npy", people_pictures[-1])
+    command = [sys.executable, "-c", MEMORY, tmp_path / "small.onnx", tmp_path / "picture.npy"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout.split()[-1]) < 50  # MiB, in 1,500 pictures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda head: head.final_layers[1].bias.add_(0.01), [], "differs from PyTorch's by"),
+        # the last of the maps, which a maximum of Python's may pass over
+        (
+            lambda head: head.scale_layers[-1][-1].weight.fill_(float("nan")),
+            ["--fp16"],
+            "differs from PyTorch's by nan",
+        ),
+    ],
+)
+def test_a_wrong_export_leaves_no_file(
+    checkpoint, tmp_path, monkeypatch, capsys, change, options, message
+):
+    """Something goes wrong between PyTorch and the file: here the weights change."""
+    module = sys.modules["swahr_mmpose.export.onnx"]
+    write = module._write
+
+    def spoilt(network, *args):
+        with torch.no_grad():
+            change(network.model.head)
+        return write(network, *args)
+
+    monkeypatch.setattr(module, "_write", spoilt)
+    path = tmp_path / "wrong.onnx"
+    options = ["--no-flip", "--size", "64", "64", *options]
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 1
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["swahr_tinny"], "no config 'swahr_tinny'"),
+        (["swahr_tiny_synthetic", "missing.pth"], "There is no file 'missing.pth'"),
+        (["swahr_tiny_synthetic", None, "--size", "100", "64"], "multiples of 64 pixels"),
+        (["swahr_hrnet_w32_coco_multiscale", None], "The checkpoint is of another model"),
+    ],
+)
+def test_what_can_not_be_exported_is_named(arguments, message, checkpoint, tmp_path, capsys):
+    config, weights, *options = [*arguments, None] if len(arguments) == 1 else arguments
+    path = tmp_path / "out.onnx"
+    assert export([config, weights or checkpoint, str(path), *options]) == 1
+    assert message in capsys.readouterr().err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["swahr_hrnet_w48_coco", "out.onnx"], "There are no weights for 'swahr_hrnet_w48_coco'"),
+        (["swahr_tinny", "out.onnx"], "no config 'swahr_tinny'"),
+        (["swahr_tiny_synthetic", "weights.pth"], "'weights.pth' does not end in .onnx"),
+        # options may stand anywhere
+        (["swahr_tiny_synthetic", "missing.pth", "--no-flip", "out.onnx"], "file 'missing.pth'"),
+    ],
+)
+def test_weights_that_are_not_named_are_those_of_the_config(
+    arguments, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("weights.pth").write_text("weights")
+    assert export(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert Path("weights.pth").read_text() == "weights"
+    assert not Path("out.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = dict(head=1)", "has no `model.backbone`"),
+        ("model = dict(", "can't be read. SyntaxError"),
+        ("_base_ = [{tiny!r}]\ntest_dataloader = None", "has no `test_dataloader`"),
+    ],
+)
+def test_configs_that_can_not_be_exported_are_named(checkpoint, tmp_path, capsys, text, message):
+    config = tmp_path / "own.py"
+    config.write_text(text.format(tiny=str(TINY)) if "{" in text else text)
+    assert export([str(config), checkpoint, str(tmp_path / "out.onnx")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: The config '{config}' ")
+    assert message in error
+
+
+def test_weights_that_are_not_finite_are_named(checkpoint, tmp_path, capsys):
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content["state_dict"]["backbone.conv1.weight"][0] = float("nan")
+    torch.save(content, tmp_path / "nan.pth")
+    path = tmp_path / "out.onnx"
+    assert export(["swahr_tiny_synthetic", str(tmp_path / "nan.pth"), str(path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: '{tmp_path / 'nan.pth'}' can't be loaded")
+    assert "NaN or infinity in 1 tensors, first backbone.conv1.weight" in error
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder", "'{}' is a folder"),
+        ("weights.pth", "'{}' is read, and would be replaced"),
+        ("missing/out.onnx", "The folder '"),
+    ],
+)
+def test_where_nothing_can_be_written_is_named_first(
+    checkpoint, tmp_path, monkeypatch, capsys, name, message
+):
+    monkeypatch.setattr(sys.modules["swahr_mmpose.export.onnx"], "init_model", None)
+    (tmp_path / "folder").mkdir()
+    weights = shutil.copy(checkpoint, tmp_path / "weights.pth")
+    assert export(["swahr_tiny_synthetic", str(weights), str(tmp_path / name)]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {message.format(tmp_path / name)}")
+
+
+def small_network(path, metadata):
+    """An ONNX file of an identity, with metadata."""
+    value = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1])
+    out = onnx.helper.make_tensor_value_info("heatmaps", onnx.TensorProto.FLOAT, [1])
+    node = onnx.helper.make_node("Identity", ["images"], ["heatmaps"])
+    graph = onnx.helper.make_graph([node], "small", [value], [out])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9)
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({}, "has no entry `swahr_mmpose` in its metadata"),
+        ({"swahr_mmpose": "{"}, "can't be read"),
+        ({"swahr_mmpose": json.dumps({"mean": [0]})}, "is that of another version"),
+        ({"swahr_mmpose": "null"}, "is that of another version"),
+    ],
+)
+def test_networks_of_others_are_named(tmp_path, metadata, message):
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator(small_network(tmp_path / "a.onnx", metadata))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(decode=dict(an_option_to_come=1)), "an_option_to_come"),
+        (dict(decode=dict(topk=0)), "`decode_topk` must be at least 1"),
+        (dict(mean=[0.0, 0.0]), "`mean` and `std` must be of 3 numbers"),
+        (dict(mean=["a", "b", "c"]), "`mean` and `std` must be of 3 numbers"),
+        (dict(std=[1.0, 0.0, 1.0]), "those of `std` not 0"),
+        (dict(input_size=-64), "`input_size` must be a multiple of 64"),
+        (dict(input_size="512"), "`input_size` must be a multiple of 64"),
+        (dict(fixed_size=[64]), "`fixed_size` must be two multiples of 64"),
+        (dict(fixed_size=[100, 100]), "`fixed_size` must be two multiples of 64"),
+        (dict(heatmap_sigma=0.0), "`heatmap_sigma` must be above 0"),
+    ],
+)
+def test_settings_that_can_not_be_used_are_named(tmp_path, change, message):
+    settings = small_settings()
+    metadata = dataclasses.replace(settings, **change).to_metadata()
+    with pytest.raises(ValueError, match=f"can't be used: .*{message}.* Export it with this"):
+        OnnxPoseEstimator(small_network(tmp_path / "a.onnx", metadata))
+
+
+def test_metadata_of_another_network_is_named(tmp_path):
+    path = small_network(tmp_path / "a.onnx", small_settings().to_metadata())
+    with pytest.raises(ValueError, match=r"it makes \['heatmaps'\] .* not \['heatmaps', 'tags'\]"):
+        OnnxPoseEstimator(path)
+
+
+def small_settings():
+    return OnnxSettings(
+        keypoints=["nose"], skeleton=[], flip_pairs=[], keypoint_sigmas=[0.1], mean=[0.0] * 3,
+        std=[1.0] * 3, input_size=64, fixed_size=None, heatmap_sigma=2.0, decode={},
+        flip_test=False, output_scales=False, half=False, opset=18, exporter="test",
+    )  # fmt: skip
+
+
+def test_files_that_are_no_network_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        OnnxPoseEstimator(tmp_path / "missing.onnx")
+    path = tmp_path / "text.onnx"
+    path.write_text("no network")
+    with pytest.raises(ValueError, match="can't be read as an ONNX network"):
+        OnnxPoseEstimator(path)
+    for providers in (["NoSuchProvider"], [("NoSuchProvider", {"device_id": 1})]):
+        with pytest.raises(ValueError, match=r"no provider \['NoSuchProvider'\]"):
+            OnnxPoseEstimator(path, providers=providers)
+    with pytest.raises(ValueError, match=r"Give \['CPUExecutionProvider'\]"):
+        OnnxPoseEstimator(path, providers="CPUExecutionProvider")
+    for provider in (None, (), ("CPUExecutionProvider",), ["CPUExecutionProvider", {}]):
+        with pytest.raises(ValueError, match="A provider must be a name, or a tuple"):
+            OnnxPoseEstimator(path, providers=[provider])
+    for num_threads in ("2", 1.5, 0):
+        with pytest.raises(ValueError, match="must be None or a whole number from 1 on"):
+            OnnxPoseEstimator(path, num_threads=num_threads)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (None, "but got NoneType"),
+        (np.zeros((8, 8, 3)), "but got float64"),
+        (np.zeros((8, 8, 2), np.uint8), "1, 3 or 4 channels"),
+        (np.zeros((2, 100, 3), np.uint8), "factor of more than 32"),
+        (np.broadcast_to(np.uint8(0), (33000, 1100, 3)), "affine maps take 32766 at most"),
+    ],
+)
+def test_what_is_no_picture_is_named(exported, image, message):
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator(exported)(image)
+
+
+@pytest.mark.slow
+def test_grey_and_transparent_pictures(exported):
+    estimator = OnnxPoseEstimator(exported)
+    grey = picture(64, 64, 1)
+    three = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    four = cv2.cvtColor(three, cv2.COLOR_BGR2BGRA)
+    expected = estimator(three)
+    for image in (grey, grey[..., None], four):
+        np.testing.assert_array_equal(estimator(image)["keypoints"], expected["keypoints"])
+
+
+def average_precision(ann_file, found):
+    """AP of people by image id."""
+    metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(ann_file)))
+    metric.dataset_meta = dataset_meta(load_config("swahr_tiny_synthetic"))
+    samples = [sample_of_people(*one) for one in found]
+    metric.process(None, samples)
+    return metric.evaluate(len(samples))["coco/AP"]
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "num_pictures"), [("swahr_tiny_synthetic", 300), ("swahr_hrnet_w32_coco", 4)]
+)
+def test_people_in_real_pictures_are_those_of_pytorch(name, num_pictures, real_data, tmp_path):
+    """The W32 network has random weights of the official layout, and is slow."""
+    weights = weights_of(name)
+    if weights is None:
+        weights = str(tmp_path / "official.pth")
+        torch.save(official_weights("coco_w32", 7), weights)
+    path = tmp_path / "network.onnx"
+    assert export([name, weights, str(path)]) == 0
+    estimator = OnnxPoseEstimator(path)
+    model = init_model(str(CONFIGS / f"{name}.py"), weights, device="cpu")
+    ann_file = real_data / "coco" / "person_keypoints_val.json"
+    pictures = json.loads(ann_file.read_text())["images"][:num_pictures]
+    same, ours, theirs = [], [], []
+    for info in pictures:
+        image = cv2.imread(str(real_data / "coco" / "images" / info["file_name"]))
+        people, expected = estimator(image), inference_bottomup(model, image)[0].pred_instances
+        ours.append((info["id"], people["keypoints"], people["bbox_scores"]))
+        theirs.append((info["id"], expected.keypoints, expected.bbox_scores))
+        same += same_keypoints(people, expected).flatten().tolist()
+    assert np.mean(same) > 0.99
+    assert sum(len(o[1]) for o in ours) == pytest.approx(sum(len(o[1]) for o in theirs), rel=0.01)
+    assert average_precision(ann_file, ours) == pytest.approx(
+        average_precision(ann_file, theirs), abs=1e-4
+    )
+
+
+WITHOUT_TORCH = """
+import cv2, numpy, sys
+import supervision
+import swahr_mmpose
+from swahr_mmpose.checkpoints.model_zoo import weights_of
+from swahr_mmpose.runtime import OnnxPoseEstimator
+from swahr_mmpose.runtime.onnx_settings import OnnxSettings
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+from swahr_mmpose.synthetic.dataset import generate_picture
+people = OnnxPoseEstimator(sys.argv[1])(cv2.imread(sys.argv[2]))
+scores = people["keypoint_scores"]
+keypoints = supervision.KeyPoints(people["keypoints"], keypoint_confidence=scores)
+assert keypoints.xy.shape == people["keypoints"].shape
+missing = [name for name in ("torch", "mmpose", "mmengine") if name in sys.modules]
+assert not missing, missing
+numpy.save(sys.argv[3], people["keypoints"])
+"""
+
+
+@pytest.fixture(scope="module")
+def without_torch(tmp_path_factory):
+    """The Python of an environment that is made from nothing, with what the extra says."""
+    environment = tmp_path_factory.mktemp("without_torch") / "env"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    python = environment / "bin" / "python"
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # the same OpenCV as here: its versions do not interpolate alike
+    version = importlib.metadata.version("opencv-python")
+    opencv = [f"{name}=={version}" for name in ("opencv-python", "opencv-python-headless")]
+    more = ["supervision", "fastapi", "uvicorn"]
+    subprocess.run([*pip, f"{ROOT}[onnx,ray]", *more, *opencv], check=True)
+    return python
+
+
+@pytest.mark.slow
+def test_an_environment_without_torch(without_torch, exported, people_pictures, tmp_path):
+    image = people_pictures[0]
+    cv2.imwrite(str(tmp_path / "image.png"), image)
+    found = tmp_path / "found.npy"
+    command = [without_torch, "-c", WITHOUT_TORCH, exported, tmp_path / "image.png", found]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    expected = OnnxPoseEstimator(exported)(image)
+    assert len(expected["keypoints"])
+    np.testing.assert_allclose(np.load(found), expected["keypoints"], atol=1e-2, rtol=0)
+
+
+def block_of(page, word):
+    """The Python block of a page in which a word is."""
+    text = (ROOT / "docs" / page).read_text()
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", text, re.S) if word in b)
+    return block
+
+
+@pytest.fixture
+def service(without_torch, exported, tmp_path):
+    """The address of the service on the page on deployment."""
+    (tmp_path / "service.py").write_text(block_of("deployment.md", "FastAPI"))
+    shutil.copy(exported, tmp_path / "tiny.onnx")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [without_torch, "-m", "uvicorn", "service:app", "--port", str(port)]
+    running = subprocess.Popen(command, cwd=tmp_path)
+    for _ in range(300):
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}/people"
+    running.terminate()
+    running.wait()
+
+
+def post(address, content):
+    """Status and answer of the service."""
+    try:
+        with urllib.request.urlopen(address, data=content) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+@pytest.mark.slow
+def test_the_service_of_the_page_on_deployment(service, exported, people_pictures):
+    pictures = [cv2.imencode(".png", image)[1].tobytes() for image in people_pictures[:4]]
+    with ThreadPoolExecutor(max_workers=4) as clients:
+        answers = list(clients.map(post, [service] * 8, pictures * 2))
+    estimator = OnnxPoseEstimator(exported)
+    for (status, people), image in zip(answers, people_pictures[:4] * 2):
+        assert status == 200
+        np.testing.assert_allclose(people["keypoints"], estimator(image)["keypoints"], atol=1e-2)
+    thin = cv2.imencode(".png", np.zeros((2, 200, 3), np.uint8))[1].tobytes()
+    for content in (b"no picture", pictures[0][:100], thin, b" "):
+        assert post(service, content)[0] == 400
+    status, answer = post(service, bytes(10_000_001))
+    assert status == 413
+    assert "10000000 bytes" in answer["detail"]
+    assert post(service, pictures[0])[0] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [False, True])
+def test_ray_of_the_page_on_scaling(without_torch, exported, tmp_path, killed):
+    """The people of `OnnxPoseEstimator`; a worker that is killed loses nothing."""
+    folder, out = tmp_path / "pictures", tmp_path / "out"
+    generate_dataset(tmp_path, "pictures", SyntheticOptions(num_images=40, seed=7, long_side=128))
+    (tmp_path / "images" / "pictures").rename(folder)
+    (folder / "broken.jpg").write_text("no picture")
+    (tmp_path / "find.py").write_text(block_of("scaling.md", "ray.data"))
+    command = [without_torch, "find.py", folder, exported, out]
+    # where Ray would look for the packages of the directory that it is started in
+    environment = dict(os.environ, RAY_USAGE_STATS_ENABLED="0", OMP_NUM_THREADS="1")
+    running = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    if killed:
+        assert kill_a_worker(running), "there was no worker"
+    assert running.wait(timeout=300) == 0
+    lines = [json.loads(line) for file in out.glob("*.json") for line in file.open()]
+    found = {Path(line["file"]).name: json.loads(line["people"]) for line in lines}
+    assert len(lines) == len(found) == 41
+    assert "error" in found.pop("broken.jpg")
+    estimator = OnnxPoseEstimator(exported, num_threads=1)
+    for name, people in found.items():
+        expected = estimator(cv2.imread(str(folder / name)))
+        np.testing.assert_allclose(
+            np.reshape(people["keypoints"], (-1, 17, 2)), expected["keypoints"], atol=1e-2
+        )
+
+
+def kill_a_worker(running):
+    """Kill one of the processes in which Ray runs `FindPeople`, once it works."""
+    while running.poll() is None:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                name = (process / "cmdline").read_text()
+            except OSError:
+                continue
+            if name.startswith("ray::") and "FindPeople" in name:
+                time.sleep(1)
+                os.kill(int(process.name), signal.SIGKILL)
+                return True
+        time.sleep(0.05)
+    return False

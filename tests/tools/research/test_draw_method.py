@@ -1,0 +1,57 @@
+"""The pictures of docs/method.md, through the tool's door."""
+
+import importlib.util
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from ...helpers import ROOT
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location(
+        "draw_method", ROOT / "tools/research/draw_method.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_draws_all_pictures_of_the_page(tool, tmp_path):
+    assert tool.main(["--out", str(tmp_path / "new")]) == 0
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    page = (ROOT / "docs/method.md").read_text(encoding="utf-8")
+    assert len(names) == 3
+    for name in names:
+        assert f"(images/{name})" in page
+        picture = cv2.imread(str(tmp_path / "new" / name))
+        assert picture.std() > 10
+        assert (tmp_path / "new" / name).stat().st_size < 150_000
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tool, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert tool.main(["--out", str(tmp_path / "file" / "folder")]) == 1
+    assert "error: " in capsys.readouterr().err
+
+
+def test_help(tool, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        tool.main(["--help"])
+    assert stopped.value.code == 0
+    assert "docs/method.md" in capsys.readouterr().out
+
+
+def test_gradients_are_those_of_the_squared_error_and_of_the_formula(tool):
+    """Without weight and width ∂L/∂P is 2(P − G); ∂L/∂α at α = 0 is −2(P − G)·G ln G."""
+    pred = tool.prediction(height=0.7, sigma=2.6, shift=1.0)
+    by_pred, by_scale = tool.gradients(pred, 0.0, None)
+    difference = (pred - tool.target())[0, 0]
+    torch.testing.assert_close(by_pred, 2 * difference)
+    target = tool.target()[0, 0]
+    log = torch.where(target > 0, target, torch.ones_like(target)).log()
+    torch.testing.assert_close(by_scale, -2 * difference * target * log)
+    assert np.argmax(tool.profile(tool.target())) == tool.CENTER

@@ -1,0 +1,118 @@
+"""Pictures of what a network is trained on, through the command line."""
+
+import importlib.util
+
+import cv2
+import numpy as np
+import pytest
+
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+
+from ..helpers import CONFIGS, ROOT, load_config
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("browse", ROOT / "tools/browse_dataset.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def options(folder, *more):
+    return ["--cfg-options", f"train_dataloader.dataset.data_root={folder}/", *more]
+
+
+def test_pictures_are_written_and_the_seed_decides(main, synthetic_data, tmp_path, capsys):
+    config = str(CONFIGS / "swahr_tiny_synthetic.py")
+    pictures = {}
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        out = tmp_path / name
+        arguments = [config, "--out", str(out), "--num", "2", "--seed", str(seed)]
+        assert main([*arguments, *options(synthetic_data)]) == 0
+        assert f"Wrote 2 pictures into {out}" in capsys.readouterr().out
+        pictures[name] = [(path.name, path.read_bytes()) for path in sorted(out.iterdir())]
+        assert len(pictures[name]) == 2
+    assert pictures["one"] == pictures["again"] != pictures["other"]
+    # the input of 192 pixels is enlarged, four times
+    drawn = cv2.imdecode(np.frombuffer(pictures["one"][0][1], np.uint8), cv2.IMREAD_COLOR)
+    assert drawn.shape[1] > 4 * 192
+
+
+def test_targets_of_the_pipeline_and_of_the_head_are_the_same(main, synthetic_data, tmp_path):
+    pictures = []
+    for encode in ("True", "False"):
+        more = f"train_dataloader.dataset.pipeline.3.encoder.encode_heatmaps={encode}"
+        out = tmp_path / encode
+        arguments = ["swahr_tiny_synthetic", "--out", str(out), "--num", "1"]
+        assert main([*arguments, *options(synthetic_data, more)]) == 0
+        pictures.append([path.read_bytes() for path in out.iterdir()])
+    assert pictures[0] == pictures[1]
+
+
+def test_all_pictures_are_drawn_where_there_are_no_more(main, tmp_path):
+    generate_dataset(tmp_path, "train", SyntheticOptions(num_images=2, long_side=128))
+    out = tmp_path / "out"
+    arguments = ["swahr_tiny_synthetic", "--out", str(out), "--num", "99"]
+    assert main([*arguments, *options(tmp_path)]) == 0
+    assert len(list(out.iterdir())) == 2
+
+
+def test_a_config_of_another_size(main, synthetic_data, tmp_path):
+    annotations = "train_dataloader.dataset.ann_file=annotations/train.json"
+    images = "train_dataloader.dataset.data_prefix.img=images/train/"
+    arguments = ["swahr_hrnet_w48_coco", "--out", str(tmp_path), "--num", "1"]
+    assert main([*arguments, *options(synthetic_data, annotations, images)]) == 0
+    (path,) = tmp_path.iterdir()
+    assert cv2.imread(str(path)).shape[1] == 2 * (640 + 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["swahr_tiny_syntetic"], "Did you mean 'swahr_tiny_synthetic'"),
+        (["swahr_tiny_synthetic", *options("/nowhere")], "/nowhere"),
+        (
+            ["swahr_tiny_synthetic", "--cfg-options", "train_dataloader=None"],
+            "no `train_dataloader`",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(main, tmp_path, capsys, arguments, message):
+    assert main(["--out", str(tmp_path / "out"), *arguments]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [("PackPoseInputs", "GenerateTarget"), ("NoTransform", "NoTransform is not in")],
+)
+def test_pipelines_of_others_are_named(main, synthetic_data, tmp_path, capsys, transform, message):
+    config = load_config("swahr_tiny_synthetic")
+    pipeline = [dict(type="LoadImage"), dict(type=transform)]
+    config.train_dataloader.dataset.update(data_root=f"{synthetic_data}/", pipeline=pipeline)
+    config.dump(tmp_path / "config.py")
+    assert main([str(tmp_path / "config.py"), "--out", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_pictures_that_can_not_be_written_are_named(main, synthetic_data, tmp_path, capsys):
+    """OpenCV says so, and raises nothing: here folders are in the places of the files."""
+    arguments = ["swahr_tiny_synthetic", "--out", str(tmp_path), "--num", "1"]
+    assert main([*arguments, *options(synthetic_data)]) == 0
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    path.mkdir()
+    capsys.readouterr()
+    assert main([*arguments, *options(synthetic_data)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1].startswith(f"error: '{path}' can't be written")
+    assert "Wrote" not in captured.out
+
+
+def test_a_number_of_pictures_is_needed(main, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["swahr_tiny_synthetic", "--num", "0"])
+    assert stop.value.code == 2

@@ -1,0 +1,241 @@
+"""Annotation files as the tools read them: what the metric accepts, and the rest by name."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from mmpose.registry import METRICS
+
+from swahr_mmpose.checkpoints.model_zoo import weights_of
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+
+from .. import documentation
+from ..helpers import ROOT, dataset_meta, load_config, sample_of_people
+
+TINY = "swahr_tiny_synthetic"
+META = dataset_meta(load_config(TINY))
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    generate_dataset(folder, "val", SyntheticOptions(num_images=15, seed=9, long_side=192))
+    return folder
+
+
+@pytest.fixture
+def images(drawn):
+    return str(drawn / "images" / "val")
+
+
+@pytest.fixture
+def write(drawn, tmp_path):
+    """The path of the annotations without some fields."""
+
+    def write(*fields):
+        content = json.loads((drawn / "annotations" / "val.json").read_text())
+        for annotation in content["annotations"]:
+            for field in fields:
+                annotation.pop(field)
+        path = tmp_path / "own.json"
+        path.write_text(json.dumps(content))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run(capsys):
+    """Exit code of a tool, and what it said, in this process."""
+
+    def run(tool, *arguments):
+        with pytest.raises(SystemExit) as ended:
+            documentation.run_program(ROOT / "tools" / tool, list(map(str, arguments)))
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run
+
+
+def noisy_people(path):
+    """Labelled people with noise, and strangers, by image id."""
+    rng = np.random.default_rng(0)
+    content = json.loads(path.read_text())
+    found = {image["id"]: [rng.uniform(0, 192, (17, 2))] for image in content["images"]}
+    for annotation in content["annotations"]:
+        if any(annotation["keypoints"][2::3]):
+            places = np.array(annotation["keypoints"], float).reshape(17, 3)[:, :2]
+            found[annotation["image_id"]].append(places + rng.normal(0, 2, (17, 2)))
+    return {image: np.array(people) for image, people in found.items()}
+
+
+@pytest.fixture
+def results(drawn, tmp_path):
+    """A file of results, and the people in it."""
+    found = noisy_people(drawn / "annotations" / "val.json")
+    records = [
+        dict(image_id=image, keypoints=np.insert(person, 2, 1, axis=1).ravel().tolist(), score=0.5)
+        for image, people in found.items()
+        for person in people
+    ]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(records))
+    return path, found
+
+
+def ap_of_the_metric(path, found, **options):
+    metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(path), **options))
+    metric.dataset_meta = META
+    samples = [sample_of_people(one, own, np.full(len(own), 0.5)) for one, own in found.items()]
+    metric.process(None, samples)
+    return metric.evaluate(len(samples))["coco/AP"]
+
+
+@pytest.mark.parametrize("missing", [(), ("iscrowd", "num_keypoints"), ("area",)])
+def test_the_analysis_takes_what_the_metric_takes(run, write, results, images, tmp_path, missing):
+    path, found = results
+    annotations, out = write(*missing), tmp_path / "analysis.html"
+    options = ["--images", images, "--out", out, "--worst", 1]
+    code, _, error = run("analyze_results.py", annotations, path, *options)
+    assert code == 0, error
+    ap = float(re.search(r"AP ([\d.]+)</h1>", out.read_text()).group(1))
+    use_area = "area" not in missing
+    assert 0.1 < ap < 0.95
+    assert ap == pytest.approx(ap_of_the_metric(annotations, found, use_area=use_area), abs=1e-3)
+
+
+def arguments_of(tool, annotations, images, results, out):
+    """The command line of one of the tools that read annotations."""
+    if tool == "analyze_results.py":
+        return [annotations, results, "--images", images, "--out", out]
+    outs = [out] if tool == "fit_rescorer.py" else []
+    return [TINY, weights_of(TINY), *outs, "--data", annotations, "--images", images]
+
+
+TOOLS = ("analyze_results.py", "fit_rescorer.py", "research/decoding_study")
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_the_metric_refuses_is_named(run, write, results, images, tmp_path, tool):
+    out = tmp_path / "out"
+    annotations = write("bbox")
+    code, _, error = run(tool, *arguments_of(tool, annotations, images, results[0], out))
+    assert code == 1
+    assert f"error: '{annotations}' can't be trained or tested with" in error
+    assert re.search(r"annotation \d+: `bbox` is None", error)
+    assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", TOOLS[1:])
+def test_the_other_tools_take_it_too(run, write, images, tmp_path, tool):
+    annotations = write("iscrowd", "num_keypoints", "area")
+    out = tmp_path / "out.npz"
+    quick = ["--num-images", 6, "--resamples", 50] if tool == "research/decoding_study" else []
+    code, said, error = run(tool, *arguments_of(tool, annotations, images, None, out), *quick)
+    assert code == 0, error
+    aps = re.findall(r"AP before: ([\d.]+)|official \| ([\d.]+)", said)
+    assert 0.3 < float("".join(aps[0])) < 0.99
+
+
+@pytest.mark.parametrize("replaced", ["annotations", "results"])
+def test_the_analysis_replaces_nothing_that_it_reads(run, write, results, images, replaced):
+    path, annotations = results[0], write()
+    out = dict(annotations=annotations, results=path)[replaced]
+    before = out.read_bytes()
+    code, _, error = run("analyze_results.py", annotations, path, "--images", images, "--out", out)
+    assert code == 1
+    assert f"error: '{out}' is read, and would be replaced" in error
+    assert out.read_bytes() == before
+
+
+def test_fewer_than_no_pictures_can_not_be_drawn(run, write, results, images, tmp_path):
+    options = ["--images", images, "--out", tmp_path / "out.html", "--worst", -1]
+    code, _, error = run("analyze_results.py", write(), results[0], *options)
+    assert (code, error) == (1, "error: --worst must be at least 0, but is -1.\n")
+    assert not (tmp_path / "out.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ("missing/out.npz", [], r"error: The folder '.*missing' of the file to write is not there"),
+        ("", [], r"error: '.*' is a folder"),
+        ("out.npz", ["--epochs", "0"], "error: --epochs must be at least 1, but is 0"),
+        ("own.json", [], r"error: '.*own.json' is read, and would be replaced"),
+    ],
+)
+def test_a_rescorer_that_can_not_be_fitted_or_saved_is_named_first(
+    run, write, images, tmp_path, out, options, message
+):
+    """Before the network is read, which is not there."""
+    given = ["--data", write(), "--images", images, *options]
+    code, _, error = run("fit_rescorer.py", TINY, "missing.pth", tmp_path / out, *given)
+    assert code == 1
+    assert re.match(message, error)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["swahr_hrnet_w48_coco", "out.npz"], "There are no weights for 'swahr_hrnet_w48_coco'"),
+        ([TINY, "weights.pth"], "'weights.pth' does not end in .npz"),
+    ],
+)
+def test_a_rescorer_for_weights_that_are_not_known(
+    run, write, images, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = run("fit_rescorer.py", *arguments, "--data", write(), "--images", images)
+    assert code == 1
+    assert error.startswith("error: ")
+    assert message in error
+
+
+@pytest.mark.parametrize("value", ["a", "1.5", None, float("nan"), float("inf"), [1]])
+@pytest.mark.parametrize("name", ["keypoints", "score", "jsonl"])
+def test_results_of_other_than_numbers_are_named(
+    run, write, results, images, tmp_path, name, value
+):
+    path, annotations = results[0], write()
+    records = json.loads(path.read_text())
+    image = records[2]["image_id"]
+    where, field = f"entry 3, picture {image}", name
+    if name == "score":
+        records[2]["score"] = value
+    else:
+        records[2]["keypoints"][4] = value
+    if name == "jsonl":
+        files = {i["id"]: i["file_name"] for i in json.loads(annotations.read_text())["images"]}
+        path, field = tmp_path / "results.jsonl", "keypoints"
+        where = f"line 3, person 1, picture {image}"
+        lines = []
+        for record in records:
+            numbers = record["keypoints"]
+            person = dict(
+                keypoints=[numbers[k : k + 2] for k in range(0, 51, 3)],
+                keypoint_scores=numbers[2::3],
+                score=0.5,
+            )
+            lines.append(dict(file=files[record["image_id"]], people=[person]))
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    else:
+        path.write_text(json.dumps(records))
+    out = tmp_path / "analysis.html"
+    code, _, error = run("analyze_results.py", annotations, path, "--images", images, "--out", out)
+    assert code == 1
+    assert error.startswith(f"error: '{path}', {where}: `{field}` holds {value!r}, and must hold")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("keypoints", [7, None, "a" * 51, {}])
+def test_results_without_a_list_of_keypoints_are_named(run, write, results, images, keypoints):
+    path = results[0]
+    records = json.loads(path.read_text())
+    records[0]["keypoints"] = keypoints
+    path.write_text(json.dumps(records))
+    code, _, error = run("analyze_results.py", write(), path, "--images", images)
+    assert code == 1
+    assert f"error: '{path}', entry 1, picture" in error
+    assert "must be a list of numbers" in error

@@ -1,0 +1,181 @@
+"""Compares ways of reading people from the same maps of one network, on labelled pictures.
+
+Prints a table of AP with paired bootstrap intervals over pictures (BCa), and one of what is wrong
+with the people. All ways see the same maps, so nothing but the pictures is random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmpose.apis import inference_bottomup, init_model
+from tqdm import tqdm
+from variants import VARIANTS
+from xtcocotools.coco import COCO
+
+from swahr_mmpose.analysis.bootstrap import compare
+from swahr_mmpose.analysis.per_image_ap import (
+    FoundPeople,
+    average_precision,
+    evaluate_pictures,
+    labelled_people,
+)
+from swahr_mmpose.analysis.pose_errors import (
+    KEYPOINT_CLASSES,
+    PERSON_CLASSES,
+    diagnose,
+    matched_oks,
+)
+from swahr_mmpose.checkpoints.model_zoo import weights_for
+from swahr_mmpose.decoding import DecodeOptions, decode_people
+from swahr_mmpose.decoding.rescoring import Rescorer
+from swahr_mmpose.evaluation.coco_index import read_labels
+from swahr_mmpose.images.files import read_annotated
+from swahr_mmpose.utils.config_files import find_config
+
+
+@dataclass
+class Outcome:
+    """What one way found in all pictures."""
+
+    found: dict[int, FoundPeople] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="tools/research/decoding_study", description=__doc__)
+    parser.add_argument("config", help="name of one of this package's configs, or a path")
+    parser.add_argument("checkpoint", nargs="?", help="default: the weights of this config")
+    parser.add_argument("--data", type=Path, required=True, help="COCO annotations")
+    parser.add_argument("--images", type=Path, required=True, help="folder of the pictures")
+    parser.add_argument("--num-images", type=int, help="only so many pictures, the first ones")
+    parser.add_argument("--rescorer", type=Path, help="a file of tools/fit_rescorer.py")
+    parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
+    return parser.parse_args()
+
+
+def ways(options: DecodeOptions, rescorer: Path | None) -> dict[str, tuple[DecodeOptions, Any]]:
+    """Options of decoding and the rescorer for each row of the table."""
+    base = {name: value for name, value in vars(options).items() if name != "grouping"}
+    rows = {name: (DecodeOptions(**dict(base, **own)), None) for name, own in VARIANTS.items()}
+    if rescorer is not None:
+        fitted = Rescorer.load(rescorer)
+        rows["official, rescored"] = (DecodeOptions(**base), fitted)
+        rows["score_first, rescored"] = (DecodeOptions(**base, grouping="score_first"), fitted)
+    return rows
+
+
+def maps_of(model: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Heatmaps (K, H, W) and tags (L, K, H, W) of a BGR picture, and where they lie in it."""
+    (sample,) = inference_bottomup(model, image)
+    heatmaps = sample.pred_fields.heatmaps.numpy()
+    return heatmaps, sample.pred_fields.tags.numpy().reshape(-1, *heatmaps.shape), sample.metainfo
+
+
+def to_picture(keypoints: np.ndarray, meta: Any) -> np.ndarray:
+    """Keypoints from input pixels to those of the picture."""
+    scale = np.divide(meta["input_scale"], meta["input_size"])
+    moved: np.ndarray = keypoints * scale + meta["input_center"] - np.divide(meta["input_scale"], 2)
+    return moved
+
+
+def run(args: argparse.Namespace) -> None:
+    """Find the people of all pictures in every way, and report."""
+    config = find_config(args.config)
+    model = init_model(str(config), args.checkpoint or weights_for(config), device="cpu")
+    model.test_cfg["output_heatmaps"] = True
+    meta = model.dataset_meta
+    rows = ways(model.head.decoder.decode_options, args.rescorer)
+    annotations = read_labels(args.data, meta)
+    outcomes = {name: Outcome() for name in [*rows, "official, oracle scores"]}
+    images = annotations.dataset["images"][: args.num_images]
+    for image in tqdm(images, unit="picture"):
+        heatmaps, tags, sample_meta = maps_of(model, read_annotated(args.images, image))
+        labels, areas = labelled_people(annotations, image["id"], meta["num_keypoints"])
+        for name, (options, rescorer) in rows.items():
+            start = time.perf_counter()
+            people = decode_people(heatmaps, tags, options)
+            scores = people.instance_scores
+            if rescorer is not None:
+                scores = scores * rescorer(people.keypoints, people.keypoint_scores)
+            outcomes[name].seconds.append(time.perf_counter() - start)
+            keypoints = to_picture(people.keypoints, sample_meta)
+            outcomes[name].found[image["id"]] = FoundPeople(keypoints, scores)
+            outcomes[name].errors.update(
+                diagnose(keypoints, scores, labels, areas, meta["sigmas"],
+                         meta["flip_indices"]).counts()
+            )  # fmt: skip
+        official = outcomes["official"].found[image["id"]]
+        outcomes["official, oracle scores"].found[image["id"]] = FoundPeople(
+            official.keypoints,
+            matched_oks(official.keypoints, labels, areas, meta["sigmas"]),
+        )
+    report(outcomes, annotations, meta["sigmas"], args.resamples)
+
+
+def report(
+    outcomes: dict[str, Outcome], annotations: COCO, sigmas: Any, num_resamples: int
+) -> None:
+    """Print both tables."""
+    results = {
+        name: evaluate_pictures(annotations, outcome.found, sigmas)
+        for name, outcome in outcomes.items()
+    }
+    for line in [*ap_table(outcomes, results, num_resamples), "", *error_table(outcomes)]:
+        print(line)
+
+
+def ap_table(
+    outcomes: dict[str, Outcome], results: dict[str, Any], num_resamples: int
+) -> Iterator[str]:
+    """AP of each way, and how much more than the official one it is."""
+    yield "| way | AP | AP50 | AP75 | against official (95 %) | people | ms per picture |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, outcome in outcomes.items():
+        by_threshold = average_precision(results[name])
+        figures = " | ".join(f"{ap:.3f}" for ap in (by_threshold.mean(), *by_threshold[[0, 5]]))
+        against = "–"
+        if name != "official":
+            difference = compare(results["official"], results[name], num_resamples)
+            against = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+        people = np.mean([len(found.scores) for found in outcome.found.values()])
+        time_taken = f"{1e3 * np.median(outcome.seconds):.1f}" if outcome.seconds else "–"
+        yield f"| {name} | {figures} | {against} | {people:.1f} | {time_taken} |"
+
+
+def error_table(outcomes: dict[str, Outcome]) -> Iterator[str]:
+    """Shares of keypoints of people that were found, and numbers of people."""
+    yield "| way | " + " | ".join((*KEYPOINT_CLASSES, *PERSON_CLASSES)) + " |"
+    yield "|---" * (1 + len(KEYPOINT_CLASSES) + len(PERSON_CLASSES)) + "|"
+    for name, outcome in outcomes.items():
+        if not outcome.errors:
+            continue
+        total = max(1, sum(outcome.errors[kind] for kind in KEYPOINT_CLASSES))
+        shares = [f"{100 * outcome.errors[kind] / total:.1f} %" for kind in KEYPOINT_CLASSES]
+        numbers = [str(outcome.errors[kind]) for kind in PERSON_CLASSES]
+        yield f"| {name} | " + " | ".join((*shares, *numbers)) + " |"
+
+
+def main() -> int:
+    """Compare."""
+    args = parse_args()
+    try:
+        run(args)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
