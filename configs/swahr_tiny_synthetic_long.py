@@ -1,4 +1,4 @@
-# The training of the weights that come with the package: more pictures, zoomed further in and out,
+# The training of the weights that come with the package: more images, zoomed further in and out,
 # and a longer schedule. docs/tiny_network.md has the commands and what came out.
 _base_ = ["swahr_tiny_synthetic.py"]
 

@@ -15,7 +15,7 @@ from .version import __version__
 
 __all__ = ["__version__", "config_path", "configs_dir", "tools_dir"]
 
-# OpenMP's threads spin while they wait for one another. On a machine that others use too, a picture
+# OpenMP's threads spin while they wait for one another. On a machine that others use too, an image
 # then takes many times as long. torch reads this when it is loaded; so do processes started here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

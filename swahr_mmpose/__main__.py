@@ -42,11 +42,11 @@ def packages() -> Iterator[tuple[str, str, str | None]]:
 
 def trials() -> Iterator[tuple[str, str | None]]:
     """Name and problem of what has to work once everything is installed."""
-    for name, statement, mend in _TRIALS:
+    for name, statement, fix in _TRIALS:
         try:
             exec(statement, {})
         except Exception as error:  # whatever a broken installation raises
-            yield name, f"{type(error).__name__}: {error}\n    {mend}"
+            yield name, f"{type(error).__name__}: {error}\n    {fix}"
             return
         yield name, None
 

@@ -133,7 +133,7 @@ def sample_of_people(image_id, keypoints, scores):
 
 
 def evaluation_config(ann_file):
-    """The tiny config, for a test of the generated pictures in an annotation file, and no more."""
+    """The tiny config, for a test of the generated images in an annotation file, and no more."""
     config = load_config("swahr_tiny_synthetic")
     config.test_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
     config.test_dataloader.dataset.update(

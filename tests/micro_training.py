@@ -17,7 +17,7 @@ _numbers = itertools.count()
 
 
 def micro_config(data, work_dir, iterations=4):
-    """For training on ``data``, a generated dataset's folder, two pictures at a time."""
+    """For training on ``data``, a generated dataset's folder, two images at a time."""
     config = load_config("swahr_tiny_synthetic")
     for number in range(1, 5):
         channels = (8,) * number
@@ -46,7 +46,7 @@ def micro_config(data, work_dir, iterations=4):
 
 
 def without_chance(config):
-    """The config with each picture as it is: nothing is random but its order."""
+    """The config with each image as it is: nothing is random but its order."""
     affine, flip = config.train_dataloader.dataset.pipeline[1:3]
     affine.update(rotation=0, scale=(1.0, 1.0), translation=0.0)
     flip.update(prob=0.0)

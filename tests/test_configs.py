@@ -22,7 +22,7 @@ SMALL = 128
 
 @pytest.fixture(scope="session")
 def small_data(synthetic_data):
-    """Generated pictures, annotated as in COCO, CrowdPose, AI Challenger and COCO-WholeBody."""
+    """Generated images, annotated as in COCO, CrowdPose, AI Challenger and COCO-WholeBody."""
     content = json.loads((synthetic_data / "annotations" / "train.json").read_text())
     for annotation in content["annotations"]:
         seen = annotation["num_keypoints"] > 0

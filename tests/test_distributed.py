@@ -72,7 +72,7 @@ def _train(rank, folder, weight_branch):
 def test_two_processes_keep_the_same_weights(synthetic_data, weight_branch):
     """Every parameter takes part in each step, or the wrapper would stop."""
     results = in_two_processes(_train, synthetic_data, str(synthetic_data), weight_branch)
-    assert results[0][0] != results[1][0]  # different pictures
+    assert results[0][0] != results[1][0]  # different images
     assert results[0][1] == results[1][1]  # the same weights
 
 
@@ -160,7 +160,7 @@ def without_people_in_every_second(folder, to):
 
 
 def test_gradients_are_those_of_the_joint_batch(synthetic_data, tmp_path):
-    """Of two processes with two pictures each, and of one with four; in bfloat16 nearly so.
+    """Of two processes with two images each, and of one with four; in bfloat16 nearly so.
 
     A weight's gradients are summed in another order, which eight bits show.
     """
@@ -214,7 +214,7 @@ def _test(rank, ann_file, checkpoint, out):
 
 
 def test_two_processes_find_what_one_does(synthetic_data, tmp_path):
-    """All pictures once, though 7 can't be shared out evenly."""
+    """All images once, though 7 can't be shared out evenly."""
     content = json.loads((synthetic_data / "annotations" / "val.json").read_text())
     content["images"] = content["images"][:7]
     kept = {image["id"] for image in content["images"]}

@@ -23,7 +23,7 @@ from mmpose.registry import MODELS, TRANSFORMS
 
 from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.synthetic import SyntheticOptions
-from swahr_mmpose.synthetic.dataset import generate_picture
+from swahr_mmpose.synthetic.dataset import generate_image
 
 from . import documentation as doc
 from .helpers import ROOT
@@ -71,12 +71,12 @@ STAND_INS = {
     r"\bCONFIG\b": "configs/swahr_tiny_synthetic.py",
     r"\bCHECKPOINT\b|work_dirs/swahr_tiny_synthetic/iter_720\.pth": "checkpoint.pth",
     r"\bANNOTATIONS\.json\b": "data/synthetic/annotations/val.json",
-    r"\bannotations\.json --images pictures/": "data/synthetic/annotations/val.json",
+    r"\bannotations\.json --images images/": "data/synthetic/annotations/val.json",
     r"\bFOLDER\b": "data/synthetic/images/val",
     r"\b(higherhrnet_w32_coco|swahr_hrnet_w32_coco)\b(?!\.py)": TINY,
-    # as the workspace's parts: a part is not drawn over with other pictures
+    # as the workspace's parts: a part is not drawn over with other images
     r"--num-images \d+": "--num-images 8 --long-side 256",
-    # the turtles: four iterations on a few pictures
+    # the turtles: four iterations on a few images
     r"(iter_|max_iters=|interval=|end=)200\b": r"\g<1>4",
     r"(begin=|end=)20\b": r"\g<1>2",
     r'draw_part\("(\w+)", \d+': r'draw_part("\1", 8',
@@ -111,13 +111,13 @@ SHOWN = {"text", "json", "bibtex", "yaml", "mermaid"}
 
 
 def sample_and_image(workspace):
-    """A prediction with maps, and its picture (RGB)."""
+    """A prediction with maps, and its image (RGB)."""
     from mmpose.apis import inference_bottomup, init_model
 
     options = {"model.test_cfg.output_heatmaps": True}
     config = str(workspace / f"configs/{TINY}.py")
     model = init_model(config, weights_of(TINY), device="cpu", cfg_options=options)
-    image = cv2.imread(str(workspace / "picture.jpg"))
+    image = cv2.imread(str(workspace / "image.jpg"))
     return dict(sample=inference_bottomup(model, image)[0], image=image[..., ::-1])
 
 
@@ -127,19 +127,19 @@ PREPARED = {"visualization.md": sample_and_image}
 
 @pytest.fixture(scope="session")
 def workspace(synthetic_data, tmp_path_factory):
-    """A folder as a reader has it: the repository's files, pictures, a checkpoint, drawn data."""
+    """A folder as a reader has it: the repository's files, images, a checkpoint, drawn data."""
     folder = tmp_path_factory.mktemp("documentation")
     shutil.copytree(ROOT / "configs", folder / "configs")
     for name in ("tools", "scripts", "swahr_mmpose"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(synthetic_data, folder / "data" / "synthetic")
-    for pictures in (folder / "pictures", folder / "data/synthetic/images/sample"):
-        pictures.mkdir()
-        for picture in sorted((synthetic_data / "images" / "val").iterdir())[:2]:
-            shutil.copy(picture, pictures)
+    for images in (folder / "images", folder / "data/synthetic/images/sample"):
+        images.mkdir()
+        for image in sorted((synthetic_data / "images" / "val").iterdir())[:2]:
+            shutil.copy(image, images)
     shutil.copy(weights_of(TINY), folder / "checkpoint.pth")
-    picture, _ = generate_picture(SyntheticOptions(1, seed=9, long_side=256), 0)
-    cv2.imwrite(str(folder / "picture.jpg"), picture)
+    image, _ = generate_image(SyntheticOptions(1, seed=9, long_side=256), 0)
+    cv2.imwrite(str(folder / "image.jpg"), image)
     return folder
 
 

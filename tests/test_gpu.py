@@ -21,7 +21,7 @@ from swahr_mmpose.engine.test_loop import decoded_beside
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 from .helpers import build_model, golden, load_config, official_weights, without_waiting
-from .models.test_pose_estimator import pack, pictures
+from .models.test_pose_estimator import make_images, pack
 
 pytestmark = pytest.mark.gpu
 
@@ -40,7 +40,7 @@ def say(capsys):
 
 
 def training_of(data, device, optimizer=None):
-    """The tiny config's model on the device, its optimizer, and a batch of pictures."""
+    """The tiny config's model on the device, its optimizer, and a batch of images."""
     config = load_config(TINY)
     config.train_dataloader.dataset.data_root = str(data)
     config.optim_wrapper.optimizer.update(optimizer or {})
@@ -125,7 +125,7 @@ def test_batches_decoded_beside_the_network_are_those_decoded_after_it(gpu):
     """In a second thread and stream, while the network writes the next batch's maps."""
     model, config = a_model_that_sees_people(gpu)
     batches = [
-        pseudo_collate([pack(config, image) for image in pictures((100, 80), (80, 100))])
+        pseudo_collate([pack(config, image) for image in make_images((100, 80), (80, 100))])
         for _ in range(6)
     ]
     for number, batch in enumerate(batches):
@@ -144,7 +144,7 @@ def test_batches_decoded_beside_the_network_are_those_decoded_after_it(gpu):
 @torch.no_grad()
 def test_memory_is_flat_over_many_test_batches(gpu, say):
     model, config = a_model_that_sees_people(gpu)
-    batch = pseudo_collate([pack(config, image) for image in pictures((100, 80), (80, 100))])
+    batch = pseudo_collate([pack(config, image) for image in make_images((100, 80), (80, 100))])
     count = 500 if gpu == "cuda" else 5
     held = []
     for _, people in decoded_beside(model, ((number, batch) for number in range(count))):

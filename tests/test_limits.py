@@ -1,4 +1,4 @@
-"""Many pictures, large ones, and many threads."""
+"""Many images, large ones, and many threads."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.synthetic import SyntheticOptions
-from swahr_mmpose.synthetic.dataset import generate_picture
+from swahr_mmpose.synthetic.dataset import generate_image
 
 pytestmark = pytest.mark.slow
 
@@ -58,9 +58,9 @@ print(json.dumps(memory))
 _LARGE = """
 model = model_for(512, (0.5, 1, 2))
 inference_bottomup(model, np.zeros((64, 64, 3), np.uint8))
-picture = np.random.default_rng(0).integers(0, 255, (4000, 6000, 3), dtype=np.uint8)
+image = np.random.default_rng(0).integers(0, 255, (4000, 6000, 3), dtype=np.uint8)
 before = in_use()
-inference_bottomup(model, picture)
+inference_bottomup(model, image)
 print(json.dumps([before, peak()]))
 """
 
@@ -72,32 +72,32 @@ def memory_of(script):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_memory_stays_flat_over_pictures_of_changing_size():
+def test_memory_stays_flat_over_images_of_changing_size():
     memory = memory_of(_MANY)
-    print(f"MiB after each 250 of 2000 pictures: {[round(own) for own in memory]}")
-    # the allocator keeps pieces of several sizes: after 1,000 pictures it has seen all sizes
+    print(f"MiB after each 250 of 2000 images: {[round(own) for own in memory]}")
+    # the allocator keeps pieces of several sizes: after 1,000 images it has seen all sizes
     assert memory[-1] - memory[3] < 20
 
 
-def test_memory_of_a_large_picture_at_several_scales_is_bounded():
-    """The network sees 768×512 at scale 1: the picture's own size counts when it is shrunk only."""
+def test_memory_of_a_large_image_at_several_scales_is_bounded():
+    """The network sees 768×512 at scale 1: the image's own size counts when it is shrunk only."""
     before, peak = memory_of(_LARGE)
-    print(f"6000×4000 at scales 0.5, 1 and 2: {peak - before:.0f} MiB beyond model and picture")
+    print(f"6000×4000 at scales 0.5, 1 and 2: {peak - before:.0f} MiB beyond model and image")
     assert peak - before < 2048
 
 
 def test_people_are_the_same_from_eight_threads():
     inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
     options = SyntheticOptions(num_images=1, seed=8, long_side=200)
-    pictures = [generate_picture(options, index)[0] for index in range(24)]
+    images = [generate_image(options, index)[0] for index in range(24)]
 
-    def people(picture):
-        (result,) = inferencer(picture)
+    def people(image):
+        (result,) = inferencer(image)
         return result["predictions"][0]
 
-    alone = [people(picture) for picture in pictures]
+    alone = [people(image) for image in images]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(people, pictures))
+        together = list(pool.map(people, images))
     assert sum(map(len, alone)) > 24
     for one, other in zip(alone, together):
         assert len(one) == len(other)

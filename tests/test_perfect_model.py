@@ -47,7 +47,7 @@ def test_perfect_model_on_coco(size, flip_test, multiscale, real_data, tmp_path)
     name = f"swahr_hrnet_{size}_coco"
     ann_file = real_data / "coco" / "person_keypoints_val.json"
     if multiscale:
-        # every third picture: three scales take several times as long
+        # every third image: three scales take several times as long
         image_ids = [image["id"] for image in json.loads(ann_file.read_text())["images"][::3]]
         ann_file = subset(real_data, tmp_path / "val.json", "val", image_ids)
     ap = average_precision(

@@ -30,7 +30,7 @@ SEEDS = st.integers(0, 2**32 - 1)
     ),
 )
 def test_pyramids_line_up_or_are_refused(size, input_size, scales):
-    """Inputs are multiples of what the network wants, and show one part of the picture."""
+    """Inputs are multiples of what the network wants, and show one part of the image."""
     assume(max(size) <= 32 * min(size))
     try:
         resize = transforms.BottomupPyramidResize(input_size, scales)

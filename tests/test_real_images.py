@@ -1,4 +1,4 @@
-"""Training on real pictures, which the folder in SWAHR_REAL_DATA holds."""
+"""Training on real images, which the folder in SWAHR_REAL_DATA holds."""
 
 import json
 
@@ -30,7 +30,7 @@ def first_images(folder, name, count):
 
 
 @pytest.mark.parametrize("name", ["swahr_hrnet_w32_coco", "higherhrnet_w32_coco"])
-def test_official_configs_train_on_real_pictures(name, real_data, tmp_path):
+def test_official_configs_train_on_real_images(name, real_data, tmp_path):
     train = subset(real_data, tmp_path / "train.json", "train", first_images(real_data, "train", 2))
     val = subset(real_data, tmp_path / "val.json", "val", first_images(real_data, "val", 2))
     images = real_data / "coco" / "images"
@@ -70,10 +70,10 @@ def test_official_configs_train_on_real_pictures(name, real_data, tmp_path):
 
 
 def multi_person_images(folder, count):
-    """Pictures of two to five people, all of them large and well labelled.
+    """Images of two to five people, all of them large and well labelled.
 
     They are 640 pixels wide and 426 to 428 high, so that they fill 384×256 in training and test:
-    a border beyond the picture is masked in training, and a network that is shown nothing else may
+    a border beyond the image is masked in training, and a network that is shown nothing else may
     see people there.
     """
     content = json.loads((folder / "coco" / "person_keypoints_train.json").read_text())
@@ -92,21 +92,21 @@ def multi_person_images(folder, count):
     return chosen[:count]
 
 
-def test_a_narrow_network_overfits_real_pictures(real_data, tmp_path):
-    """From random weights to AP 0.8 on the four pictures that it is trained on."""
+def test_a_narrow_network_overfits_real_images(real_data, tmp_path):
+    """From random weights to AP 0.8 on the four images that it is trained on."""
     image_ids = multi_person_images(real_data, 4)
     assert len(image_ids) == 4
     file = subset(real_data, tmp_path / "train.json", "train", image_ids)
     config = load_config("swahr_tiny_synthetic")
     iterations = 120
-    config.model.test_cfg.flip_test = False  # it is not shown mirrored pictures
+    config.model.test_cfg.flip_test = False  # it is not shown mirrored images
     codec = config.model.head.decoder
     codec.input_size, codec.heatmap_sizes = (384, 256), [(96, 64), (192, 128)]
     train = config.train_dataloader
     train.update(num_workers=0, persistent_workers=False, batch_size=4)
     train.dataset.pipeline = [
         dict(type="LoadImage"),
-        # the picture as it is in test, not augmented
+        # the image as it is in test, not augmented
         dict(
             type="BottomupUniformAffine",
             input_size=(384, 256),
@@ -133,7 +133,7 @@ def test_a_narrow_network_overfits_real_pictures(real_data, tmp_path):
     runner = Runner.from_cfg(config)
     runner.train()
     ap = runner.message_hub.get_scalar("val/coco/AP").current()
-    print(f"AP on the pictures trained on: {ap:.3f}")
+    print(f"AP on the images trained on: {ap:.3f}")
     assert ap >= 0.8
 
 
@@ -141,7 +141,7 @@ def test_a_narrow_network_overfits_real_pictures(real_data, tmp_path):
     ("name", "folder", "num_images"),
     [("swahr_hrnet_w32_coco", "coco", 20), ("swahr_hrnet_w32_crowdpose", "crowdpose", 24)],
 )
-def test_the_test_command_on_real_pictures(name, folder, num_images, real_data, tmp_path):
+def test_the_test_command_on_real_images(name, folder, num_images, real_data, tmp_path):
     """Flip and multi-scale test of a narrow network with random weights, through `mim test`."""
     if folder == "coco":
         ann_file = subset(
@@ -180,6 +180,6 @@ def test_the_test_command_on_real_pictures(name, folder, num_images, real_data, 
         tmp_path / "work",
         cwd=tmp_path,
     )
-    # two pictures a batch
+    # two images a batch
     assert f"[{num_images // 2}/{num_images // 2}]" in log
     assert f"{folder}/AP" in log

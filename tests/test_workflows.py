@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from swahr_mmpose.synthetic import SyntheticOptions
-from swahr_mmpose.synthetic.dataset import generate_picture
+from swahr_mmpose.synthetic.dataset import generate_image
 
 from .helpers import CONFIGS, ROOT
 
@@ -151,10 +151,10 @@ import cv2
 from mmpose.apis import MMPoseInferencer
 config, checkpoint, folder, video, out = sys.argv[1:]
 inferencer = MMPoseInferencer(pose2d=config, pose2d_weights=checkpoint, device="cpu")
-picture = f"{folder}/0.png"
+image = f"{folder}/0.png"
 counts = {}
 for name, given in dict(
-    array=cv2.imread(picture), file=picture, folder=folder, video=video
+    array=cv2.imread(image), file=image, folder=folder, video=video
 ).items():
     results = list(inferencer(given, out_dir=f"{out}/{name}"))
     counts[name] = len(results)
@@ -163,17 +163,15 @@ print(json.dumps(counts))
 
 
 def test_inferencer(trained, tmp_path):
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
-    pictures = [
-        generate_picture(SyntheticOptions(3, seed=9, long_side=256), i)[0] for i in range(3)
-    ]
-    for index, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / f"{index}.png"), picture)
+    images = [generate_image(SyntheticOptions(3, seed=9, long_side=256), i)[0] for i in range(3)]
+    for index, image in enumerate(images):
+        cv2.imwrite(str(folder / f"{index}.png"), image)
     video = tmp_path / "video.mp4"
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"mp4v"), 5, (256, 192))
-    for picture in pictures:
-        writer.write(cv2.resize(picture, (256, 192)))
+    for image in images:
+        writer.write(cv2.resize(image, (256, 192)))
     writer.release()
     out = tmp_path / "out"
     result = subprocess.run(
@@ -186,13 +184,13 @@ def test_inferencer(trained, tmp_path):
     assert result.returncode == 0, result.stderr[-3000:]
     counts = json.loads(result.stdout.splitlines()[-1])
     assert counts == dict(array=1, file=1, folder=3, video=3)
-    for name, pictures_written, files_written in (
+    for name, images_written, files_written in (
         ("array", 1, 1),
         ("file", 1, 1),
         ("folder", 3, 3),
         ("video", 1, 1),
     ):
-        assert len(list((out / name / "visualizations").iterdir())) == pictures_written
+        assert len(list((out / name / "visualizations").iterdir())) == images_written
         predictions = list((out / name / "predictions").glob("*.json"))
         assert len(predictions) == files_written
         assert isinstance(json.loads(predictions[0].read_text()), list)

@@ -1,7 +1,7 @@
 """Where AP is lost: an HTML page about the people that were found, which opens without a server.
 
 It has AP by size and crowding, what each class of errors costs (after Ronchi and Perona, ICCV
-2017), and the pictures that went worst, drawn.
+2017), and the images that went worst, drawn.
 
 RESULTS is a file of `mim test` (`test_evaluator.outfile_prefix`), or of tools/predict.py.
 """
@@ -20,7 +20,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from tqdm import tqdm
 from xtcocotools.coco import COCO
 
-from swahr_mmpose.analysis.breakdown import Description, picture_people
+from swahr_mmpose.analysis.breakdown import Description, image_people
 from swahr_mmpose.analysis.per_image_ap import FoundPeople
 from swahr_mmpose.analysis.report import analysis_page
 from swahr_mmpose.datasets.metainfo import description_file
@@ -35,16 +35,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("annotations", type=Path, help="COCO annotations")
     parser.add_argument("results", type=Path, help=".json in COCO's form, or .jsonl")
-    parser.add_argument("--images", type=Path, required=True, help="folder of the pictures")
+    parser.add_argument("--images", type=Path, required=True, help="folder of the images")
     parser.add_argument(
         "--dataset", default="coco", help="name or path of its description (default: coco)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("analysis.html"), help="the page (default: analysis.html)"
     )
-    parser.add_argument(
-        "--worst", type=int, default=12, help="pictures that are drawn (default: 12)"
-    )
+    parser.add_argument("--worst", type=int, default=12, help="images that are drawn (default: 12)")
     return parser.parse_args(argv)
 
 
@@ -54,7 +52,7 @@ def read_results(
     """People, and the scores of their keypoints (P, K), by image id; also where no one was found.
 
     Raises:
-        ValueError: If the file can't be read as results, names pictures that are not labelled, or
+        ValueError: If the file can't be read as results, names images that are not labelled, or
             holds something else than finite numbers.
     """
     if not path.is_file():
@@ -67,8 +65,8 @@ def read_results(
     people: dict[int, list[Any]] = {image: [] for image in annotations.getImgIds()}
     for where, image, keypoints, score in records:
         if not isinstance(image, (int, float, str)) or image not in people:
-            raise ValueError(f"'{path}' has people in the picture {image}, which has no labels.")
-        _check_numbers(f"'{path}', {where}, picture {image}", keypoints, score)
+            raise ValueError(f"'{path}' has people in the image {image}, which has no labels.")
+        _check_numbers(f"'{path}', {where}, image {image}", keypoints, score)
         if len(keypoints) != 3 * num_keypoints:
             raise ValueError(
                 f"'{path}' has a person of {len(keypoints)} numbers, which are not the "
@@ -99,7 +97,7 @@ def _check_numbers(where: str, keypoints: Any, score: Any) -> None:
 
 
 def _of_list(text: str) -> Iterator[tuple[str, Any, Any, Any]]:
-    """COCO's form: which entry, the picture, keypoints, score."""
+    """COCO's form: which entry, the image, keypoints, score."""
     for number, record in enumerate(json.loads(text), 1):
         yield f"entry {number}", record["image_id"], record["keypoints"], record["score"]
 
@@ -131,11 +129,11 @@ def main(argv: list[str] | None = None) -> int:
         annotations = read_labels(args.annotations, meta)
         found, keypoint_scores = read_results(args.results, annotations, meta["num_keypoints"])
         description = Description(meta["sigmas"], meta["flip_indices"])
-        pictures = picture_people(annotations, found, description)
-        worst = sorted(pictures, key=lambda image: -pictures[image].lost)[: args.worst]
-        with tqdm(worst, unit="picture") as bar:
+        images = image_people(annotations, found, description)
+        worst = sorted(images, key=lambda image: -images[image].lost)[: args.worst]
+        with tqdm(worst, unit="image") as bar:
             page = analysis_page(
-                args.results.name, annotations, pictures, keypoint_scores, meta, args.images, bar
+                args.results.name, annotations, images, keypoint_scores, meta, args.images, bar
             )
         args.out.write_text(page, encoding="utf-8")
     except (OSError, ValueError) as error:

@@ -35,10 +35,10 @@ from benchmark_rows.rows import ROWS, decode_rows, synchronize, target_bytes
 #: What is measured without a counterpart.
 EXTRAS = ("scaling", "hard", "profile")
 
-#: The official schedule: epochs, pictures of train2017 with people, pictures in a step of 8 GPUs.
-EPOCHS, COCO_PICTURES, TOTAL_BATCH = 300, 64115, 80
+#: The official schedule: epochs, images of train2017 with people, images in a step of 8 GPUs.
+EPOCHS, COCO_IMAGES, TOTAL_BATCH = 300, 64115, 80
 
-#: Peak memory of one picture through a multi-scale test, in a process of its own.
+#: Peak memory of one image through a multi-scale test, in a process of its own.
 _MEMORY_SCRIPT = """
 import sys, threading, time
 import numpy as np
@@ -116,7 +116,7 @@ def rate_line(row: Row, ours: float, other: float) -> str:
 
 def hours_line(row: Row, seconds: float) -> str:
     """What the official schedule would take on 8 GPUs of this kind."""
-    hours = EPOCHS * COCO_PICTURES / TOTAL_BATCH * seconds / 3600
+    hours = EPOCHS * COCO_IMAGES / TOTAL_BATCH * seconds / 3600
     return (
         f"{EPOCHS} epochs of COCO on 8 such GPUs at this rate, communication not counted, "
         f"{row.name}: {hours:.0f} hours."
@@ -130,7 +130,7 @@ def notes_of(row: Row, ours: float, other: float) -> list[str]:
 
 
 def scaling(repeats: int, plot: Path | None) -> list[str]:
-    """Decode time against people and picture size, and memory of a multi-scale test."""
+    """Decode time against people and image size, and memory of a multi-scale test."""
     codec = our_codec(512)
     people = {
         num_people: 1e3 * median_time(codec, aggregated_maps(640, num_people), repeats)
@@ -145,7 +145,7 @@ def scaling(repeats: int, plot: Path | None) -> list[str]:
         draw_scaling(people, sizes, memory, plot)
     lines = ["", "| decode, people at 640×640 | ms | ms per person |", "|---|---|---|"]
     lines += [f"| {n} | {ms:.1f} | {ms / n:.2f} |" for n, ms in people.items()]
-    lines += ["", "| decode, picture size, 10 people | ms | ms per megapixel |", "|---|---|---|"]
+    lines += ["", "| decode, image size, 10 people | ms | ms per megapixel |", "|---|---|---|"]
     lines += [f"| {n} | {ms:.1f} | {ms / (n**2 / 1e6):.1f} |" for n, ms in sizes.items()]
     lines += ["", "| multi-scale test, size at scale 1 | peak memory, MiB | per megapixel |"]
     lines += ["|---|---|---|"]
@@ -165,7 +165,7 @@ def hard(repeats: int) -> list[str]:
 
 
 def multi_scale_memory(size: int) -> float:
-    """MiB that a multi-scale test (0.5, 1, 2) of a square picture takes beyond the model."""
+    """MiB that a multi-scale test (0.5, 1, 2) of a square image takes beyond the model."""
     command = [sys.executable, "-c", _MEMORY_SCRIPT, str(size)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return int(output.splitlines()[-1]) / 1024
@@ -271,7 +271,7 @@ def main(argv: list[str] | None = None) -> None:
     lines += notes
     if "targets" in chosen:
         small, large = target_bytes()
-        lines += ["", f"Bytes of one picture's targets: {small:,} instead of {large:,}."]
+        lines += ["", f"Bytes of one image's targets: {small:,} instead of {large:,}."]
     if "scaling" in chosen:
         lines += scaling(args.repeats, args.plot)
     if "hard" in chosen:

@@ -1,6 +1,6 @@
-"""Draw what a config's network is trained on: pictures after the training pipeline.
+"""Draw what a config's network is trained on: images after the training pipeline.
 
-For each a picture with people and what is masked, the targets of both resolutions, and the pixels
+For each an image with people and what is masked, the targets of both resolutions, and the pixels
 that tags are read from, in the colours of people.
 """
 
@@ -32,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("config", help="a config's path, or one of our names")
     parser.add_argument("--out", type=Path, default=Path("browse"), help="folder (default: browse)")
-    parser.add_argument("--num", type=int, default=16, help="how many pictures (default: 16)")
+    parser.add_argument("--num", type=int, default=16, help="how many images (default: 16)")
     parser.add_argument(
         "--seed", type=int, default=0, help="of choice and augmentation (default: 0)"
     )
@@ -66,7 +66,7 @@ def training_set(config: Config) -> Any:
 
 
 def drawn(packed: dict[str, Any], skeleton: Any) -> np.ndarray:
-    """The picture of one training sample, RGB.
+    """The image of one training sample, RGB.
 
     Raises:
         ValueError: If it has no targets of this package's codec.
@@ -107,12 +107,12 @@ def main(argv: list[str] | None = None) -> int:
         number = min(args.num, len(dataset))
         chosen = np.sort(np.random.choice(len(dataset), number, replace=False))
         args.out.mkdir(parents=True, exist_ok=True)
-        with tqdm(chosen.tolist(), unit="picture") as bar:
+        with tqdm(chosen.tolist(), unit="image") as bar:
             for index in bar:
                 packed = dataset[index]
-                picture = drawn(packed, dataset.metainfo["skeleton_links"])
+                image = drawn(packed, dataset.metainfo["skeleton_links"])
                 name = f"{index:06d}_{Path(packed['data_samples'].img_path).stem}.png"
-                if not cv2.imwrite(str(args.out / name), picture[..., ::-1]):
+                if not cv2.imwrite(str(args.out / name), image[..., ::-1]):
                     raise OSError(
                         f"'{args.out / name}' can't be written. Is the disk full, or the folder "
                         "not yours to write?"
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"Wrote {number} pictures into {args.out}")
+    print(f"Wrote {number} images into {args.out}")
     return 0
 
 

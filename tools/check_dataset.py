@@ -1,6 +1,6 @@
-"""Check a file of COCO keypoint annotations: all problems at once, each with what mends it.
+"""Check a file of COCO keypoint annotations: all problems at once, each with what fixes it.
 
-With --images the pictures are read too; those that can't be are left out of the mended file.
+With --images the images are read too; those that can't be are left out of the fixed file.
 
 Exits with 0 if there are none, 1 if there are, 2 if the file can't be read at all.
 """
@@ -25,8 +25,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("annotations", type=Path, help="the file, .json")
-    parser.add_argument("--images", type=Path, help="folder of the pictures, which are read too")
-    parser.add_argument("--fix", type=Path, metavar="OUT", help="write a mended file")
+    parser.add_argument("--images", type=Path, help="folder of the images, which are read too")
+    parser.add_argument("--fix", type=Path, metavar="OUT", help="write a fixed file")
     return parser.parse_args(argv)
 
 
@@ -40,25 +40,25 @@ def main(argv: list[str] | None = None) -> int:
             check_destination(args.fix, args.annotations)
         content = read_annotations(args.annotations)
         hidden = args.images is None
-        bar = tqdm(total=len(content["images"]), unit=" pictures", disable=hidden)
+        bar = tqdm(total=len(content["images"]), unit=" images", disable=hidden)
         with bar:
             found = check_content(content, folder=args.images, looked_at=bar.update)
-        problems, mended = found.problems, found.mended
+        problems, fixed = found.problems, found.fixed
         if args.fix:
-            write_whole(args.fix, json.dumps(mended).encode())
+            write_whole(args.fix, json.dumps(fixed).encode())
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for problem in problems:
         print(problem if problem.stops else f"{problem} (Training and test work with it.)")
     print(
-        f"{len(content['images'])} pictures, {len(content['annotations'])} annotations, "
+        f"{len(content['images'])} images, {len(content['annotations'])} annotations, "
         f"{len(problems)} problems"
     )
     if args.fix:
-        remaining = sum(not problem.mended for problem in problems)
+        remaining = sum(not problem.fixed for problem in problems)
         print(
-            f"Wrote {args.fix} with {len(mended['annotations'])} annotations; {remaining} problems "
+            f"Wrote {args.fix} with {len(fixed['annotations'])} annotations; {remaining} problems "
             "remain in it."
         )
     return 1 if problems else 0

@@ -1,7 +1,7 @@
 """People found by the network that comes with the package, then one trained from nothing beside it.
 
-Draws pictures of people, finds them with the network of the package, trains the same network from
-random weights for a few minutes through `mim train`, tests both through `mim test` on pictures that
+Draws images of people, finds them with the network of the package, trains the same network from
+random weights for a few minutes through `mim train`, tests both through `mim test` on images that
 neither has seen, and draws what they found.
 """
 
@@ -30,7 +30,7 @@ CONFIG = swahr_mmpose.config_path(NAME)
 #: Iterations after which the learning rate of the config's schedule has risen to its full value.
 WARM_UP = 50
 
-#: Drawn pictures are small: they are shown so many times as large.
+#: Drawn images are small: they are shown so many times as large.
 ZOOM = 2
 
 
@@ -38,11 +38,11 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     for option, default, meaning in (
-        ("--data", Path("data/synthetic"), "folder for the drawn pictures"),
+        ("--data", Path("data/synthetic"), "folder for the drawn images"),
         ("--work-dir", Path("work_dirs/demo"), "folder for logs and checkpoints"),
-        ("--out", Path("demo_output"), "folder for pictures of people found"),
-        ("--train-images", 1500, "pictures to train on"),
-        ("--val-images", 100, "pictures to measure AP on"),
+        ("--out", Path("demo_output"), "folder for images of people found"),
+        ("--train-images", 1500, "images to train on"),
+        ("--val-images", 100, "images to measure AP on"),
         ("--iterations", 300, f"length of the training, more than {WARM_UP}"),
     ):
         text = f"{meaning} (default: {default})"
@@ -56,7 +56,7 @@ def mim(*args: str) -> None:
 
 
 def draw_data(folder: Path, name: str, num_images: int, seed: int) -> None:
-    """Pictures of drawn people with annotations."""
+    """Images of drawn people with annotations."""
     options = SyntheticOptions(num_images, seed)
     try:
         generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
@@ -64,13 +64,13 @@ def draw_data(folder: Path, name: str, num_images: int, seed: int) -> None:
         raise SystemExit(f"error: {error}") from error
 
 
-def draw_found(weights: str, pictures: Path, out: Path) -> int:
-    """People and keypoint widths in each picture; how many people were drawn."""
+def draw_found(weights: str, images: Path, out: Path) -> int:
+    """People and keypoint widths in each image; how many people were drawn."""
     out.mkdir(parents=True, exist_ok=True)
     inferencer = BottomupInferencer(NAME, weights, device="cpu")
     skeleton = inferencer.inferencer.model.dataset_meta["skeleton_links"]
     drawn = 0
-    for path in sorted(pictures.iterdir()):
+    for path in sorted(images.iterdir()):
         (result,) = inferencer(str(path), return_datasamples=True)
         people = result["predictions"][0].pred_instances
         found = people.keypoints, people.keypoint_scores, people.bbox_scores, skeleton
@@ -115,7 +115,7 @@ def main() -> int:
     unseen = args.data / "images" / "unseen"
     num_people = draw_found(packaged, unseen, args.out / "packaged")
     print(
-        f"\nThe network that comes with the package found {num_people} people in 12 pictures, "
+        f"\nThe network that comes with the package found {num_people} people in 12 images, "
         f"after {time.monotonic() - start:.0f} seconds: {args.out / 'packaged'}\n\n"
         f"Now one is trained from nothing, for {args.iterations} iterations.\n",
         flush=True,
@@ -129,7 +129,7 @@ def main() -> int:
     ]
     draw_found(trained, unseen, args.out / "trained")
 
-    print(f"\nOn {args.val_images} pictures that neither has seen, with flip test:\n")
+    print(f"\nOn {args.val_images} images that neither has seen, with flip test:\n")
     print(f"  {'':<40}{'packaged':>10}{'trained now':>14}")
     for name, key in (
         ("AP", "coco/AP"),

@@ -1,6 +1,6 @@
 """Fit a rescorer: a small network that predicts a person's OKS from its pose, to rank people by.
 
-Runs the network on labelled pictures, which it must not have been trained on, and fits on four
+Runs the network on labelled images, which it must not have been trained on, and fits on four
 fifths of them. Prints the AP on the rest before, after, and with the OKS itself in place of its
 prediction, which is as far as one can get.
 """
@@ -24,7 +24,7 @@ from swahr_mmpose.analysis.bootstrap import compare
 from swahr_mmpose.analysis.per_image_ap import (
     FoundPeople,
     average_precision,
-    evaluate_pictures,
+    evaluate_images,
     labelled_people,
 )
 from swahr_mmpose.analysis.pose_errors import matched_oks
@@ -40,7 +40,7 @@ _HIDDEN = 256
 
 @dataclass(frozen=True)
 class Poses:
-    """People found in one picture, and the OKS of each with the labelled one that it is."""
+    """People found in one image, and the OKS of each with the labelled one that it is."""
 
     found: FoundPeople
     keypoint_scores: np.ndarray
@@ -60,7 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("out", type=Path, help="the file to write, .npz")
     parser.add_argument("--data", type=Path, required=True, help="COCO annotations")
-    parser.add_argument("--images", type=Path, required=True, help="folder of the pictures")
+    parser.add_argument("--images", type=Path, required=True, help="folder of the images")
     parser.add_argument(
         "--epochs", type=int, default=30, help="passes over the people (default: %(default)s)"
     )
@@ -97,10 +97,10 @@ def checkpoint_of(args: argparse.Namespace, config: Path) -> str:
 
 
 def find_people(model: Any, annotations: COCO, folder: Path) -> dict[int, Poses]:
-    """People in all pictures, by image id."""
+    """People in all images, by image id."""
     meta = model.dataset_meta
     poses = {}
-    for info in tqdm(annotations.dataset["images"], unit="picture"):
+    for info in tqdm(annotations.dataset["images"], unit="image"):
         image = read_annotated(folder, info)
         people = inference_bottomup(model, image)[0].pred_instances
         labels, areas = labelled_people(annotations, info["id"], meta["num_keypoints"])
@@ -146,19 +146,19 @@ def report(rescorer: Rescorer, poses: dict[int, Poses], annotations: COCO, sigma
             image: replace(own.found, scores=own.found.scores * factor(own))
             for image, own in poses.items()
         }
-        return evaluate_pictures(annotations, found, sigmas)
+        return evaluate_images(annotations, found, sigmas)
 
     before = evaluated(lambda own: 1)
     after = evaluated(lambda own: rescorer(own.found.keypoints, own.keypoint_scores))
     ceiling = evaluated(lambda own: own.oks)
     difference = compare(before, after)
-    print(f"{len(poses)} held-out pictures")
+    print(f"{len(poses)} held-out images")
     print(f"AP before: {average_precision(before).mean():.4f}")
     print(f"AP after:  {average_precision(after).mean():.4f}")
     print(f"AP with the OKS in place of its prediction: {average_precision(ceiling).mean():.4f}")
     print(
         f"Difference: {difference.value:+.4f} (95 %: {difference.low:+.4f} to "
-        f"{difference.high:+.4f}; paired bootstrap over pictures)"
+        f"{difference.high:+.4f}; paired bootstrap over images)"
     )
 
 
@@ -184,7 +184,7 @@ def main(argv: list[str] | None = None) -> int:
         seen = [own for image, own in poses.items() if image not in held_out]
         if len(held_out) < 2 or not sum(len(own.oks) for own in seen):
             raise ValueError(
-                f"People were found in too few pictures to fit on: '{args.data}' has {len(poses)}."
+                f"People were found in too few images to fit on: '{args.data}' has {len(poses)}."
             )
         limbs = np.array(meta["skeleton_links"], int).reshape(-1, 2)
         features = [pose_features(own.found.keypoints, own.keypoint_scores, limbs) for own in seen]

@@ -1,4 +1,4 @@
-"""Generate pictures of drawn people with COCO annotations.
+"""Generate images of drawn people with COCO annotations.
 
 Writes OUT/images/NAME/*.jpg and OUT/annotations/NAME.json. The same seed gives the same files.
 """
@@ -20,7 +20,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", default="train", help="name of the part (default: train)")
     parser.add_argument("--num-images", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--long-side", type=int, default=320, help="of a picture, in pixels")
+    parser.add_argument("--long-side", type=int, default=320, help="of an image, in pixels")
     parser.add_argument(
         "--label-noise",
         type=float,
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     try:
         options = SyntheticOptions(args.num_images, args.seed, args.long_side, args.label_noise)
-        path = generate_dataset(args.out, args.name, options, lambda it: tqdm(it, unit="picture"))
+        path = generate_dataset(args.out, args.name, options, lambda it: tqdm(it, unit="image"))
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
     print(f"Wrote {path}")

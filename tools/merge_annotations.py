@@ -37,7 +37,7 @@ def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
         for entry in [*content["images"], *content["annotations"]]:
             if not is_id(entry.get("id")):
                 raise MergeError(
-                    f"'{name}' has an entry whose `id` is {shown(entry.get('id'))}. Mend it with "
+                    f"'{name}' has an entry whose `id` is {shown(entry.get('id'))}. Fix it with "
                     "tools/check_dataset.py first."
                 )
         for image in content["images"]:

@@ -1,6 +1,6 @@
-"""Find the people in a folder of pictures, however many, and write a line of JSON for each picture.
+"""Find the people in a folder of images, however many, and write a line of JSON for each image.
 
-A run that was stopped, by whatever, goes on where it was with the same command. Pictures that can't
+A run that was stopped, by whatever, goes on where it was with the same command. Images that can't
 be used are listed with the reason in errors.jsonl beside the results, and tried again then.
 
 On several GPUs or machines: `torchrun --nproc_per_node 4 predict.py …`. Each process takes its
@@ -22,8 +22,8 @@ from mmpose.apis import init_model
 from tqdm import tqdm
 
 from swahr_mmpose.apis.application_decoding import reads_for_applications
-from swahr_mmpose.apis.image_stream import Picture, find_pictures
-from swahr_mmpose.apis.prediction import predict_pictures
+from swahr_mmpose.apis.image_stream import ImageFile, find_images
+from swahr_mmpose.apis.prediction import predict_images
 from swahr_mmpose.apis.results_file import (
     Output,
     bring_together,
@@ -43,18 +43,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "pictures", help="a folder, a text file with a path per line, a glob in quotes, a picture"
+        "images", help="a folder, a text file with a path per line, a glob in quotes, an image"
     )
     parser.add_argument("--config", required=True, help="a config's path, or one of our names")
     parser.add_argument(
         "--checkpoint", help="path or address of weights; by default those known for the config"
     )
     parser.add_argument("--out", type=Path, required=True, help="the file of results: NAME.jsonl")
+    parser.add_argument("--batch-size", type=int, default=4, help="images in a batch (default: 4)")
     parser.add_argument(
-        "--batch-size", type=int, default=4, help="pictures in a batch (default: 4)"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=2, help="processes that read pictures (default: 2)"
+        "--workers", type=int, default=2, help="processes that read images (default: 2)"
     )
     parser.add_argument("--device", help="such as cpu or cuda:1; by default a GPU if there is one")
     parser.add_argument(
@@ -116,13 +114,13 @@ def make_model(args: argparse.Namespace, config: Path, checkpoint: str) -> Any:
 def settings_of(args: argparse.Namespace, checkpoint: str, model: Any) -> dict[str, Any]:
     """What all of a file's results have to be made with."""
     names = model.dataset_meta["keypoint_id2name"]
-    source = Path(args.pictures)
+    source = Path(args.images)
     return dict(
         config=str(args.config),
         checkpoint=checkpoint,
         # a file under the same path may have been trained on since
         checkpoint_sha256=start_of_sha256(checkpoint),
-        # pictures are named relative to it
+        # images are named relative to it
         folder=str(source.resolve()) if source.is_dir() else None,
         widths=args.widths,
         min_score=args.min_score,
@@ -140,13 +138,13 @@ def sum_of_all(number: int, world_size: int) -> int:
 
 
 def predict(
-    args: argparse.Namespace, config: Path, checkpoint: str, pictures: list[Picture], output: Output
+    args: argparse.Namespace, config: Path, checkpoint: str, images: list[ImageFile], output: Output
 ) -> int:
     """Predict, as one of the processes that are connected; the exit status."""
     failed = 0
     try:
         model = make_model(args, config, checkpoint)
-        remaining = still_to_do(pictures, output)
+        remaining = still_to_do(images, output)
         keep_settings(output, settings_of(args, checkpoint, model))
         if output.rank == 0:
             forget_errors(output)
@@ -157,37 +155,35 @@ def predict(
     if sum_of_all(failed, output.world_size):
         return 2
     hidden = output.rank > 0
-    if len(remaining) < len(pictures) and not hidden:
-        done = len(pictures) - len(remaining)
+    if len(remaining) < len(images) and not hidden:
+        done = len(images) - len(remaining)
         have = "has" if done == 1 else "have"
-        print(f"{done} of {count(len(pictures))} {have} results already.", flush=True)
+        print(f"{done} of {count(len(images))} {have} results already.", flush=True)
     share = output.share(remaining)
-    with tqdm(total=len(share), unit=" pictures", disable=hidden, smoothing=0.05) as bar:
-        own_errors = predict_pictures(
-            model, share, output, args.batch_size, args.workers, bar.update
-        )
+    with tqdm(total=len(share), unit=" images", disable=hidden, smoothing=0.05) as bar:
+        own_errors = predict_images(model, share, output, args.batch_size, args.workers, bar.update)
     num_errors = sum_of_all(own_errors, output.world_size)
     if output.rank == 0:
         bring_together(output)
-        report(len(pictures), num_errors, output)
+        report(len(images), num_errors, output)
     return 1 if num_errors else 0
 
 
-def count(num_pictures: int) -> str:
-    """So many pictures, in words."""
-    return f"{num_pictures} picture" if num_pictures == 1 else f"{num_pictures} pictures"
+def count(num_images: int) -> str:
+    """So many images, in words."""
+    return f"{num_images} image" if num_images == 1 else f"{num_images} images"
 
 
-def report(num_pictures: int, num_errors: int, output: Output) -> None:
-    """Print how many pictures there are results of; at once, as torchrun may stop this process."""
-    print(f"Results of {count(num_pictures - num_errors)}: {output.results}", flush=True)
+def report(num_images: int, num_errors: int, output: Output) -> None:
+    """Print how many images there are results of; at once, as torchrun may stop this process."""
+    print(f"Results of {count(num_images - num_errors)}: {output.results}", flush=True)
     if num_errors:
         text = f"{count(num_errors)} could not be used: {output.errors}"
         print(text, file=sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Predict; 0 if there is a result for each picture, 1 if some could not be used, else 2."""
+    """Predict; 0 if there is a result for each image, 1 if some could not be used, else 2."""
     args = parse_args(argv)
     rank, world_size = (
         int(os.environ.get(name, d)) for name, d in (("RANK", 0), ("WORLD_SIZE", 1))
@@ -198,7 +194,7 @@ def main(argv: list[str] | None = None) -> int:
         output.check()
         config = find_config(args.config)
         checkpoint = args.checkpoint or weights_for(config)
-        pictures = find_pictures(args.pictures)
+        images = find_images(args.images)
         if world_size > 1:
             # before the model: one process of a machine downloads weights, and the others wait;
             # parts may take very different times
@@ -206,7 +202,7 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    status = predict(args, config, checkpoint, pictures, output)
+    status = predict(args, config, checkpoint, images, output)
     if world_size > 1:
         # torchrun stops the others once one ends with a status: not before the first is done
         dist.barrier()

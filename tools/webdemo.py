@@ -1,6 +1,6 @@
-"""A page in the browser to try a network in: drop a picture or a short video, or use the webcam.
+"""A page in the browser to try a network in: drop an image or a short video, or use the webcam.
 
-Pictures go to this program and nowhere else, and what it writes is removed when it ends. Only this
+Images go to this program and nowhere else, and what it writes is removed when it ends. Only this
 machine can open the page, unless --host says otherwise; whoever can open it can use it.
 
 Exits with 0 when it is stopped (Ctrl+C), 1 if it can't start, 2 if an option is wrong.
@@ -81,12 +81,12 @@ def write_json(record: dict[str, Any]) -> str:
     return str(path)
 
 
-def look_at_picture(finder: PeopleFinder, image: np.ndarray, wish: Wish) -> tuple[Any, str, str]:
-    """The picture (H, W, 3), red, green, blue, drawn; a line about it; and a file of its people."""
-    picture = np.ascontiguousarray(image[..., ::-1])
-    sample = finder.find(picture, wish)
-    record = record_of("picture", sample)
-    drawn = finder.draw(picture, sample, wish)[..., ::-1]
+def look_at_image(finder: PeopleFinder, image: np.ndarray, wish: Wish) -> tuple[Any, str, str]:
+    """The image (H, W, 3), red, green, blue, drawn; a line about it; and a file of its people."""
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    sample = finder.find(bgr, wish)
+    record = record_of("image", sample)
+    drawn = finder.draw(bgr, sample, wish)[..., ::-1]
     return drawn, f"**{count_of(record['people'])}**", write_json(record)
 
 
@@ -106,28 +106,28 @@ def look_at_video(
     yield str(drawn), line, write_json(dict(file=Path(source).name, frames=frames))
 
 
-def picture_input(**options: Any) -> Any:
-    """A ``gradio.Image`` that says so where a file is no picture."""
+def image_input(**options: Any) -> Any:
+    """A ``gradio.Image`` that says so where a file is no image."""
     import gradio as gr
 
-    picture = gr.Image(type="numpy", **options)
-    read = picture.preprocess
+    image = gr.Image(type="numpy", **options)
+    read = image.preprocess
 
     def read_or_say(payload: Any) -> Any:
         try:
             return read(payload)
-        # readers of pictures raise errors of many kinds
+        # readers of images raise errors of many kinds
         except Exception as error:
-            message = "This file is no picture that can be read."
+            message = "This file is no image that can be read."
             raise gr.Error(message, print_exception=False) from error
 
     # Gradio writes a file beside the source for each class that is made of one of its own
-    picture.preprocess = read_or_say
-    return picture
+    image.preprocess = read_or_say
+    return image
 
 
 def actions(finder: PeopleFinder, max_frames: int) -> tuple[Any, Any]:
-    """What the page does with a picture, and with a video."""
+    """What the page does with an image, and with a video."""
     import gradio as gr
 
     # on the page, not in the terminal
@@ -136,11 +136,11 @@ def actions(finder: PeopleFinder, max_frames: int) -> tuple[Any, Any]:
     def downloadable(path: str | None) -> Any:
         return gr.DownloadButton(JSON_LABEL, value=path, interactive=path is not None)
 
-    def find_in_picture(image: np.ndarray | None, *wish: Any) -> Any:
+    def find_in_image(image: np.ndarray | None, *wish: Any) -> Any:
         if image is None:
             return None, "", downloadable(None)
         try:
-            drawn, line, path = look_at_picture(finder, image, Wish(*wish))
+            drawn, line, path = look_at_image(finder, image, Wish(*wish))
         except ValueError as error:
             raise shown(str(error)) from error
         return drawn, line, downloadable(path)
@@ -154,14 +154,14 @@ def actions(finder: PeopleFinder, max_frames: int) -> tuple[Any, Any]:
         except (OSError, ValueError) as error:
             raise shown(str(error)) from error
 
-    return find_in_picture, find_in_video
+    return find_in_image, find_in_video
 
 
 def build_page(finder: PeopleFinder, introduction: str, max_frames: int) -> Any:
     """The page, as ``gradio.Blocks``."""
     import gradio as gr
 
-    find_in_picture, find_in_video = actions(finder, max_frames)
+    find_in_image, find_in_video = actions(finder, max_frames)
     page = gr.Blocks(title="Find people", analytics_enabled=False, delete_cache=(600, 3600))
     slider = functools.partial(gr.Slider, step=0.01, min_width=200)
     with page:
@@ -173,8 +173,8 @@ def build_page(finder: PeopleFinder, introduction: str, max_frames: int) -> Any:
                 slider(0, 0.95, 0.2, label="Least keypoint score", elem_id="keypoint_thr"),
             ]
         wish.append(gr.Radio(list(finder.views), value=finder.views[0], label="Show"))
-        with gr.Tab("Picture"), gr.Row():
-            picture = picture_input(label="Picture", elem_id="picture", buttons=[])
+        with gr.Tab("Image"), gr.Row():
+            image = image_input(label="Image", elem_id="image", buttons=[])
             with gr.Column():
                 drawn = gr.Image(
                     label="Result",
@@ -193,9 +193,9 @@ def build_page(finder: PeopleFinder, introduction: str, max_frames: int) -> Any:
                 video_line = gr.Markdown(elem_id="video_line")
                 frames = gr.DownloadButton(JSON_LABEL, interactive=False, elem_id="video_json")
         gr.on(
-            [picture.change, *(one.change for one in wish)],
-            find_in_picture,
-            [picture, *wish],
+            [image.change, *(one.change for one in wish)],
+            find_in_image,
+            [image, *wish],
             [drawn, line, people],
             # while a slider is drawn, its last place counts
             trigger_mode="always_last",

@@ -16,7 +16,7 @@ from swahr_mmpose.apis.prediction import record_of
 from swahr_mmpose.visualization import (
     draw_map,
     draw_people,
-    picture_to_map,
+    image_to_map,
 )
 
 #: What can be drawn of any network, and what only of one with a scale branch.
@@ -52,7 +52,7 @@ class Wish:
 
 
 class PeopleFinder:
-    """A network that several threads may ask; each gets the people of its own picture and wish.
+    """A network that several threads may ask; each gets the people of its own image and wish.
 
     Args:
         inferencer: The network.
@@ -69,14 +69,14 @@ class PeopleFinder:
         self.views = (*VIEWS, *scales)
 
     def find(self, image: np.ndarray, wish: Wish) -> Any:
-        """The people in a picture and the network's maps, as MMPose's ``PoseDataSample``.
+        """The people in an image and the network's maps, as MMPose's ``PoseDataSample``.
 
         Args:
             image: (H, W, 3) uint8, BGR.
             wish: Thresholds.
 
         Raises:
-            ValueError: If the picture or a threshold can't be used.
+            ValueError: If the image or a threshold can't be used.
         """
         nms_thr = wish.nms_thr if wish.nms_thr < NMS_OFF else None
         (result,) = self._inferencer(
@@ -89,7 +89,7 @@ class PeopleFinder:
         return result["predictions"][0]
 
     def draw(self, image: np.ndarray, sample: Any, wish: Wish) -> np.ndarray:
-        """A picture with what was found in it.
+        """An image with what was found in it.
 
         Args:
             image: (H, W, 3) uint8, BGR.
@@ -112,7 +112,7 @@ class PeopleFinder:
                 image, *found, self._skeleton, widths, person_thr=0, keypoint_thr=wish.keypoint_thr
             )
         maps = {name: values.float().cpu().numpy() for name, values in sample.pred_fields.items()}
-        to_map = picture_to_map(maps["heatmaps"].shape[1:], sample.input_center, sample.input_scale)
+        to_map = image_to_map(maps["heatmaps"].shape[1:], sample.input_center, sample.input_scale)
         below = np.ascontiguousarray(image[..., ::-1])
         drawn = draw_map(
             _MAPS[wish.view], below, maps, found, to_map, person_thr=0,

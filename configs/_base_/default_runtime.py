@@ -1,7 +1,7 @@
 # What every config shares: registration, hooks, environment, logging.
 custom_imports = dict(imports=["swahr_mmpose"], allow_failed_imports=False)
 default_scope = "mmpose"
-# The inferencer needs to know that samples are whole pictures.
+# The inferencer needs to know that samples are whole images.
 data_mode = "bottomup"
 
 default_hooks = dict(

@@ -1,4 +1,4 @@
-"""Whether one way of finding people is better than another on the same pictures."""
+"""Whether one way of finding people is better than another on the same images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .per_image_ap import PictureResult, Ranking
+from .per_image_ap import ImageResult, Ranking
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Difference:
     """A difference in AP and its 95 % interval.
 
     Attributes:
-        value: AP of the second less AP of the first, on all pictures.
+        value: AP of the second less AP of the first, on all images.
         low: Lower end.
         high: Upper end.
     """
@@ -26,25 +26,25 @@ class Difference:
 
 
 def compare(
-    first: Sequence[PictureResult],
-    second: Sequence[PictureResult],
+    first: Sequence[ImageResult],
+    second: Sequence[ImageResult],
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> Difference:
-    """The difference in AP with a paired bootstrap over pictures (BCa).
+    """The difference in AP with a paired bootstrap over images (BCa).
 
     Args:
-        first: Results of one way, by picture.
-        second: Those of the other, for the same pictures in the same order.
-        num_resamples: Resamples of the pictures.
+        first: Results of one way, by image.
+        second: Those of the other, for the same images in the same order.
+        num_resamples: Resamples of the images.
         seed: Decides them.
 
     Raises:
-        ValueError: If the numbers of pictures differ or are under two.
+        ValueError: If the numbers of images differ or are under two.
 
     Examples:
         >>> no = np.zeros((1, 1), bool)
-        >>> wrong, right = (PictureResult(np.ones(1), matched, no, 1) for matched in (no, ~no))
+        >>> wrong, right = (ImageResult(np.ones(1), matched, no, 1) for matched in (no, ~no))
         >>> difference = compare([wrong, right] * 4, [right] * 8, num_resamples=100)
         >>> round(difference.value, 2), difference.low > 0
         (0.75, True)
@@ -54,7 +54,7 @@ def compare(
 
     if len(first) != len(second) or len(first) < 2:
         raise ValueError(
-            "Two results for the same pictures, at least two, are needed to compare, but got "
+            "Two results for the same images, at least two, are needed to compare, but got "
             f"{len(first)} and {len(second)}."
         )
 

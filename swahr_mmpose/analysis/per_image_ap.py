@@ -1,6 +1,6 @@
-"""COCO's matching of found and labelled people, picture by picture.
+"""COCO's matching of found and labelled people, image by image.
 
-The average precision of any selection of pictures follows from it, so that it can be resampled.
+The average precision of any selection of images follows from it, so that it can be resampled.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _RECALLS = np.linspace(0, 1, 101)
 
 @dataclass(frozen=True)
 class FoundPeople:
-    """People found in one picture.
+    """People found in one image.
 
     Attributes:
-        keypoints: (P, K, 2), x and y in pixels of the picture.
+        keypoints: (P, K, 2), x and y in pixels of the image.
         scores: (P,), the people's scores.
     """
 
@@ -35,8 +35,8 @@ class FoundPeople:
 
 
 @dataclass(frozen=True)
-class PictureResult:
-    """What COCO's evaluation made of one picture.
+class ImageResult:
+    """What COCO's evaluation made of one image.
 
     Attributes:
         scores: (D,), those of at most 20 people, highest first.
@@ -54,7 +54,7 @@ class PictureResult:
 def labelled_people(
     annotations: COCO, image: int, num_keypoints: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (N, K, 3) and areas (N,) of a picture's people with a label, crowds left out."""
+    """Keypoints (N, K, 3) and areas (N,) of an image's people with a label, crowds left out."""
     people = [
         person
         for person in annotations.loadAnns(annotations.getAnnIds(imgIds=[image]))
@@ -65,17 +65,17 @@ def labelled_people(
     return keypoints.reshape(len(people), num_keypoints, 3), areas
 
 
-def evaluate_pictures(
+def evaluate_images(
     annotations: COCO,
     found: Mapping[int, FoundPeople],
     sigmas: Sequence[float],
     areas: tuple[float, float] = (0, 1e10),
-) -> list[PictureResult]:
-    """Match the people of each picture with labelled ones, as COCO does.
+) -> list[ImageResult]:
+    """Match the people of each image with labelled ones, as COCO does.
 
     Args:
         annotations: The labelled people.
-        found: Those that were found, by image id; pictures that are not named are left out.
+        found: Those that were found, by image id; images that are not named are left out.
         sigmas: The dataset's, (K,).
         areas: Only people with an area from the first to the second count, in pixels.
 
@@ -84,7 +84,7 @@ def evaluate_pictures(
     """
     unknown = sorted(set(found) - set(annotations.getImgIds()))
     if unknown:
-        raise ValueError(f"People were found in pictures that have no labels: image ids {unknown}.")
+        raise ValueError(f"People were found in images that have no labels: image ids {unknown}.")
     evaluation = COCOeval(
         annotations, _as_results(annotations, found), "keypoints", np.array(sigmas)
     )
@@ -130,11 +130,11 @@ def _as_results(annotations: COCO, found: Mapping[int, FoundPeople]) -> COCO:
     )
 
 
-def _result_of(evaluated: Any, num_thresholds: int) -> PictureResult:
+def _result_of(evaluated: Any, num_thresholds: int) -> ImageResult:
     if evaluated is None:  # neither anyone found nor anyone labelled
         none = np.zeros((num_thresholds, 0), bool)
-        return PictureResult(np.zeros(0), none, none, 0)
-    return PictureResult(
+        return ImageResult(np.zeros(0), none, none, 0)
+    return ImageResult(
         np.array(evaluated["dtScores"], float),
         np.asarray(evaluated["dtMatches"]) > 0,
         np.asarray(evaluated["dtIgnore"]) > 0,
@@ -143,26 +143,26 @@ def _result_of(evaluated: Any, num_thresholds: int) -> PictureResult:
 
 
 class Ranking:
-    """The people of all pictures in order of their scores, for AP of any selection of pictures.
+    """The people of all images in order of their scores, for AP of any selection of images.
 
     Args:
-        results: Those of all pictures.
+        results: Those of all images.
 
     Examples:
         >>> no = np.zeros((1, 1), bool)
-        >>> right, wrong = (PictureResult(np.ones(1), matched, no, 1) for matched in (~no, no))
+        >>> right, wrong = (ImageResult(np.ones(1), matched, no, 1) for matched in (~no, no))
         >>> ranking = Ranking([right, wrong])
         >>> ranking.average_precision(picked=np.array([0, 0])).tolist()
         [1.0]
     """
 
-    def __init__(self, results: Sequence[PictureResult]) -> None:
+    def __init__(self, results: Sequence[ImageResult]) -> None:
         scores = np.concatenate([result.scores for result in results])
         order = np.argsort(-scores, kind="mergesort")
         counted = ~np.concatenate([result.ignored for result in results], axis=1)[:, order]
         matched = np.concatenate([result.matched for result in results], axis=1)[:, order]
         lengths = [len(result.scores) for result in results]
-        self._picture = np.repeat(np.arange(len(results)), lengths)[order]
+        self._image = np.repeat(np.arange(len(results)), lengths)[order]
         self._true, self._false = matched & counted, ~matched & counted
         self._num_people = np.array([result.num_people for result in results])
 
@@ -170,7 +170,7 @@ class Ranking:
         """COCO's AP at each OKS threshold, (T,); NaN where no one is labelled.
 
         Args:
-            picked: Indices of the pictures that count, with repetitions; None: all once.
+            picked: Indices of the images that count, with repetitions; None: all once.
         """
         times = np.ones(len(self._num_people), int)
         if picked is not None:
@@ -178,19 +178,19 @@ class Ranking:
         num_people = int(self._num_people @ times)
         if not num_people:
             return np.full(len(self._true), np.nan)
-        weights = times[self._picture]
+        weights = times[self._image]
         true = np.cumsum(self._true * weights, axis=1)
         false = np.cumsum(self._false * weights, axis=1)
         return np.array([_area(t, f, num_people) for t, f in zip(true, false)])
 
 
-def average_precision(results: Sequence[PictureResult]) -> np.ndarray:
-    """COCO's AP of all pictures at each OKS threshold, (T,); NaN where no one is labelled.
+def average_precision(results: Sequence[ImageResult]) -> np.ndarray:
+    """COCO's AP of all images at each OKS threshold, (T,); NaN where no one is labelled.
 
     Examples:
         >>> no = np.zeros((1, 1), bool)
-        >>> right = PictureResult(np.array([0.9]), ~no, no, num_people=1)
-        >>> wrong = PictureResult(np.array([0.6]), no, no, num_people=1)
+        >>> right = ImageResult(np.array([0.9]), ~no, no, num_people=1)
+        >>> wrong = ImageResult(np.array([0.6]), no, no, num_people=1)
         >>> average_precision([right, wrong]).round(3).tolist()
         [0.505]
     """

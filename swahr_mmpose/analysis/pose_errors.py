@@ -29,7 +29,7 @@ def similarities(
     """The similarity exp(−d²/(2·(2σ_k)²·area)) of each keypoint to each label of its kind.
 
     Args:
-        keypoints: (P, K, 2), x and y in pixels of the picture.
+        keypoints: (P, K, 2), x and y in pixels of the image.
         labels: (N, K, 3), x, y and the visibility, 0 where not labelled.
         areas: (N,), of the labelled people.
         sigmas: (K,).
@@ -89,7 +89,7 @@ def matched_oks(
     same people have the highest AP that any scores could give them.
 
     Args:
-        keypoints: (P, K, 2), x and y in pixels of the picture.
+        keypoints: (P, K, 2), x and y in pixels of the image.
         labels: (N, K, 3), x, y and the visibility, 0 where not labelled.
         areas: (N,), of the labelled people.
         sigmas: (K,), the dataset's.
@@ -111,7 +111,7 @@ def matched_oks(
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is right and wrong in one picture.
+    """What is right and wrong in one image.
 
     Attributes:
         person: (P,) int, the labelled person that each found one is; −1 where it is none.
@@ -152,7 +152,7 @@ def diagnose(
     sigmas: Sequence[float],
     flip_indices: Sequence[int],
 ) -> Diagnosis:
-    """Say what is right and wrong in one picture.
+    """Say what is right and wrong in one image.
 
     A keypoint of a person that was found is *good* (similarity over 0.85), or has *jitter* (over
     0.5). Else it is an *inversion* if its like on the other side of the same person is there, a
@@ -161,7 +161,7 @@ def diagnose(
     0.5 with one that was found, else *background*.
 
     Args:
-        keypoints: (P, K, 2), x and y in pixels of the picture.
+        keypoints: (P, K, 2), x and y in pixels of the image.
         scores: (P,).
         labels: (N, K, 3), x, y and the visibility, 0 where not labelled; people with at least
             one label.

@@ -15,7 +15,7 @@ from xtcocotools.coco import COCO
 from ..images.files import read_annotated
 from ..visualization.people_drawing import PERSON_COLORS, draw_people
 from .breakdown import (
-    PicturePeople,
+    ImagePeople,
     ap_by_kind,
     ap_without,
     error_counts,
@@ -24,7 +24,7 @@ from .breakdown import (
 )
 from .pose_errors import KEYPOINT_CLASSES, PERSON_CLASSES
 
-#: Pictures on the page have a long side of at most so many pixels.
+#: Images on the page have a long side of at most so many pixels.
 _LONG_SIDE = 480
 
 #: Found people, and their keypoints, of lower scores are not drawn. False positives among them
@@ -62,7 +62,7 @@ _ERRORS = (
 def analysis_page(
     name: str,
     annotations: COCO,
-    pictures: Mapping[int, PicturePeople],
+    images: Mapping[int, ImagePeople],
     keypoint_scores: Mapping[int, np.ndarray],
     meta: Mapping[str, Any],
     folder: Path,
@@ -73,28 +73,28 @@ def analysis_page(
     Args:
         name: What was analyzed.
         annotations: The labelled people.
-        pictures: Found and labelled people by image id.
+        images: Found and labelled people by image id.
         keypoint_scores: (P, K) of the found people, by image id.
         meta: The dataset's description, as MMPose parses it.
-        folder: Of the pictures.
+        folder: Of the images.
         worst: Image ids of those that are drawn.
 
     Raises:
-        PictureError: If a picture can't be read.
+        ImageError: If an image can't be read.
     """
-    by_kind = ap_by_kind(annotations, pictures, meta["sigmas"])
-    numbers = people_by_kind(pictures)
+    by_kind = ap_by_kind(annotations, images, meta["sigmas"])
+    numbers = people_by_kind(images)
     figures = []
-    for image in worst:
-        (info,) = annotations.loadImgs([image])
-        picture, scores = pictures[image], keypoint_scores[image]
-        figures.append(_figure(picture, scores, info, folder, meta["skeleton_links"]))
+    for image_id in worst:
+        (info,) = annotations.loadImgs([image_id])
+        image_people, scores = images[image_id], keypoint_scores[image_id]
+        figures.append(_figure(image_people, scores, info, folder, meta["skeleton_links"]))
     title = html.escape(name)
     parts = [
         f"<h1>{title}: AP {_ap(by_kind['all'])}</h1>",
-        f"<p>Pictures: {len(pictures)}. Labelled people: "
-        f"{sum(len(p.labels) for p in pictures.values())}, found: "
-        f"{sum(len(p.found.scores) for p in pictures.values())}.</p>",
+        f"<p>Images: {len(images)}. Labelled people: "
+        f"{sum(len(p.labels) for p in images.values())}, found: "
+        f"{sum(len(p.found.scores) for p in images.values())}.</p>",
         "<h2>AP by kind of person</h2>",
         _table(
             ["people", "labelled", "AP"],
@@ -102,10 +102,10 @@ def analysis_page(
         ),
         '<p class="note">Medium: 32² to 96² square pixels. Large: more.</p>',
         "<h2>What errors cost</h2><p>AP if one kind of error were not there, each kind alone.</p>",
-        _costs(by_kind["all"], ap_without(annotations, pictures, meta["sigmas"])),
+        _costs(by_kind["all"], ap_without(annotations, images, meta["sigmas"])),
         f"<h2>Errors</h2><p>{_ERRORS}</p>",
-        *_error_tables(pictures, meta),
-        "<h2>The pictures that went worst</h2>",
+        *_error_tables(images, meta),
+        "<h2>The images that went worst</h2>",
         "<p>A found person has the colour of its label; false positives have other colours. "
         f"There are {len(PERSON_COLORS)} colours, in turn. People of a score under {_PERSON_THR}, "
         f"and keypoints under {_KEYPOINT_THR}, are not drawn.</p>",
@@ -143,12 +143,12 @@ def _costs(ap: float, without: Mapping[str, float]) -> str:
     return table.replace("<td><span", '<td style="text-align:left"><span')
 
 
-def _error_tables(pictures: Mapping[int, PicturePeople], meta: Mapping[str, Any]) -> list[str]:
-    counts = error_counts(pictures)
+def _error_tables(images: Mapping[int, ImagePeople], meta: Mapping[str, Any]) -> list[str]:
+    counts = error_counts(images)
     total = max(1, sum(counts[kind] for kind in KEYPOINT_CLASSES))
     names = [meta["keypoint_id2name"][k] for k in range(meta["num_keypoints"])]
     shares = [["all", *(f"{100 * counts[kind] / total:.1f} %" for kind in KEYPOINT_CLASSES)]]
-    for name, row in zip(names, errors_by_keypoint(pictures)):
+    for name, row in zip(names, errors_by_keypoint(images)):
         label = name.replace("_", " ")
         shares.append([label, *(f"{100 * n / max(1, row.sum()):.1f} %" for n in row)])
     return [
@@ -158,7 +158,7 @@ def _error_tables(pictures: Mapping[int, PicturePeople], meta: Mapping[str, Any]
 
 
 def _figure(
-    picture: PicturePeople,
+    image_people: ImagePeople,
     keypoint_scores: np.ndarray,
     info: Mapping[str, Any],
     folder: Path,
@@ -168,21 +168,21 @@ def _figure(
     image = read_annotated(folder, info)
     factor = min(1.0, _LONG_SIDE / max(image.shape[:2]))
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    visible = np.minimum(picture.labels[..., 2], 1)
-    everyone = np.ones(len(picture.labels))
-    places, scores, people_scores = _in_order_of_labels(picture, keypoint_scores, factor)
+    visible = np.minimum(image_people.labels[..., 2], 1)
+    everyone = np.ones(len(image_people.labels))
+    places, scores, people_scores = _in_order_of_labels(image_people, keypoint_scores, factor)
     sides = {
         "found": draw_people(small, places, scores, people_scores, skeleton,
                              person_thr=_PERSON_THR, keypoint_thr=_KEYPOINT_THR,
                              line_scale=_THIN, point_scale=_THIN),
-        "labelled": draw_people(small, picture.labels[..., :2] * factor, visible, everyone,
+        "labelled": draw_people(small, image_people.labels[..., :2] * factor, visible, everyone,
                                 skeleton, line_scale=_THIN, point_scale=_THIN),
     }  # fmt: skip
     shown = "".join(
         f'<div><img alt="{side} people" src="{_inline(drawn)}">{side}</div>'
         for side, drawn in sides.items()
     )
-    counts = picture.diagnosis.counts()
+    counts = image_people.diagnosis.counts()
     people = ", ".join(f"{counts[kind]} {kind}" for kind in PERSON_CLASSES)
     keypoints = ", ".join(f"{counts[kind]} {kind}" for kind in KEYPOINT_CLASSES)
     return (
@@ -192,22 +192,22 @@ def _figure(
 
 
 def _in_order_of_labels(
-    picture: PicturePeople, keypoint_scores: np.ndarray, factor: float
+    image_people: ImagePeople, keypoint_scores: np.ndarray, factor: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Keypoints, their scores and people's: first who each labelled one is, then the others.
 
     They are drawn in the colours of the labelled people so. Who was not found has no score.
     """
-    person = picture.diagnosis.person
-    number = len(picture.labels)
+    person = image_people.diagnosis.person
+    number = len(image_people.labels)
     rows = np.where(person >= 0, person, 0)
     rows[person < 0] = number + np.arange((person < 0).sum())
     length = number + int((person < 0).sum())
-    keypoints = np.zeros((length, *picture.labels.shape[1:2], 2))
+    keypoints = np.zeros((length, *image_people.labels.shape[1:2], 2))
     scores, people = np.zeros(keypoints.shape[:2]), np.full(length, -1.0)
-    keypoints[rows] = picture.found.keypoints * factor
+    keypoints[rows] = image_people.found.keypoints * factor
     scores[rows] = keypoint_scores
-    people[rows] = picture.found.scores
+    people[rows] = image_people.found.scores
     return keypoints, scores, people
 
 

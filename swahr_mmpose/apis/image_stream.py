@@ -1,4 +1,4 @@
-"""Many pictures from files: read by workers, and put into batches of one size."""
+"""Many images from files: read by workers, and put into batches of one size."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 from mmengine.dataset import Compose, pseudo_collate
 from torch.utils.data import DataLoader, Dataset
 
-from ..images.files import read_picture
+from ..images.files import read_image
 
-#: What is taken for a picture in a folder.
+#: What is taken for an image in a folder.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
-#: Pictures of other sizes that may wait until they are enough for a batch, in batches.
+#: Images of other sizes that may wait until they are enough for a batch, in batches.
 _WAITING_BATCHES = 8
 
 
-class Picture(NamedTuple):
-    """A picture's file.
+class ImageFile(NamedTuple):
+    """An image's file.
 
     Attributes:
         name: As it is called in results.
@@ -32,11 +32,11 @@ class Picture(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A picture after the test pipeline.
+    """An image after the test pipeline.
 
     Attributes:
         name: As it is called in results.
-        sample: What the pipeline gives; None where the picture can't be used.
+        sample: What the pipeline gives; None where the image can't be used.
         error: Why not.
     """
 
@@ -45,12 +45,12 @@ class Prepared(NamedTuple):
     error: str
 
 
-def find_pictures(source: str) -> list[Picture]:
-    """The pictures that a folder, a list, a glob or a single name stands for, each once.
+def find_images(source: str) -> list[ImageFile]:
+    """The images that a folder, a list, a glob or a single name stands for, each once.
 
     Args:
-        source: A folder, of which all pictures are taken, also of folders in it, and named
-            relative to it; a text file (``.txt``) with one path per line; a glob; or a picture.
+        source: A folder, of which all images are taken, also of folders in it, and named
+            relative to it; a text file (``.txt``) with one path per line; a glob; or an image.
 
     Raises:
         FileNotFoundError: If there are none.
@@ -61,26 +61,26 @@ def find_pictures(source: str) -> list[Picture]:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for name in ("b.png", "a.jpg", "notes.txt"):
         ...         Path(folder, name).touch()
-        ...     [picture.name for picture in find_pictures(folder)]
+        ...     [image.name for image in find_images(folder)]
         ['a.jpg', 'b.png']
     """
     path = Path(source)
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        pictures = [Picture(file.relative_to(path).as_posix(), str(file)) for file in found]
+        images = [ImageFile(file.relative_to(path).as_posix(), str(file)) for file in found]
     elif path.is_file() and path.suffix == ".txt":
-        pictures = [Picture(name, name) for name in dict.fromkeys(_listed(path))]
+        images = [ImageFile(name, name) for name in dict.fromkeys(_listed(path))]
     elif path.is_file():
-        pictures = [Picture(source, source)]
+        images = [ImageFile(source, source)]
     else:
-        pictures = [Picture(name, name) for name in sorted(glob.glob(source, recursive=True))]
-    if not pictures:
+        images = [ImageFile(name, name) for name in sorted(glob.glob(source, recursive=True))]
+    if not images:
         raise FileNotFoundError(
-            f"There are no pictures in '{source}'. Give a folder, a text file with one path per "
+            f"There are no images in '{source}'. Give a folder, a text file with one path per "
             f"line, or a glob in quotes. In folders these are looked for: "
             f"{', '.join(sorted(SUFFIXES))}."
         )
-    return pictures
+    return images
 
 
 def _listed(path: Path) -> list[str]:
@@ -96,36 +96,36 @@ def _listed(path: Path) -> list[str]:
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 
-class PictureFiles(Dataset):
-    """Pictures after the test pipeline; what can't be used is said, not raised.
+class ImageFiles(Dataset):
+    """Images after the test pipeline; what can't be used is said, not raised.
 
     Args:
-        pictures: The files.
+        images: The files.
         pipeline: Configs of the test pipeline, whose first step takes ``img``.
         dataset_meta: Of the model.
 
     Examples:
-        >>> files = PictureFiles([Picture("a.jpg", "no_such_folder/a.jpg")], [], dataset_meta={})
+        >>> files = ImageFiles([ImageFile("a.jpg", "no_such_folder/a.jpg")], [], dataset_meta={})
         >>> files[0].error
         "'no_such_folder/a.jpg' can't be opened: No such file or directory."
     """
 
     def __init__(
-        self, pictures: Sequence[Picture], pipeline: list[Any], dataset_meta: dict[str, Any]
+        self, images: Sequence[ImageFile], pipeline: list[Any], dataset_meta: dict[str, Any]
     ) -> None:
-        self.pictures = pictures
+        self.images = images
         self.pipeline = Compose(pipeline)
         self.dataset_meta = dataset_meta
 
     def __len__(self) -> int:
-        """Number of pictures."""
-        return len(self.pictures)
+        """Number of images."""
+        return len(self.images)
 
     def __getitem__(self, index: int) -> Prepared:
-        """Read a picture."""
-        name, path = self.pictures[index]
+        """Read an image."""
+        name, path = self.images[index]
         try:
-            image = read_picture(path)
+            image = read_image(path)
             sample = self.pipeline(dict(self.dataset_meta, img=image, img_path=path))
         except Exception as error:  # a file can be broken in any way, and the others go on
             message = str(error) or type(error).__name__
@@ -133,11 +133,11 @@ class PictureFiles(Dataset):
         return Prepared(name, sample, "")
 
 
-def load(files: PictureFiles, num_workers: int) -> Iterator[Prepared]:
-    """All pictures, read by workers; 0 workers: here.
+def load(files: ImageFiles, num_workers: int) -> Iterator[Prepared]:
+    """All images, read by workers; 0 workers: here.
 
     Examples:
-        >>> files = PictureFiles([Picture("a.jpg", "no_such_folder/a.jpg")], [], dataset_meta={})
+        >>> files = ImageFiles([ImageFile("a.jpg", "no_such_folder/a.jpg")], [], dataset_meta={})
         >>> [prepared.name for prepared in load(files, num_workers=0)]
         ['a.jpg']
     """
@@ -160,7 +160,7 @@ def batches_of_one_size(
     A batch comes when it is full, or when too many others wait: memory is bounded.
 
     Args:
-        prepared: Pictures that can be used.
+        prepared: Images that can be used.
         batch_size: The most in a batch.
 
     Examples:
@@ -172,18 +172,18 @@ def batches_of_one_size(
         [['a', 'c'], ['b']]
     """
     waiting: dict[Any, list[Prepared]] = {}
-    for picture in prepared:
-        assert picture.sample is not None
-        size = tuple(picture.sample["data_samples"].metainfo["input_size"])
-        waiting.setdefault(size, []).append(picture)
+    for image in prepared:
+        assert image.sample is not None
+        size = tuple(image.sample["data_samples"].metainfo["input_size"])
+        waiting.setdefault(size, []).append(image)
         full = len(waiting[size]) >= batch_size
         if not full and sum(map(len, waiting.values())) >= batch_size * _WAITING_BATCHES:
             size, full = next(iter(waiting)), True  # the size that waits longest
         if full:
             yield _collate(waiting.pop(size))
-    for pictures in waiting.values():
-        yield _collate(pictures)
+    for images in waiting.values():
+        yield _collate(images)
 
 
-def _collate(pictures: list[Prepared]) -> tuple[list[str], dict[str, Any]]:
-    return [picture.name for picture in pictures], pseudo_collate([p.sample for p in pictures])
+def _collate(images: list[Prepared]) -> tuple[list[str], dict[str, Any]]:
+    return [image.name for image in images], pseudo_collate([p.sample for p in images])

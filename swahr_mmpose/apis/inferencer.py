@@ -61,10 +61,10 @@ class _Call:
 
     Attributes:
         options: How people are read.
-        skips_unreadable: Whether pictures that can't be used are left out: those of a folder.
+        skips_unreadable: Whether images that can't be used are left out: those of a folder.
         writes: Whether files are written, which need names of their own.
         unreadable: Which were left out, and why.
-        files: The pictures of the result that is being made.
+        files: The images of the result that is being made.
         unique: Names for files.
     """
 
@@ -98,11 +98,11 @@ class BottomupInferencer(MMPoseInferencer):
     People are read with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`: those of a low score,
     and people found twice, are left out. Results have ``keypoint_widths``.
 
-    Widths are standard deviations in pixels of the picture. They are there, also in the JSON
+    Widths are standard deviations in pixels of the image. They are there, also in the JSON
     files, where the checkpoint has a scale branch.
 
     Attributes:
-        unreadable: Pictures of the folder given last that could not be used, and why not.
+        unreadable: Images of the folder given last that could not be used, and why not.
 
     Args:
         config: Name of one of this package's configs, or path of any with its codec.
@@ -121,11 +121,11 @@ class BottomupInferencer(MMPoseInferencer):
         DownloadError: If the weights can't be fetched.
 
     Examples:
-        >>> from swahr_mmpose.synthetic import SyntheticOptions, generate_picture
+        >>> from swahr_mmpose.synthetic import SyntheticOptions, generate_image
         >>> inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
         Loads checkpoint by local backend from path: ...swahr_tiny_synthetic.pth
-        >>> picture, people = generate_picture(SyntheticOptions(num_images=3), 2)
-        >>> (result,) = inferencer(picture)
+        >>> image, people = generate_image(SyntheticOptions(num_images=3), 2)
+        >>> (result,) = inferencer(image)
         >>> len(people), len(result["predictions"][0])
         (4, 4)
     """
@@ -167,19 +167,19 @@ class BottomupInferencer(MMPoseInferencer):
         nms_thr: float | Literal["unchanged"] | None = "unchanged",
         **kwargs: Any,
     ) -> Iterator[dict[str, Any]]:
-        """Find people, picture by picture: a generator, as in MMPose.
+        """Find people, image by image: a generator, as in MMPose.
 
         Each result is a dict of ``predictions`` and ``visualization``, as in MMPose, and ``files``,
-        the names of its pictures; of a video or webcam also ``frame_id``, counted from 0.
+        the names of its images; of a video or webcam also ``frame_id``, counted from 0.
 
         Args:
-            inputs: A picture, as path, address or array (H, W, 3) uint8 in BGR; a list of
-                pictures; a folder of pictures, of which those that can't be used are left out with
+            inputs: An image, as path, address or array (H, W, 3) uint8 in BGR; a list of
+                images; a folder of images, of which those that can't be used are left out with
                 a warning; a video; or ``'webcam'``.
             return_datasamples: Whether to return MMPose's data samples instead of dicts.
-            batch_size: It is there for calls written for MMPose, which takes picture by picture
+            batch_size: It is there for calls written for MMPose, which takes image by image
                 whatever it says. Only 1 is allowed.
-            out_dir: Folder for pictures and JSON files, named as the pictures that they are of;
+            out_dir: Folder for images and JSON files, named as the images that they are of;
                 where several have one name, with a number.
             bbox_thr: People of a lower score are left out, from this call on. By default 0.2.
             nms_thr: Whoever has a higher OKS than this with someone of higher score is left out,
@@ -188,8 +188,8 @@ class BottomupInferencer(MMPoseInferencer):
                 and tracking.
 
         Raises:
-            FileNotFoundError: If there are no pictures in a folder.
-            TypeError: If an argument is unknown or has no effect here, or a picture is neither
+            FileNotFoundError: If there are no images in a folder.
+            TypeError: If an argument is unknown or has no effect here, or an image is neither
                 path, address nor array.
             ValueError: If a threshold is out of its range, the batch size is not 1, an array is
                 not of uint8, or a folder or video is in a list.
@@ -197,8 +197,8 @@ class BottomupInferencer(MMPoseInferencer):
         _check_arguments(kwargs)
         if batch_size != 1:
             raise ValueError(
-                f"`batch_size` is {batch_size}, but the inferencer takes picture by picture. Leave "
-                "it out, or use `tools/predict.py`, which puts pictures of a size together."
+                f"`batch_size` is {batch_size}, but the inferencer takes image by image. Leave "
+                "it out, or use `tools/predict.py`, which puts images of a size together."
             )
         self._options = replace(self._options, **_check_thresholds(bbox_thr, nms_thr))
         writes = bool(out_dir or kwargs.get("vis_out_dir") or kwargs.get("pred_out_dir"))
@@ -226,7 +226,7 @@ class BottomupInferencer(MMPoseInferencer):
             yield result
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
-        """As in MMPose; pictures of a folder that can't be read are left out and named."""
+        """As in MMPose; images of a folder that can't be read are left out and named."""
         call = self._call
         if not call.skips_unreadable:
             prepared_inputs = super().preprocess(inputs, batch_size, **kwargs)
@@ -236,7 +236,7 @@ class BottomupInferencer(MMPoseInferencer):
         for path in inputs:
             try:
                 prepared = list(super().preprocess([path], batch_size, **kwargs))
-            except Exception as error:  # readers of pictures raise errors of many kinds
+            except Exception as error:  # readers of images raise errors of many kinds
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 call.unreadable[path] = reason
                 print_log(f"'{path}' is left out: {reason}", logger="current", level=30)
@@ -244,7 +244,7 @@ class BottomupInferencer(MMPoseInferencer):
             yield from prepared
 
     def forward(self, inputs: Any, **forward_kwargs: Any) -> list[Any]:
-        """As in MMPose; pictures that have no file get numbers for names, over all calls."""
+        """As in MMPose; images that have no file get numbers for names, over all calls."""
         samples: list[Any] = super().forward(inputs, **forward_kwargs)
         for sample in samples:
             if not Path(sample.img_path).is_file():

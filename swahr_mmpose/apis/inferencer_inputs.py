@@ -1,4 +1,4 @@
-"""What the inferencer takes: pictures, a folder of them, a video, or a webcam."""
+"""What the inferencer takes: images, a folder of them, a video, or a webcam."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .image_stream import SUFFIXES
 
 
 def as_mmpose_takes_it(inputs: Any) -> Any:
-    """A list of pictures, or the name of a video or webcam, for MMPose's inferencer.
+    """A list of images, or the name of a video or webcam, for MMPose's inferencer.
 
     Args:
         inputs: Path, address, array (H, W, 3) uint8 in BGR, or a list of these; or a folder, a
             video, or ``'webcam'``.
 
     Raises:
-        FileNotFoundError: If there are no pictures in the folder.
+        FileNotFoundError: If there are no images in the folder.
         TypeError: If something else is given.
         ValueError: If an array holds no pixels of 8 bits, or a list has folders or videos.
 
@@ -30,13 +30,13 @@ def as_mmpose_takes_it(inputs: Any) -> Any:
         (['a.jpg', 'b.jpg'], 'video.mp4')
     """
     if isinstance(inputs, (list, tuple)):
-        return [_picture(one) for one in inputs]
+        return [_image(one) for one in inputs]
     if is_folder(inputs):
-        return _pictures_in(Path(inputs))
+        return _images_in(Path(inputs))
     name = str(inputs) if isinstance(inputs, (str, Path)) else ""
     if name.startswith("webcam") or _is_video(name):
         return name
-    return [_picture(inputs)]
+    return [_image(inputs)]
 
 
 def is_folder(inputs: Any) -> bool:
@@ -44,8 +44,8 @@ def is_folder(inputs: Any) -> bool:
     return isinstance(inputs, (str, Path)) and Path(inputs).is_dir()
 
 
-def _picture(given: Any) -> Any:
-    """A picture of a list, a path as text."""
+def _image(given: Any) -> Any:
+    """An image of a list, a path as text."""
     if isinstance(given, (str, Path)):
         for problem, kind in ((is_folder(given), "folder"), (_is_video(str(given)), "video")):
             if problem:
@@ -53,12 +53,12 @@ def _picture(given: Any) -> Any:
         return str(given)
     if not isinstance(given, np.ndarray):
         raise TypeError(
-            f"A picture must be a path, an address or an array, but is {type(given).__name__}. "
+            f"An image must be a path, an address or an array, but is {type(given).__name__}. "
             "(cv2.imread gives None for a file that it can't read.)"
         )
     if given.dtype != np.uint8:
         raise ValueError(
-            f"A picture must be an array of uint8, as cv2.imread gives it, but is {given.dtype}."
+            f"An image must be an array of uint8, as cv2.imread gives it, but is {given.dtype}."
         )
     return given
 
@@ -67,12 +67,12 @@ def _is_video(name: str) -> bool:
     return (mimetypes.guess_type(name)[0] or "").startswith("video/")
 
 
-def _pictures_in(folder: Path) -> list[str]:
-    """The pictures of a folder, in order of their names."""
+def _images_in(folder: Path) -> list[str]:
+    """The images of a folder, in order of their names."""
     found = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not found:
         raise FileNotFoundError(
-            f"There are no pictures in the folder '{folder}' ({', '.join(sorted(SUFFIXES))})."
+            f"There are no images in the folder '{folder}' ({', '.join(sorted(SUFFIXES))})."
         )
     _say_what_is_deeper(folder)
     return found
@@ -82,7 +82,7 @@ def _say_what_is_deeper(folder: Path) -> None:
     inner: Sequence[Path] = [path for path in folder.iterdir() if path.is_dir()]
     if any(file.suffix.lower() in SUFFIXES for path in inner for file in path.rglob("*")):
         print_log(
-            f"Pictures in folders inside '{folder}' are left out; `tools/predict.py` takes them.",
+            f"Images in folders inside '{folder}' are left out; `tools/predict.py` takes them.",
             logger="current",
             level=30,
         )

@@ -1,4 +1,4 @@
-"""People in any number of pictures, to a file that a killed run goes on with."""
+"""People in any number of images, to a file that a killed run goes on with."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 import torch
 
 from ..engine.test_loop import decoded_beside
-from .image_stream import Picture, PictureFiles, Prepared, batches_of_one_size, load
+from .image_stream import ImageFile, ImageFiles, Prepared, batches_of_one_size, load
 from .results_file import Journal, Output
 
 
-def predict_pictures(
+def predict_images(
     model: Any,
-    pictures: Sequence[Picture],
+    images: Sequence[ImageFile],
     output: Output,
     batch_size: int,
     num_workers: int,
     progress: Callable[[int], object],
 ) -> int:
-    """Find people in pictures, and write a line for each.
+    """Find people in images, and write a line for each.
 
     Workers read, the network runs on a batch of one size, and a thread decodes the one before.
 
     Args:
         model: As ``init_model`` gives it.
-        pictures: This process's part.
+        images: This process's part.
         output: Where results go.
-        batch_size: Pictures in a batch.
+        batch_size: Images in a batch.
         num_workers: Processes that read.
-        progress: Called with the number of pictures after each batch or picture that can't be
+        progress: Called with the number of images after each batch or image that can't be
             used.
 
     Returns:
@@ -39,15 +39,15 @@ def predict_pictures(
     """
     results = Journal(output.part(output.results))
     num_errors = 0
-    files = PictureFiles(pictures, model.cfg.test_dataloader.dataset.pipeline, model.dataset_meta)
+    files = ImageFiles(images, model.cfg.test_dataloader.dataset.pipeline, model.dataset_meta)
 
     def usable() -> Iterator[Prepared]:
         nonlocal num_errors
-        for picture in load(files, num_workers):
-            if picture.sample is not None:
-                yield picture
+        for image in load(files, num_workers):
+            if image.sample is not None:
+                yield image
                 continue
-            _list_error(output, picture)
+            _list_error(output, image)
             num_errors += 1
             progress(1)
 
@@ -63,17 +63,17 @@ def predict_pictures(
     return num_errors
 
 
-def _list_error(output: Output, picture: Prepared) -> None:
+def _list_error(output: Output, image: Prepared) -> None:
     # opened each time: a run with other results in the folder may have replaced the file
     errors = Journal(output.part(output.errors))
     try:
-        errors.append(dict(file=picture.name, error=picture.error, results=output.results.name))
+        errors.append(dict(file=image.name, error=image.error, results=output.results.name))
     finally:
         errors.close()
 
 
 def record_of(name: str, sample: Any) -> dict[str, Any]:
-    """The line for a picture: thousandths of a pixel, and scores to five digits.
+    """The line for an image: thousandths of a pixel, and scores to five digits.
 
     Examples:
         >>> from mmengine.structures import InstanceData

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.files import write_whole
-from .image_stream import Picture
+from .image_stream import ImageFile
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Output:
     """Where results go.
 
     Attributes:
-        results: One line for each picture with its people.
+        results: One line for each image with its people.
         rank: Number of this process among ``world_size``; each writes a file of its own.
         world_size: Number of processes.
 
@@ -36,7 +36,7 @@ class Output:
 
     @property
     def errors(self) -> Path:
-        """One line for each picture that could not be used, of all results in the folder."""
+        """One line for each image that could not be used, of all results in the folder."""
         return self.results.with_name("errors.jsonl")
 
     @property
@@ -75,22 +75,22 @@ class Output:
         elif self.results.suffix != ".jsonl":
             problem = f"the name has to end in '.jsonl', as in '{self.results.stem}.jsonl'"
         elif self.results.name.lower() == self.errors.name:
-            problem = "the pictures that can't be used are listed there. Name another file"
+            problem = "the images that can't be used are listed there. Name another file"
         elif re.search(r"\.part\d+$", self.results.stem):
             problem = "parts of several processes have such names. Leave out the '.part' and number"
         else:
             return
         raise ValueError(f"The results (--out) can't be '{self.results}': {problem}.")
 
-    def share(self, pictures: Sequence[Picture]) -> list[Picture]:
-        """This process's part of pictures.
+    def share(self, images: Sequence[ImageFile]) -> list[ImageFile]:
+        """This process's part of images.
 
         Examples:
-            >>> pictures = [Picture(name, name) for name in ("a.jpg", "b.jpg", "c.jpg")]
-            >>> [name for name, _ in Output(Path("r.jsonl"), 0, 2).share(pictures)]
+            >>> images = [ImageFile(name, name) for name in ("a.jpg", "b.jpg", "c.jpg")]
+            >>> [name for name, _ in Output(Path("r.jsonl"), 0, 2).share(images)]
             ['a.jpg', 'c.jpg']
         """
-        return list(pictures[self.rank :: self.world_size])
+        return list(images[self.rank :: self.world_size])
 
 
 def start_of_sha256(path: str) -> str | None:
@@ -146,8 +146,8 @@ def keep_settings(output: Output, settings: dict[str, Any]) -> None:
         write_whole(output.settings, f"{text}\n".encode())
 
 
-def still_to_do(pictures: Sequence[Picture], output: Output) -> list[Picture]:
-    r"""The pictures that have no result yet, for all processes together.
+def still_to_do(images: Sequence[ImageFile], output: Output) -> list[ImageFile]:
+    r"""The images that have no result yet, for all processes together.
 
     Raises:
         ValueError: If a file of results holds something else.
@@ -157,17 +157,17 @@ def still_to_do(pictures: Sequence[Picture], output: Output) -> list[Picture]:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     output = Output(Path(folder, "results.jsonl"))
         ...     _ = output.results.write_text('{"file": "a.jpg"}\n')
-        ...     still_to_do([Picture("a.jpg", "a.jpg"), Picture("b.jpg", "b.jpg")], output)
-        [Picture(name='b.jpg', path='b.jpg')]
+        ...     still_to_do([ImageFile("a.jpg", "a.jpg"), ImageFile("b.jpg", "b.jpg")], output)
+        [ImageFile(name='b.jpg', path='b.jpg')]
     """
     done: set[str] = set()
     for path in (output.results, *output.parts(output.results)):
         done.update(files_in(path))
-    return [picture for picture in pictures if picture.name not in done]
+    return [image for image in images if image.name not in done]
 
 
 def forget_errors(output: Output) -> None:
-    r"""Remove what a run before wrote of pictures that it could not use: they are tried again.
+    r"""Remove what a run before wrote of images that it could not use: they are tried again.
 
     Lines of other results in the folder stay. Those that don't say whose they are, as older
     versions wrote them, are taken for this one's.

@@ -10,22 +10,22 @@ from mmpose.datasets.datasets.body import AicDataset, CocoDataset, CrowdPoseData
 from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset
 from mmpose.registry import DATASETS
 
-from ..images.files import PictureError
+from ..images.files import ImageError
 from .annotations.check import WHOLE_BODY_FIELDS
 from .annotations.reading import usable_annotations
 from .metainfo import description_file
 
 
 class _Bottomup:
-    """Whole pictures, and an error where something would be misread; mixed into MMPose's.
+    """Whole images, and an error where something would be misread; mixed into MMPose's.
 
     Args:
-        skip_broken: Leave out pictures and annotations that can't be used, and list them in the
+        skip_broken: Leave out images and annotations that can't be used, and list them in the
             log. By default they are an error.
 
     Raises:
         FileNotFoundError: If there is no such annotation file.
-        AnnotationFileError: If it can't be used; the message names what is wrong, and mends.
+        AnnotationFileError: If it can't be used; the message names what is wrong, and fixes.
     """
 
     metainfo: dict[str, Any]
@@ -47,7 +47,7 @@ class _Bottomup:
         super().__init__(*args, **kwargs)
 
     def _load_annotations(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """People and pictures, as in MMPose, of annotations that were checked."""
+        """People and images, as in MMPose, of annotations that were checked."""
         content = usable_annotations(
             self.ann_file,
             self.KEYPOINT_FIELDS or {"keypoints": self.metainfo["num_keypoints"]},
@@ -75,7 +75,7 @@ class _Bottomup:
     def _get_bottomup_data_infos(
         self, people: list[dict[str, Any]], images: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        """As in MMPose, with the size that each picture was annotated in."""
+        """As in MMPose, with the size that each image was annotated in."""
         sizes = {image["id"]: (int(image["width"]), int(image["height"])) for image in images}
         infos: list[dict[str, Any]] = super()._get_bottomup_data_infos(people, images)  # type: ignore[misc]
         for info in infos:
@@ -83,20 +83,20 @@ class _Bottomup:
         return infos
 
     def prepare_data(self, idx: int) -> Any:
-        """As in MMPose; whatever goes wrong with a picture, the error names it."""
+        """As in MMPose; whatever goes wrong with an image, the error names it."""
         try:
             return super().prepare_data(idx)  # type: ignore[misc]
         except Exception as error:  # steps of the pipeline raise errors of many kinds
             info = self.get_data_info(idx)  # type: ignore[attr-defined]
             where = f"Image {info['img_id']} of '{self.ann_file}', '{info['img_path']}'"
-            if not isinstance(error, (PictureError, OSError)):
-                raise PictureError(
+            if not isinstance(error, (ImageError, OSError)):
+                raise ImageError(
                     f"{where}: a step of the pipeline raised {type(error).__name__}: {error}"
                 ) from error
-            raise PictureError(
-                f"{where}, can't be used: {error}\nTo find all pictures that can't be read, and "
+            raise ImageError(
+                f"{where}, can't be used: {error}\nTo find all images that can't be read, and "
                 f"leave them out: `tools/check_dataset.py {self.ann_file!r} --images "
-                f"{self.data_prefix['img']!r} --fix mended.json`."
+                f"{self.data_prefix['img']!r} --fix fixed.json`."
             ) from error
 
 
@@ -104,7 +104,7 @@ class _Bottomup:
 class BottomupCocoDataset(_Bottomup, CocoDataset):
     """COCO keypoints, all people of an image in one sample.
 
-    Arguments as for ``CocoDataset``, and ``skip_broken``: whether to leave out pictures and
+    Arguments as for ``CocoDataset``, and ``skip_broken``: whether to leave out images and
     annotations that can't be used, and list them in the log; by default they are an error.
     """
 

@@ -1,4 +1,4 @@
-"""Maps that hold NaN or infinity are an error, and not a picture without people."""
+"""Maps that hold NaN or infinity are an error, and not an image without people."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def not_finite_message(name: str, num_broken: int, num_maps: int) -> str:
     return (
         f"{num_broken} of the network's {num_maps} {name} hold NaN or infinity, so that people "
         "can't be read from them. Either the weights are those of a training that diverged (use an "
-        "earlier checkpoint), the picture holds NaN, or half precision overflowed (use float32 or "
+        "earlier checkpoint), the image holds NaN, or half precision overflowed (use float32 or "
         "bfloat16)."
     )

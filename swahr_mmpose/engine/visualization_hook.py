@@ -1,4 +1,4 @@
-"""Draws what the network sees: the same validation pictures each time, and all that are tested."""
+"""Draws what the network sees: the same validation images each time, and all that are tested."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from ..visualization.bottomup_visualizer import BottomupVisualizer
 class BottomupVisualizationHook(Hook):
     """Draw predictions, with the maps that the visualizer is to draw (``BottomupVisualizer``).
 
-    MMPose's own hook draws other pictures at each validation, and loses the tags.
+    MMPose's own hook draws other images at each validation, and loses the tags.
 
-    In a validation the first pictures go to the visualizer's backends, such as TensorBoard's, as
+    In a validation the first images go to the visualizer's backends, such as TensorBoard's, as
     ``val_NAME`` at the step of the training: how people, heatmaps and tags come to be can be
-    followed. In a test pictures go to ``out_dir``, to a window, or else to the backends.
+    followed. In a test images go to ``out_dir``, to a window, or else to the backends.
 
     ``mim test mmpose CONFIG --show-dir DIR`` switches it on, where a config has it as
     ``default_hooks.visualization``.
 
     Args:
         enable: Whether anything is drawn.
-        num_val_pictures: How many pictures are drawn at each validation, by the first process.
-        interval: In a test, one picture of so many is drawn.
+        num_val_images: How many images are drawn at each validation, by the first process.
+        interval: In a test, one image of so many is drawn.
         kpt_thr: Keypoints of a lower score are not drawn.
-        show: Whether to show pictures in a window.
+        show: Whether to show images in a window.
         wait_time: How long, in seconds; 0 until a key is pressed.
-        out_dir: Where to write pictures: a path, or relative to the folder of the run. The backends
+        out_dir: Where to write images: a path, or relative to the folder of the run. The backends
             get those of a validation in any case, those of a test only without a folder.
-        backend_args: How to read pictures, where they are not local files.
+        backend_args: How to read images, where they are not local files.
 
     Raises:
         ValueError: If a number is not positive.
@@ -51,7 +51,7 @@ class BottomupVisualizationHook(Hook):
     def __init__(
         self,
         enable: bool = False,
-        num_val_pictures: int = 4,
+        num_val_images: int = 4,
         interval: int = 1,
         kpt_thr: float = 0.3,
         show: bool = False,
@@ -59,11 +59,11 @@ class BottomupVisualizationHook(Hook):
         out_dir: str | None = None,
         backend_args: dict[str, Any] | None = None,
     ) -> None:
-        for name, number in (("num_val_pictures", num_val_pictures), ("interval", interval)):
+        for name, number in (("num_val_images", num_val_images), ("interval", interval)):
             if number < 1:
                 raise ValueError(f"`{name}` must be at least 1, but is {number}.")
         self.enable = enable
-        self.num_val_pictures = num_val_pictures
+        self.num_val_images = num_val_images
         self.interval = interval
         self.kpt_thr = kpt_thr
         self.show = show
@@ -75,7 +75,7 @@ class BottomupVisualizationHook(Hook):
         self._unique = UniqueNames()
 
     def before_val(self, runner: Any) -> None:
-        """Begin with the first picture."""
+        """Begin with the first image."""
         self._begin(runner, runner.val_evaluator)
 
     def before_test(self, runner: Any) -> None:
@@ -85,17 +85,17 @@ class BottomupVisualizationHook(Hook):
             self._ask_for_maps(runner)
 
     def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Have the model keep the maps of pictures that will be drawn."""
-        if self.enable and self._num_seen < self.num_val_pictures:
+        """Have the model keep the maps of images that will be drawn."""
+        if self.enable and self._num_seen < self.num_val_images:
             self._ask_for_maps(runner)
 
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] = ()
     ) -> None:
-        """Draw the first pictures."""
-        if not self.enable or self._num_seen >= self.num_val_pictures:
+        """Draw the first images."""
+        if not self.enable or self._num_seen >= self.num_val_images:
             return
-        for sample in outputs[: self.num_val_pictures - self._num_seen]:
+        for sample in outputs[: self.num_val_images - self._num_seen]:
             name = self._name_of(sample)
             drawn = runner.visualizer.add_datasample(
                 f"val_{name.stem}", self._read(sample), sample, step=runner.iter,
@@ -110,7 +110,7 @@ class BottomupVisualizationHook(Hook):
     def after_test_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] = ()
     ) -> None:
-        """Draw pictures; each process writes its own to ``out_dir``."""
+        """Draw images; each process writes its own to ``out_dir``."""
         if not self.enable:
             return
         for sample in outputs:
@@ -180,7 +180,7 @@ class BottomupVisualizationHook(Hook):
         return dict(draw_gt=False, draw_heatmap=True, kpt_thr=self.kpt_thr)
 
     def _name_of(self, sample: Any) -> Path:
-        """The name of the picture's file, with a number where another had the same."""
+        """The name of the image's file, with a number where another had the same."""
         return Path(self._unique(Path(sample.img_path).name))
 
     def _read(self, sample: Any) -> np.ndarray:

@@ -126,10 +126,10 @@ class _BottomupProtocol:
             )
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """The figures for the pictures that were tested, from the results of all processes.
+        """The figures for the images that were tested, from the results of all processes.
 
         Raises:
-            ValueError: If the annotation file is not known, or not that of the pictures.
+            ValueError: If the annotation file is not known, or not that of the images.
         """
         self._anyone_found = any(len(pred["keypoints"]) for pred, _ in results)
         whole = self.coco
@@ -141,7 +141,7 @@ class _BottomupProtocol:
         return metrics
 
     def _tested_part(self, image_ids: list[int]) -> COCO:
-        """The annotations of the tested pictures: people in others would count as missed."""
+        """The annotations of the tested images: people in others would count as missed."""
         if self.coco is None:
             raise ValueError(
                 "The metric knows no annotation file. Set `test_mode=True` on the dataset, or "
@@ -151,26 +151,26 @@ class _BottomupProtocol:
         unknown = sorted(tested - set(known))
         if unknown:
             raise ValueError(
-                f"{len(unknown)} of the tested pictures, first {unknown[0]}, are not in the "
+                f"{len(unknown)} of the tested images, first {unknown[0]}, are not in the "
                 "metric's annotation file. Set `ann_file` on the metric, and test datasets one at "
                 "a time."
             )
         if len(tested) < len(image_ids):
             twice = next(i for i in image_ids if image_ids.count(i) > 1)
             raise ValueError(
-                f"Picture {twice} was tested more than once. Test each picture once, without "
+                f"Image {twice} was tested more than once. Test each image once, without "
                 "`RepeatDataset`, and datasets one at a time."
             )
         if len(tested) == len(known):
             return self.coco
-        message = f"{len(tested)} of {len(known)} pictures were tested. The figures are for these."
+        message = f"{len(tested)} of {len(known)} images were tested. The figures are for these."
         print_log(message, logger="current")
         return part_of(self.coco, tested)
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         if self._anyone_found:
             if self.iou_type == "keypoints_crowd":
-                # the evaluation by crowd levels reads the pictures' indices from a file once more
+                # the evaluation by crowd levels reads the images' indices from a file once more
                 path = f"{outfile_prefix}.gt.json"
                 mmengine.dump(self.coco.dataset, path)
                 self.coco.anno_file = [path]
@@ -198,7 +198,7 @@ class BottomupCocoMetric(_BottomupProtocol, CocoMetric):
 
     Args:
         ann_file: The annotation file; None: that of the dataset.
-        skip_broken: Leave out pictures and annotations that can't be used, as the dataset's
+        skip_broken: Leave out images and annotations that can't be used, as the dataset's
             option does. By default they are an error.
         **kwargs: As for ``CocoMetric``, with ``score_mode='bbox'`` and ``nms_mode='none'``.
     """
@@ -226,7 +226,7 @@ class BottomupCocoWholeBodyMetric(_BottomupProtocol, CocoWholeBodyMetric):
             raise AnnotationFileError(
                 f"'{ann_file}': the category of people has the id {people['id']}, and the "
                 "evaluation of whole bodies asks for 1. "
-                f"`tools/check_dataset.py {ann_file!r} --fix mended.json` sets it."
+                f"`tools/check_dataset.py {ann_file!r} --fix fixed.json` sets it."
             )
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:

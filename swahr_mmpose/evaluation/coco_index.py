@@ -34,7 +34,7 @@ def indexed(content: dict[str, Any]) -> COCO:
 
 
 def part_of(annotations: COCO, image_ids: Collection[int]) -> COCO:
-    """The annotations of some pictures.
+    """The annotations of some images.
 
     Examples:
         >>> whole = indexed(dict(images=[dict(id=4), dict(id=5)], annotations=[], categories=[]))
@@ -64,7 +64,7 @@ def read_labels(path: str | Path, dataset_meta: Mapping[str, Any]) -> COCO:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        AnnotationFileError: If it can't be used; the message names what is wrong, and mends.
+        AnnotationFileError: If it can't be used; the message names what is wrong, and fixes.
     """
     content = usable_annotations(
         str(path),

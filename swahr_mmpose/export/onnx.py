@@ -21,7 +21,7 @@ from ..images.geometry import fixed_geometry, pyramid_geometry, show
 from ..layout import TEST_SIZE_DIVISOR
 from ..models.aggregation import aggregate_maps
 from ..runtime.onnx_settings import OnnxSettings
-from ..synthetic.dataset import SyntheticOptions, generate_picture
+from ..synthetic.dataset import SyntheticOptions, generate_image
 from ..utils.arguments import short_side
 from ..utils.config_files import ConfigError, read_config
 from ..utils.files import check_destination
@@ -109,7 +109,7 @@ def export_onnx(
         config: Name of one of this package's configs, or path of a config.
         checkpoint: Path or address.
         destination: The file to write.
-        flip: Whether to run on the mirrored picture too; None: as ``test_cfg`` says.
+        flip: Whether to run on the mirrored image too; None: as ``test_cfg`` says.
         size: (w, h) of the input, multiples of 64; None: any, and any batch.
         half: Whether to compute in half precision.
         progress: Called with what is done next, before each long step.
@@ -239,9 +239,9 @@ def _settings(
 
 
 def _inputs(settings: OnnxSettings) -> dict[str, Tensor]:
-    """What is tried: random pixels, two at a time where any batch will do, and a drawn picture."""
-    picture, _ = generate_picture(SyntheticOptions(num_images=1, long_side=480), 0)
-    image_size = (picture.shape[1], picture.shape[0])
+    """What is tried: random pixels, two at a time where any batch will do, and a drawn image."""
+    image, _ = generate_image(SyntheticOptions(num_images=1, long_side=480), 0)
+    image_size = (image.shape[1], image.shape[0])
     fixed = settings.fixed_size
     if fixed:
         random = torch.randn(1, 3, fixed[1], fixed[0], generator=torch.Generator().manual_seed(0))
@@ -249,9 +249,9 @@ def _inputs(settings: OnnxSettings) -> dict[str, Tensor]:
     else:
         random = torch.randn(2, 3, 128, 192, generator=torch.Generator().manual_seed(0))
         geometry = pyramid_geometry(image_size, settings.input_size, (1.0,))
-    shown = show(picture, geometry, geometry.sizes[0])[..., ::-1].astype(np.float32)
+    shown = show(image, geometry, geometry.sizes[0])[..., ::-1].astype(np.float32)
     planes = ((shown - settings.mean) / settings.std).transpose(2, 0, 1)[None]
-    return {"random pixels": random, "a picture": torch.from_numpy(planes.astype(np.float32))}
+    return {"random pixels": random, "an image": torch.from_numpy(planes.astype(np.float32))}
 
 
 def _differences(session: Any, images: Tensor, expected: Sequence[Tensor]) -> dict[str, float]:

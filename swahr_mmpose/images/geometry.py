@@ -1,4 +1,4 @@
-"""Pictures to network inputs, and places in inputs back to the picture (NumPy and OpenCV)."""
+"""Images to network inputs, and places in inputs back to the image (NumPy and OpenCV)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MAX_ASPECT_RATIO = 32
 
 
 def to_three_channels(image: np.ndarray) -> np.ndarray:
-    """A BGR picture (H, W, 3) of a grey, BGR or BGRA one.
+    """A BGR image (H, W, 3) of a grey, BGR or BGRA one.
 
     Raises:
-        ValueError: If the picture is empty or has another number of channels or dimensions.
+        ValueError: If the image is empty or has another number of channels or dimensions.
 
     Examples:
         >>> to_three_channels(np.zeros((4, 6), np.uint8)).shape
@@ -29,7 +29,7 @@ def to_three_channels(image: np.ndarray) -> np.ndarray:
     """
     if image.ndim not in (2, 3) or not image.size:
         raise ValueError(
-            "A picture must be an array of shape (H, W), (H, W, 3) or (H, W, 4) with pixels in it, "
+            "An image must be an array of shape (H, W), (H, W, 3) or (H, W, 4) with pixels in it, "
             f"but got {image.shape}."
         )
     channels = 1 if image.ndim == 2 else image.shape[2]
@@ -39,7 +39,7 @@ def to_three_channels(image: np.ndarray) -> np.ndarray:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     if channels == 4:
         return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
-    raise ValueError(f"A picture must have 1, 3 or 4 channels, but got {channels}.")
+    raise ValueError(f"An image must have 1, 3 or 4 channels, but got {channels}.")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _check_length(image_size: tuple[int, int]) -> None:
     if max(image_size) > LONGEST_SIDE:
         w, h = image_size
         raise ValueError(
-            f"The picture is {w}×{h} pixels, and OpenCV's affine maps take {LONGEST_SIDE} at most. "
+            f"The image is {w}×{h} pixels, and OpenCV's affine maps take {LONGEST_SIDE} at most. "
             "Make it smaller, or cut it into pieces."
         )
 
@@ -111,7 +111,7 @@ def _check_aspect_ratio(image_size: tuple[int, int]) -> None:
     if max(image_size) > _MAX_ASPECT_RATIO * min(image_size):
         w, h = image_size
         raise ValueError(
-            f"The picture is {w}×{h} pixels. Its sides differ by a factor of more than "
+            f"The image is {w}×{h} pixels. Its sides differ by a factor of more than "
             f"{_MAX_ASPECT_RATIO}, and the long one would become far too large when the short one "
             "is brought to the network's size. Cut it into pieces, or pad it."
         )
@@ -156,11 +156,11 @@ def show(image: np.ndarray, geometry: PyramidGeometry, size: tuple[int, int]) ->
     return cv2.warpAffine(image, warp, size)
 
 
-def to_picture(points: np.ndarray, geometry: PyramidGeometry) -> np.ndarray:
+def to_image(points: np.ndarray, geometry: PyramidGeometry) -> np.ndarray:
     """Points (…, 2), x and y in pixels of the first input, to pixels of the image.
 
     Examples:
-        >>> to_picture(np.array([[32.0, 32.0]]), fixed_geometry((100, 50), (64, 64))).tolist()
+        >>> to_image(np.array([[32.0, 32.0]]), fixed_geometry((100, 50), (64, 64))).tolist()
         [[50.0, 25.0]]
     """
     extent = geometry.extent

@@ -83,7 +83,7 @@ def check_images(inputs: Tensor, samples: Sequence[Any]) -> None:
     """Raise a ValueError that names the images which hold NaN or infinity; on the CPU only.
 
     Those would pass into the running statistics of batch norm. For other devices, which would have
-    to be waited for, :class:`BottomupPackInputs` looks at each picture in the data loader.
+    to be waited for, :class:`BottomupPackInputs` looks at each image in the data loader.
 
     Args:
         inputs: (B, 3, H, W).

@@ -36,7 +36,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     ``test_cfg``: ``flip_test`` (average with the mirrored image, tags side by side),
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
     width that the scale branch predicts for each keypoint, as ``keypoint_widths`` in pixels of the
-    picture), ``rescorer`` (a file of ``tools/fit_rescorer.py``: scores are multiplied by the OKS
+    image), ``rescorer`` (a file of ``tools/fit_rescorer.py``: scores are multiplied by the OKS
     that it predicts). The scales of a multi-scale test are those of the pipeline's
     :class:`BottomupPyramidResize`.
 
@@ -124,7 +124,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         pyramid = isinstance(inputs[0], Sequence)
         if pyramid and not isinstance(self.data_preprocessor, BottomupPoseDataPreprocessor):
             raise TypeError(
-                f"`{type(self.data_preprocessor).__name__}` can't take pictures at several scales. "
+                f"`{type(self.data_preprocessor).__name__}` can't take images at several scales. "
                 "Set `model.data_preprocessor.type='BottomupPoseDataPreprocessor'`."
             )
         scales = inputs if pyramid else [inputs]
@@ -170,7 +170,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         """Aggregated maps of images of one size; arguments as for :meth:`predict`.
 
         Raises:
-            ValueError: If the scales of a pyramid don't show the same part of the picture.
+            ValueError: If the scales of a pyramid don't show the same part of the image.
         """
         check_test_options(self.test_cfg)
         if self.metainfo is not None:
@@ -208,11 +208,11 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     def add_pred_to_datasample(
         self, batch_pred_instances: Any, batch_pred_fields: Any, batch_data_samples: list[Any]
     ) -> list[Any]:
-        """As in MMPose, with ``keypoint_widths`` brought to pixels of the picture too."""
+        """As in MMPose, with ``keypoint_widths`` brought to pixels of the image too."""
         for people, sample in zip(batch_pred_instances, batch_data_samples):
             if "keypoint_widths" in people:
-                to_picture = float(sample.input_scale[0]) / sample.input_size[0]
-                people.keypoint_widths = people.keypoint_widths * to_picture
+                to_image = float(sample.input_scale[0]) / sample.input_size[0]
+                people.keypoint_widths = people.keypoint_widths * to_image
         return super().add_pred_to_datasample(
             batch_pred_instances, batch_pred_fields, batch_data_samples
         )
@@ -226,7 +226,7 @@ def _check_scales(scales: Sequence[Tensor]) -> None:
         if abs(height * base_width - width * base_height) > max(base_height, base_width):
             raise ValueError(
                 f"The scales of a pyramid don't line up: {width}×{height} pixels is of another "
-                f"aspect ratio than {base_width}×{base_height}. Resize the pictures with "
+                f"aspect ratio than {base_width}×{base_height}. Resize the images with "
                 "`BottomupPyramidResize`; MMPose's `BottomupResize` pads each scale by itself."
             )
 

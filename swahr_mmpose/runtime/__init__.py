@@ -1,4 +1,4 @@
-"""People in pictures from an exported network: ONNX Runtime, NumPy, SciPy and OpenCV only."""
+"""People in images from an exported network: ONNX Runtime, NumPy, SciPy and OpenCV only."""
 
 from .onnx_pose_estimator import OnnxPoseEstimator
 from .onnx_settings import OnnxSettings

@@ -1,4 +1,4 @@
-"""People in a picture, by ONNX Runtime."""
+"""People in an image, by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..decoding import boxes_of_keypoints, decode_people, keypoint_widths
 from ..decoding.rescoring import Rescorer
-from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_picture, to_three_channels
+from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
 from .onnx_settings import OnnxSettings
 
 
@@ -61,20 +61,20 @@ class OnnxPoseEstimator:
         self._offset = -np.array(self.settings.mean, np.float32).reshape(3, 1, 1) * self._factor
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """Find the people in a picture.
+        """Find the people in an image.
 
         Args:
-            image: (H, W, 3) uint8, BGR as OpenCV reads pictures; grey pictures (H, W) and such
+            image: (H, W, 3) uint8, BGR as OpenCV reads images; grey images (H, W) and such
                 with an alpha channel (H, W, 4) too.
 
         Returns:
-            ``keypoints`` (P, K, 2), x and y in pixels of the picture; ``keypoint_scores`` (P, K);
+            ``keypoints`` (P, K, 2), x and y in pixels of the image; ``keypoint_scores`` (P, K);
             ``bboxes`` (P, 4), left, top, right and bottom of the boxes around the keypoints;
             ``bbox_scores`` (P,), the people's scores. Where the network yields α also
-            ``keypoint_widths`` (P, K), standard deviations in pixels of the picture. All float32.
+            ``keypoint_widths`` (P, K), standard deviations in pixels of the image. All float32.
 
         Raises:
-            ValueError: If it is no such picture, or the network's maps hold NaN or infinity.
+            ValueError: If it is no such image, or the network's maps hold NaN or infinity.
         """
         _check(image)
         image = to_three_channels(image)
@@ -93,9 +93,9 @@ class OnnxPoseEstimator:
             scores = scores * self._rescorer(people.keypoints, people.keypoint_scores)
         boxes = boxes_of_keypoints(people.keypoints, people.keypoint_scores)
         result = dict(
-            keypoints=to_picture(people.keypoints, geometry),
+            keypoints=to_image(people.keypoints, geometry),
             keypoint_scores=people.keypoint_scores,
-            bboxes=to_picture(boxes.reshape(-1, 2, 2), geometry).reshape(-1, 4),
+            bboxes=to_image(boxes.reshape(-1, 2, 2), geometry).reshape(-1, 4),
             bbox_scores=scores,
         )
         if self.settings.output_scales:
@@ -131,7 +131,7 @@ def _check(image: Any) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         given = f"{image.dtype}" if isinstance(image, np.ndarray) else f"{type(image).__name__}"
         raise ValueError(
-            f"A picture must be a NumPy array of uint8, as cv2.imread gives it, but got {given}. "
+            f"An image must be a NumPy array of uint8, as cv2.imread gives it, but got {given}. "
             "(cv2.imread gives None for a file that it can't read.)"
         )
 
@@ -154,7 +154,7 @@ def _session(path: Path, providers: Sequence[Any], num_threads: int | None) -> A
             f"{onnxruntime.get_available_providers()}. CUDA's comes with onnxruntime-gpu."
         )
     options = onnxruntime.SessionOptions()
-    # sizes change from picture to picture, and arenas keep the largest of each
+    # sizes change from image to image, and arenas keep the largest of each
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     if num_threads is not None:

@@ -80,33 +80,33 @@ class OnnxSettings:
         Raises:
             ValueError: If they are not there or incomplete.
         """
-        mend = "Export it with this version's tools/export_onnx.py."
+        fix = "Export it with this version's tools/export_onnx.py."
         try:
             content = json.loads(metadata[METADATA_KEY])
         except KeyError:
             raise ValueError(
-                f"'{path}' has no entry `{METADATA_KEY}` in its metadata. {mend}"
+                f"'{path}' has no entry `{METADATA_KEY}` in its metadata. {fix}"
             ) from None
         except ValueError as error:
-            raise ValueError(f"The metadata of '{path}' can't be read: {error}. {mend}") from None
+            raise ValueError(f"The metadata of '{path}' can't be read: {error}. {fix}") from None
         names = {field.name for field in fields(cls)}
         if not isinstance(content, dict) or set(content) != names:
             given = content if isinstance(content, dict) else ()
             differing = sorted(names.symmetric_difference(given))
             raise ValueError(
-                f"The metadata of '{path}' is that of another version: {differing} differ. {mend}"
+                f"The metadata of '{path}' is that of another version: {differing} differ. {fix}"
             )
         settings = cls(**content)
         try:
             settings.decode_options  # noqa: B018  (they are checked when they are made)
             _check_numbers(settings)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"The metadata of '{path}' can't be used: {error} {mend}") from None
+            raise ValueError(f"The metadata of '{path}' can't be used: {error} {fix}") from None
         return settings
 
 
 def _check_numbers(settings: OnnxSettings) -> None:
-    """Raise a ValueError for what pictures can't be brought into a network's input with."""
+    """Raise a ValueError for what images can't be brought into a network's input with."""
     if not _are_numbers(settings.mean) or not _are_numbers(settings.std) or 0 in settings.std:
         raise ValueError("`mean` and `std` must be of 3 numbers, those of `std` not 0.")
     if not _is_size(settings.input_size):

@@ -1,8 +1,8 @@
-"""Pictures of drawn people with COCO annotations, for trying things out and for tests."""
+"""Images of drawn people with COCO annotations, for trying things out and for tests."""
 
 from .annotations import annotate_person, crowd_annotation
 from .body import PersonPose, random_pose
-from .dataset import SyntheticOptions, generate_dataset, generate_picture
+from .dataset import SyntheticOptions, generate_dataset, generate_image
 from .scene import Scene, random_scene
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "annotate_person",
     "crowd_annotation",
     "generate_dataset",
-    "generate_picture",
+    "generate_image",
     "random_pose",
     "random_scene",
 ]

@@ -29,7 +29,7 @@ def annotate_person(
 ) -> dict[str, Any] | None:
     """The COCO annotation of one person, less the ids; None if nothing of it is seen.
 
-    Keypoints outside the picture have visibility 0, hidden ones 1, seen ones 2. People of whom
+    Keypoints outside the image have visibility 0, hidden ones 1, seen ones 2. People of whom
     little is seen, or who are small, have no keypoints, as in COCO.
 
     Args:

@@ -58,7 +58,7 @@ def random_pose(rng: np.random.Generator) -> PersonPose:
         (17, 2)
     """
     faces_away = rng.random() < 0.12
-    # the figure's left is on the right of the picture, unless it faces away
+    # the figure's left is on the right of the image, unless it faces away
     side = -1.0 if faces_away else 1.0
     turn = np.deg2rad(rng.uniform(-50, 50))
     width = side * np.cos(turn)

@@ -27,9 +27,9 @@ class SyntheticOptions:
     """What to generate.
 
     Attributes:
-        num_images: Number of pictures.
-        seed: Decides everything that is random; picture i is the same whatever ``num_images``.
-        long_side: Length of each picture's long side in pixels; the short one is 2/3 to 1 of it.
+        num_images: Number of images.
+        seed: Decides everything that is random; image i is the same whatever ``num_images``.
+        long_side: Length of each image's long side in pixels; the short one is 2/3 to 1 of it.
         label_noise: See :func:`annotate_person`.
 
     Examples:
@@ -55,14 +55,14 @@ class SyntheticOptions:
             )
 
 
-def generate_picture(
+def generate_image(
     options: SyntheticOptions, index: int
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Picture ``index``, (H, W, 3) uint8 BGR, and its annotations, less the ids.
+    """Image ``index``, (H, W, 3) uint8 BGR, and its annotations, less the ids.
 
     Examples:
-        >>> picture, people = generate_picture(SyntheticOptions(1, long_side=64), 0)
-        >>> picture.shape, sorted(people[0])[:3]
+        >>> image, people = generate_image(SyntheticOptions(1, long_side=64), 0)
+        >>> image.shape, sorted(people[0])[:3]
         ((56, 64, 3), ['area', 'bbox', 'category_id'])
     """
     rng = np.random.default_rng([options.seed, index])
@@ -88,13 +88,13 @@ def generate_dataset(
         folder: Where to write; made if missing.
         name: Name of the part, such as ``train``.
         options: What to generate.
-        progress: Wraps the range of pictures, for a progress bar.
+        progress: Wraps the range of images, for a progress bar.
 
     Returns:
         The path of the annotation file.
 
     Raises:
-        FileExistsError: If other pictures are there under this name.
+        FileExistsError: If other images are there under this name.
 
     Examples:
         >>> import tempfile
@@ -111,11 +111,11 @@ def generate_dataset(
     annotations: list[dict[str, Any]] = []
     indices: Iterable[int] = progress(range(options.num_images))
     for index in indices:
-        picture, people = generate_picture(options, index)
+        image, people = generate_image(options, index)
         file_name = f"{index:06d}.jpg"
-        if not cv2.imwrite(str(image_folder / file_name), picture):
-            raise OSError(f"The picture {image_folder / file_name} could not be written.")
-        h, w = picture.shape[:2]
+        if not cv2.imwrite(str(image_folder / file_name), image):
+            raise OSError(f"The image {image_folder / file_name} could not be written.")
+        h, w = image.shape[:2]
         images.append(dict(id=index + 1, file_name=file_name, width=w, height=h))
         for person in people:
             annotations.append(dict(person, id=len(annotations) + 1, image_id=index + 1))
@@ -134,7 +134,7 @@ def generate_dataset(
 
 
 def _check_nothing_else_is_there(path: Path, image_folder: Path, info: dict[str, Any]) -> None:
-    """Raise unless the same pictures, or none, are there already."""
+    """Raise unless the same images, or none, are there already."""
     if not path.exists():
         return
     try:

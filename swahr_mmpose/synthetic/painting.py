@@ -18,7 +18,7 @@ Color = Tuple[int, int, int]
 
 @dataclass
 class Canvas:
-    """A picture and, for each of its pixels, the number of the person seen there.
+    """An image and, for each of its pixels, the number of the person seen there.
 
     Attributes:
         image: (H, W, 3) uint8, BGR.
@@ -59,7 +59,7 @@ class Canvas:
             cv2.circle(target, (int(x), int(y)), fixed_radius, value, -1, line, _SUBPIXEL_BITS)
 
     def _targets(self, color: Color, owner: int) -> Iterator[tuple[np.ndarray, Any, int]]:
-        """The picture is drawn with smooth edges, the owner map with hard ones."""
+        """The image is drawn with smooth edges, the owner map with hard ones."""
         yield self.image, color, cv2.LINE_AA
         yield self.owner, owner, cv2.LINE_8
 

@@ -1,4 +1,4 @@
-"""A picture with people in front of clutter."""
+"""An image with people in front of clutter."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .painting import Canvas, Outfit, paint_background, paint_person
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """What pictures look like.
+    """What images look like.
 
     Attributes:
-        size: (w, h) of the picture in pixels.
-        stature_range: Smallest and largest stature as fractions of the picture's height; drawn
+        size: (w, h) of the image in pixels.
+        stature_range: Smallest and largest stature as fractions of the image's height; drawn
             log-uniformly.
         mean_people: Mean number of people beyond the first.
         cut_off_probability: Probability that a person is placed without regard to the borders.
@@ -37,11 +37,11 @@ class SceneOptions:
 
 @dataclass(frozen=True)
 class ScenePerson:
-    """A figure in a picture.
+    """A figure in an image.
 
     Attributes:
         owner: Its number in the scene's owner map.
-        keypoints: (17, 2), x and y in pixels of the picture, also outside of it.
+        keypoints: (17, 2), x and y in pixels of the image, also outside of it.
         faces_away: Whether it shows its back.
         silhouette_area: Pixels that it would cover alone and not cut off, estimated from the
             stature.
@@ -57,7 +57,7 @@ class ScenePerson:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture, who is seen at each pixel, and the people, the farthest first."""
+    """An image, who is seen at each pixel, and the people, the farthest first."""
 
     image: np.ndarray
     owner: np.ndarray
@@ -127,13 +127,13 @@ def _add_person(
     owner: int,
 ) -> ScenePerson:
     pose = random_pose(rng)
-    joints, head = _to_picture(pose, rng, stature, feet)
+    joints, head = _to_image(pose, rng, stature, feet)
     paint_person(canvas, pose, joints, head, stature, Outfit.random(rng), owner)
     area = _SILHOUETTE_FRACTION * stature**2
     return ScenePerson(owner, joints, pose.faces_away, area, in_crowd)
 
 
-def _to_picture(
+def _to_image(
     pose: PersonPose, rng: np.random.Generator, stature: float, feet: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints and head in pixels: leaning a little, scaled, with the feet in their place."""

@@ -65,7 +65,7 @@ def dataloaders_of(old: OldConfig, codec: dict[str, Any]) -> tuple[dict[str, Any
             scales = dataset["pipeline"][1]["scales"]
             old.drop("model.test_cfg.scale_factor", scales, sorted(scales))
         own = f"data.{part}_dataloader"
-        # MMPose 0.x tests picture by picture
+        # MMPose 0.x tests image by image
         batch_size = old.take(f"{own}.samples_per_gpu", shared if part == "train" else 1)
         workers = old.take(f"{own}.workers_per_gpu", shared_workers)
         old.drop(f"{own}.shuffle", part == "train")
@@ -174,7 +174,7 @@ def _test_pipeline(
 def _differing_transforms(
     transforms: list[dict[str, Any]], preprocessor: dict[str, Any]
 ) -> dict[str, Any]:
-    """What is done to test pictures and not in the training; both have one preprocessor."""
+    """What is done to test images and not in the training; both have one preprocessor."""
     steps = _by_type(transforms)
     _drop(steps.get("ToTensor", {}), device="cpu")
     left: dict[str, Any] = {

@@ -30,7 +30,7 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
     expected = [[width // stride, height // stride] for stride in (4, 2)]
     if sizes != expected:
         raise OldConfigError(
-            f"`data_cfg.heatmap_size` is {sizes} for pictures of {width}×{height}, and must be "
+            f"`data_cfg.heatmap_size` is {sizes} for images of {width}×{height}, and must be "
             f"{expected}: HigherHRNet has heatmaps at strides 4 and 2. Other networks have no "
             "counterpart here."
         )
@@ -67,7 +67,7 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
         ("use_udp", False),
     ):
         old.drop(f"model.test_cfg.{key}", *values)
-    # the size that test pictures are given before they are resized is of no effect
+    # the size that test images are given before they are resized is of no effect
     old.take("data_cfg.base_size", None)
     order = list(range(num_keypoints))
     for key, *values in (

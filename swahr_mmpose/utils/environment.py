@@ -61,7 +61,7 @@ def installed_version(module: str) -> str:
 
 
 def problem_with(requirement: Requirement) -> str | None:
-    """What is wrong with a package of the stack, and the mend; None if it will do.
+    """What is wrong with a package of the stack, and the fix; None if it will do.
 
     Examples:
         >>> problem_with(Requirement("no_such", "1.0", None, "pip install no_such"))

@@ -1,7 +1,7 @@
 """Drawing of people, and of the maps that the network predicts."""
 
 from .bottomup_visualizer import BottomupVisualizer
-from .overlays import draw_heatmap, draw_map, draw_scale_map, draw_tag_map, picture_to_map
+from .overlays import draw_heatmap, draw_map, draw_scale_map, draw_tag_map, image_to_map
 from .people_drawing import draw_people
 
 __all__ = [
@@ -11,5 +11,5 @@ __all__ = [
     "draw_people",
     "draw_scale_map",
     "draw_tag_map",
-    "picture_to_map",
+    "image_to_map",
 ]

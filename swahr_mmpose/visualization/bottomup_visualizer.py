@@ -1,4 +1,4 @@
-"""MMPose's visualizer, with people by confidence, and maps where they belong in the picture."""
+"""MMPose's visualizer, with people by confidence, and maps where they belong in the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmengine.dist import master_only
 from mmpose.registry import VISUALIZERS
 from mmpose.visualization import PoseLocalVisualizer
 
-from .overlays import draw_map, picture_to_map
+from .overlays import draw_map, image_to_map
 from .people_drawing import draw_boxes, draw_people
 
 #: What of ``pred_fields`` can be drawn, and which test options of the model yield it.
@@ -31,7 +31,7 @@ class BottomupVisualizer(PoseLocalVisualizer):
     3 and 1 for what fits. People of low score are not drawn.
 
     With ``draw_heatmap=True`` maps follow below the people, each in a row of its own. MMPose's own
-    visualizer stretches them over the picture; here they are laid where the network saw it, so
+    visualizer stretches them over the image; here they are laid where the network saw it, so
     that keypoints lie on their peaks.
 
     Args:
@@ -158,17 +158,17 @@ class BottomupVisualizer(PoseLocalVisualizer):
     def _draw_maps(
         self, image: np.ndarray, data_sample: Any, keypoint_thr: float
     ) -> list[np.ndarray]:
-        """Each of ``maps`` over the picture."""
+        """Each of ``maps`` over the image."""
         if "pred_fields" not in data_sample:
             return []
         arrays = {name: self._array_of(data_sample, name) for name in ("heatmaps", *self.maps)}
         heatmaps = arrays["heatmaps"]
         to_map = None
-        # MMPose's own hook brings heatmaps to the picture's pixels before
+        # MMPose's own hook brings heatmaps to the image's pixels before
         if heatmaps.shape[1:] != image.shape[:2]:
             center, scale = data_sample.input_center, data_sample.input_scale
             height, width = heatmaps.shape[1:]
-            to_map = picture_to_map((height, width), center, scale)
+            to_map = image_to_map((height, width), center, scale)
         people = _people(data_sample.pred_instances) if "tags" in self.maps else ()
         return [
             draw_map(name, image, arrays, people, to_map, self.person_thr, keypoint_thr)
@@ -194,7 +194,7 @@ class BottomupVisualizer(PoseLocalVisualizer):
         show_kpt_idx: bool = False,
         skeleton_style: str = "mmpose",
     ) -> np.ndarray:
-        """Draw people into a picture (H, W, 3), red, green, blue; called by MMPose too."""
+        """Draw people into an image (H, W, 3), red, green, blue; called by MMPose too."""
         if "keypoints" not in instances or show_kpt_idx or skeleton_style != "mmpose":
             drawn: np.ndarray = super()._draw_instances_kpts(
                 image, instances, kpt_thr, show_kpt_idx, skeleton_style
@@ -223,7 +223,7 @@ class BottomupVisualizer(PoseLocalVisualizer):
 
 
 def _people(instances: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keypoints (P, K, 2) in pixels of the picture, their scores (P, K), people's scores (P,)."""
+    """Keypoints (P, K, 2) in pixels of the image, their scores (P, K), people's scores (P,)."""
     keypoints = np.asarray(instances.get("transformed_keypoints", instances.keypoints))
     seen = np.ones(keypoints.shape[:2])
     scores = instances.get("keypoint_scores", instances.get("keypoints_visible", seen))

@@ -1,7 +1,7 @@
-"""What the network predicts for each pixel, laid over the picture (pure functions).
+"""What the network predicts for each pixel, laid over the image (pure functions).
 
-All take pictures as red, green and blue, and show them grey and dark below the colours. Maps are
-the aggregated ones (``test_cfg.output_heatmaps``); ``to_map`` says where they lie in the picture.
+All take images as red, green and blue, and show them grey and dark below the colours. Maps are
+the aggregated ones (``test_cfg.output_heatmaps``); ``to_map`` says where they lie in the image.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ..decoding.widths import relative_widths
 from .people_drawing import PERSON_COLORS, check_image
 
-#: How bright the picture below is.
+#: How bright the image below is.
 _DIMMED = 0.45
 
 #: Heatmaps are opaque from this value on.
@@ -31,24 +31,24 @@ _LEAST_SPREAD = 1.01
 _NO_ONE = (255, 255, 255)
 
 
-def picture_to_map(
+def image_to_map(
     map_size: tuple[int, int], input_center: np.ndarray, input_scale: np.ndarray
 ) -> np.ndarray:
-    """The affine map from pixels of a picture to those of the network input, and of its maps.
+    """The affine map from pixels of an image to those of the network input, and of its maps.
 
-    The input may show a border beyond the picture, which has no place in it.
+    The input may show a border beyond the image, which has no place in it.
 
     Args:
         map_size: (h, w) of the maps.
-        input_center: x and y of the input's middle, in pixels of the picture; in data samples.
-        input_scale: Width and height that the input shows, in pixels of the picture; likewise.
+        input_center: x and y of the input's middle, in pixels of the image; in data samples.
+        input_scale: Width and height that the input shows, in pixels of the image; likewise.
 
     Returns:
         (2, 3).
 
     Examples:
         >>> middle, part = np.array([100.0, 50.0]), np.array([200.0, 100.0])
-        >>> picture_to_map((64, 128), middle, part).round(2).tolist()
+        >>> image_to_map((64, 128), middle, part).round(2).tolist()
         [[0.64, 0.0, -0.5], [0.0, 0.64, -0.5]]
     """
     zoom = np.array(map_size[::-1]) / input_scale
@@ -65,13 +65,13 @@ def draw_heatmap(
     Args:
         image: (H, W, 3) uint8, RGB.
         heatmaps: (K, h, w).
-        to_map: (2, 3), of :func:`picture_to_map`. None: the maps show the picture and no more.
+        to_map: (2, 3), of :func:`image_to_map`. None: the maps show the image and no more.
 
     Returns:
         (H, W, 3) uint8, RGB.
 
     Raises:
-        ValueError: If the picture or the maps are of another shape or type.
+        ValueError: If the image or the maps are of another shape or type.
 
     Examples:
         >>> image = np.zeros((32, 32, 3), np.uint8)
@@ -107,7 +107,7 @@ def draw_tag_map(
         image: (H, W, 3) uint8, RGB.
         tags: (L·K, h, w), channel ``l * K + k``.
         heatmaps: (K, h, w).
-        keypoints: (P, K, 2), x and y in pixels of the picture.
+        keypoints: (P, K, 2), x and y in pixels of the image.
         keypoint_scores: (P, K).
         person_scores: (P,).
         to_map: As for :func:`draw_heatmap`.
@@ -120,7 +120,7 @@ def draw_tag_map(
         (H, W, 3) uint8, RGB.
 
     Raises:
-        ValueError: If the picture or the maps are of another shape or type.
+        ValueError: If the image or the maps are of another shape or type.
 
     Examples:
         >>> image, maps = np.zeros((64, 64, 3), np.uint8), np.ones((17, 32, 32), np.float32)
@@ -170,7 +170,7 @@ def draw_scale_map(
     """How wide the scale branch takes keypoints to be: 1/√(1+α), in multiples of the base width.
 
     Blue is narrower than the base width, orange wider, white the same. The bar in the corner says
-    what its ends stand for; they fit the picture.
+    what its ends stand for; they fit the image.
 
     Args:
         image: (H, W, 3) uint8, RGB.
@@ -183,7 +183,7 @@ def draw_scale_map(
         (H, W, 3) uint8, RGB.
 
     Raises:
-        ValueError: If the picture or the maps are of another shape or type.
+        ValueError: If the image or the maps are of another shape or type.
 
     Examples:
         >>> image, maps = np.zeros((64, 64, 3), np.uint8), np.ones((17, 32, 32), np.float32)
@@ -216,7 +216,7 @@ def draw_map(
     person_thr: float,
     keypoint_thr: float,
 ) -> np.ndarray:
-    """One of the maps over the picture, by its name.
+    """One of the maps over the image, by its name.
 
     Args:
         name: ``'heatmaps'``, ``'tags'`` or ``'scales'``.
@@ -259,7 +259,7 @@ def _check(image: np.ndarray, **maps: np.ndarray) -> None:
 def _to_map_or_stretched(
     image: np.ndarray, maps: np.ndarray, to_map: np.ndarray | None
 ) -> np.ndarray:
-    """``to_map``, or the affine map that stretches the maps over the picture."""
+    """``to_map``, or the affine map that stretches the maps over the image."""
     if to_map is not None:
         return np.asarray(to_map, np.float64)
     height, width = image.shape[:2]
@@ -271,7 +271,7 @@ def _to_map_or_stretched(
 def _laid_over(
     image: np.ndarray, colors: np.ndarray, opacity: np.ndarray, to_map: np.ndarray | None
 ) -> np.ndarray:
-    """Colours (h, w, 3) of an opacity (h, w) over the picture, grey and dark."""
+    """Colours (h, w, 3) of an opacity (h, w) over the image, grey and dark."""
     veil = np.concatenate([colors * opacity[..., None], opacity[..., None]], axis=-1)
     in_map = _to_map_or_stretched(image, veil[..., 0], to_map)
     veil = cv2.warpAffine(
@@ -293,7 +293,7 @@ def _diverging(values: np.ndarray) -> np.ndarray:
 
 
 def _with_bar(image: np.ndarray, spread: float) -> np.ndarray:
-    """The picture with a bar of the colours, and the factors at its ends, in its lower corner."""
+    """The image with a bar of the colours, and the factors at its ends, in its lower corner."""
     height, width = image.shape[:2]
     unit = max(6, round(0.02 * min(height, width)))
     font, size, line = cv2.FONT_HERSHEY_SIMPLEX, unit / 20, max(1, unit // 12)

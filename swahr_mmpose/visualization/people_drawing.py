@@ -1,4 +1,4 @@
-"""People drawn into a picture: skeletons by confidence, keypoint widths as circles."""
+"""People drawn into an image: skeletons by confidence, keypoint widths as circles."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def draw_people(
     line_scale: float = 1.0,
     point_scale: float = 1.0,
 ) -> np.ndarray:
-    """The picture with people in it, the most certain on top.
+    """The image with people in it, the most certain on top.
 
     The surer a keypoint, the more opaque and the wider its limbs; large people have wider lines.
 
     Args:
         image: (H, W, 3) uint8, BGR.
-        keypoints: (P, K, 2), x and y in pixels of the picture.
+        keypoints: (P, K, 2), x and y in pixels of the image.
         keypoint_scores: (P, K).
         person_scores: (P,).
         skeleton: Pairs of keypoint indices to draw lines between.
-        widths: (P, K), standard deviations in pixels of the picture, drawn as circles.
+        widths: (P, K), standard deviations in pixels of the image, drawn as circles.
         person_thr: People of lower score are left out.
         keypoint_thr: Keypoints of lower score are left out.
-        zoom: The result is so many times as large, which makes small pictures legible.
+        zoom: The result is so many times as large, which makes small images legible.
         line_scale: Lines are so many times as wide.
         point_scale: Keypoints are so many times as large.
 
@@ -64,7 +64,7 @@ def draw_people(
         (zoom·H, zoom·W, 3) uint8.
 
     Raises:
-        ValueError: If the picture is not of that shape and type, or what is to be drawn holds NaN
+        ValueError: If the image is not of that shape and type, or what is to be drawn holds NaN
             or infinity.
 
     Examples:
@@ -76,7 +76,7 @@ def draw_people(
     check_image(image)
     size = (image.shape[1] * zoom, image.shape[0] * zoom)
     drawn = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image.copy()
-    # pixel centres are at half integers when a picture is resized
+    # pixel centres are at half integers when an image is resized
     places = (np.asarray(keypoints, np.float64) + 0.5) * zoom - 0.5
     for person in np.argsort(person_scores):
         if person_scores[person] < person_thr:
@@ -111,11 +111,11 @@ def draw_boxes(
     person_thr: float = 0.3,
     line_scale: float = 1.0,
 ) -> np.ndarray:
-    """The picture with boxes around people, in the colours of :func:`draw_people`.
+    """The image with boxes around people, in the colours of :func:`draw_people`.
 
     Args:
         image: (H, W, 3) uint8, BGR.
-        boxes: (P, 4), the left, upper, right and lower side in pixels of the picture.
+        boxes: (P, 4), the left, upper, right and lower side in pixels of the image.
         person_scores: (P,).
         person_thr: People of lower score are left out.
         line_scale: Lines are so many times as wide.
@@ -151,7 +151,7 @@ def draw_boxes(
 
 
 def check_image(image: np.ndarray) -> None:
-    """Raise a ValueError for what is no picture to draw into.
+    """Raise a ValueError for what is no image to draw into.
 
     Examples:
         >>> check_image(np.zeros((64, 64), np.uint8))
@@ -181,10 +181,10 @@ def _laid_over(
     opacity: float,
     draw: Callable[[np.ndarray, np.ndarray], object],
 ) -> None:
-    """Draw on a copy of the part of the picture around some places, and lay it over the picture.
+    """Draw on a copy of the part of the image around some places, and lay it over the image.
 
     Args:
-        drawn: The picture, changed in place.
+        drawn: The image, changed in place.
         places: (M, 2), x and y in its pixels.
         margin: How far from them is drawn, in pixels.
         opacity: Of what is drawn.

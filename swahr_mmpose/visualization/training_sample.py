@@ -1,4 +1,4 @@
-"""What the network is trained on: a picture after the pipeline, with its targets."""
+"""What the network is trained on: an image after the pipeline, with its targets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def draw_training_sample(
         skeleton: Pairs of keypoint indices to draw lines between.
 
     Returns:
-        Two rows of two panels with titles, uint8, RGB; small pictures are enlarged.
+        Two rows of two panels with titles, uint8, RGB; small images are enlarged.
 
     Examples:
         >>> image, indices = np.zeros((400, 400, 3), np.uint8), np.array([[[5050, 1]]])
@@ -97,7 +97,7 @@ def _with_cells(image: np.ndarray, places: np.ndarray, seen: np.ndarray, cell: f
     for person in people:
         own = places[person][seen[person] > 0]
         x, y = own[own[:, 1].argmin()]
-        # above the highest keypoint, and in the picture
+        # above the highest keypoint, and in the image
         corner = (int(x), int(max(y - 2 * cell, 30 * size)))
         for width, color in ((line + 3, (0, 0, 0)), (line, (255, 255, 255))):
             cv2.putText(drawn, str(person), corner, font, size, color, width, cv2.LINE_AA)

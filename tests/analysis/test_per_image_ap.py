@@ -1,4 +1,4 @@
-"""Matches by picture, the AP of any selection of pictures, intervals and classes of errors."""
+"""Matches by image, the AP of any selection of images, intervals and classes of errors."""
 
 import contextlib
 import io
@@ -16,13 +16,13 @@ from swahr_mmpose.analysis.breakdown import (
     ap_without,
     error_counts,
     errors_by_keypoint,
-    picture_people,
+    image_people,
 )
 from swahr_mmpose.analysis.per_image_ap import (
     FoundPeople,
     Ranking,
     average_precision,
-    evaluate_pictures,
+    evaluate_images,
 )
 from swahr_mmpose.analysis.pose_errors import KEYPOINT_CLASSES, diagnose, matched_oks
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
@@ -34,7 +34,7 @@ META = dataset_meta(load_config("swahr_tiny_synthetic"))
 
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory):
-    """40 pictures, and their file."""
+    """40 images, and their file."""
     folder = tmp_path_factory.mktemp("labels")
     path = generate_dataset(folder, "val", SyntheticOptions(num_images=40, seed=2, long_side=96))
     with contextlib.redirect_stdout(io.StringIO()):
@@ -70,15 +70,15 @@ def test_ap_is_that_of_the_metric(labels, noise):
     ]
     metric.process(None, samples)
     expected = metric.evaluate(len(samples))
-    ours = average_precision(evaluate_pictures(annotations, found, META["sigmas"]))
+    ours = average_precision(evaluate_images(annotations, found, META["sigmas"]))
     assert 0.05 < ours.mean() < 0.95
     assert ours.mean() == pytest.approx(expected["coco/AP"], abs=1e-6)
     assert ours[0] == pytest.approx(expected["coco/AP .5"], abs=1e-6)
 
 
-def test_a_picture_counts_as_often_as_it_is_picked(labels):
+def test_an_image_counts_as_often_as_it_is_picked(labels):
     annotations, _ = labels
-    results = evaluate_pictures(annotations, noisy_people(annotations, 1.0), META["sigmas"])
+    results = evaluate_images(annotations, noisy_people(annotations, 1.0), META["sigmas"])
     picked = np.random.default_rng(0).integers(len(results), size=60)
     np.testing.assert_allclose(
         Ranking(results).average_precision(picked),
@@ -86,17 +86,17 @@ def test_a_picture_counts_as_often_as_it_is_picked(labels):
     )
 
 
-def test_pictures_without_labels_are_named(labels):
+def test_images_without_labels_are_named(labels):
     annotations, _ = labels
     found = {12345: FoundPeople(np.zeros((1, 17, 2)), np.ones(1))}
     with pytest.raises(ValueError, match=r"no labels: image ids \[12345\]"):
-        evaluate_pictures(annotations, found, META["sigmas"])
+        evaluate_images(annotations, found, META["sigmas"])
 
 
 def test_intervals_tell_better_from_equal(labels):
     annotations, _ = labels
     precise, coarse, other = (
-        evaluate_pictures(annotations, noisy_people(annotations, *how), META["sigmas"])
+        evaluate_images(annotations, noisy_people(annotations, *how), META["sigmas"])
         for how in ((0.3,), (2.0,), (0.3, 1))
     )
     better = compare(coarse, precise, num_resamples=200)
@@ -105,7 +105,7 @@ def test_intervals_tell_better_from_equal(labels):
     assert equal.low < 0 < equal.high
     same = compare(precise, precise, num_resamples=200)
     assert (same.value, same.low, same.high) == (0, 0, 0)
-    with pytest.raises(ValueError, match="same pictures"):
+    with pytest.raises(ValueError, match="same images"):
         compare(precise, precise[:-1])
 
 
@@ -124,7 +124,7 @@ def test_no_scores_rank_better_than_the_oks_itself(labels):
         oks = matched_oks(people.keypoints, keypoints.reshape(-1, 17, 3), areas, META["sigmas"])
         oracle[image] = FoundPeople(people.keypoints, oks)
     before, ceiling = (
-        average_precision(evaluate_pictures(annotations, own, META["sigmas"])).mean()
+        average_precision(evaluate_images(annotations, own, META["sigmas"])).mean()
         for own in (found, oracle)
     )
     assert ceiling > before + 0.05
@@ -134,21 +134,21 @@ def test_what_errors_cost(labels):
     """Each kind put right alone: what is worse than the labels gets better, nothing gets worse."""
     annotations, _ = labels
     description = Description(META["sigmas"], META["flip_indices"])
-    pictures = picture_people(annotations, noisy_people(annotations, 1.0), description)
-    by_kind = ap_by_kind(annotations, pictures, META["sigmas"])
-    without = ap_without(annotations, pictures, META["sigmas"])
+    images = image_people(annotations, noisy_people(annotations, 1.0), description)
+    by_kind = ap_by_kind(annotations, images, META["sigmas"])
+    without = ap_without(annotations, images, META["sigmas"])
     assert by_kind["medium"] > 0.05
     for kind, ap in without.items():
         assert ap >= by_kind["all"] - 1e-9, kind
     for kind in ("jitter", "false positives", "order of scores"):
         assert without[kind] > by_kind["all"] + 0.005, kind
-    counts = error_counts(pictures)
-    by_keypoint = errors_by_keypoint(pictures)
+    counts = error_counts(images)
+    by_keypoint = errors_by_keypoint(images)
     assert by_keypoint.sum() == sum(counts[kind] for kind in KEYPOINT_CLASSES)
-    assert counts["found"] + counts["missed"] == sum(len(own.labels) for own in pictures.values())
+    assert counts["found"] + counts["missed"] == sum(len(own.labels) for own in images.values())
     perfect = noisy_people(annotations, 0.0)
     perfect = {image: FoundPeople(own.keypoints, own.scores) for image, own in perfect.items()}
-    some = picture_people(annotations, perfect, description)
+    some = image_people(annotations, perfect, description)
     assert errors_by_keypoint(some)[:, 1:].sum() == 0
 
 
@@ -198,5 +198,5 @@ def test_crowd_regions_are_not_people_to_be_found(labels):
     counted = [a for a in content["annotations"] if a["num_keypoints"] and not a["iscrowd"]]
     annotations, _ = labels
     found = noisy_people(annotations, 0.3)
-    results = evaluate_pictures(annotations, found, META["sigmas"])
+    results = evaluate_images(annotations, found, META["sigmas"])
     assert sum(result.num_people for result in results) == len(counted)

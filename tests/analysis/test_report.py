@@ -9,11 +9,11 @@ import pytest
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from xtcocotools.coco import COCO
 
-from swahr_mmpose.analysis.breakdown import Description, picture_people
+from swahr_mmpose.analysis.breakdown import Description, image_people
 from swahr_mmpose.analysis.per_image_ap import FoundPeople
 from swahr_mmpose.analysis.report import analysis_page
 from swahr_mmpose.datasets.metainfo import description_file
-from swahr_mmpose.images.files import PictureError
+from swahr_mmpose.images.files import ImageError
 from swahr_mmpose.visualization.people_drawing import PERSON_COLORS
 
 PLACES = np.stack([np.linspace(20, 60, 17), np.linspace(20, 140, 17)], axis=-1)
@@ -46,15 +46,15 @@ def page(meta, tmp_path):
     def make(places, scores, keypoint_scores=1.0):
         people = FoundPeople(np.array(places).reshape(-1, 17, 2), np.array(scores))
         description = Description(meta["sigmas"], meta["flip_indices"])
-        pictures = picture_people(annotations, {7: people}, description)
+        images = image_people(annotations, {7: people}, description)
         sure = {7: np.full((len(scores), 17), keypoint_scores)}
-        return analysis_page("results.json", annotations, pictures, sure, meta, tmp_path, [7])
+        return analysis_page("results.json", annotations, images, sure, meta, tmp_path, [7])
 
     return make
 
 
 def found_side(text):
-    """The drawn picture of found people."""
+    """The drawn image of found people."""
     content = re.search(r'alt="found people" src="data:image/jpeg;base64,([^"]+)"', text).group(1)
     return cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
 
@@ -62,7 +62,7 @@ def found_side(text):
 def test_figures_of_people_who_are_all_found(page):
     text = page([PLACES, PLACES + [100, 0]], [0.8, 0.9])
     assert "<h1>results.json: AP 1.000</h1>" in text
-    assert "Pictures: 1. Labelled people: 2, found: 2." in text
+    assert "Images: 1. Labelled people: 2, found: 2." in text
     for row in (["all", "2", "1.000"], ["medium", "2", "1.000"], ["large", "0", "–"]):
         assert "".join(f"<td>{cell}</td>" for cell in row) in text
     assert "a&lt;b.png" in text
@@ -89,7 +89,7 @@ def test_no_one_is_found(page):
     assert "0 found, 2 missed" in text
 
 
-def test_a_missing_picture_is_named(page, tmp_path):
+def test_a_missing_image_is_named(page, tmp_path):
     (tmp_path / "a<b.png").unlink()
-    with pytest.raises(PictureError, match=r"a<b\.png.*No such file"):
+    with pytest.raises(ImageError, match=r"a<b\.png.*No such file"):
         page([PLACES], [0.9])

@@ -1,4 +1,4 @@
-"""Pictures of all kinds through the inference API."""
+"""Images of all kinds through the inference API."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from mmpose.apis.inferencers.base_mmpose_inferencer import split_instances
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.reading import read_checkpoint
 from swahr_mmpose.decoding.rescoring import Rescorer
-from swahr_mmpose.visualization import draw_heatmap, picture_to_map
+from swahr_mmpose.visualization import draw_heatmap, image_to_map
 
 from ..helpers import CONFIGS, load_config
 
@@ -44,15 +44,15 @@ def inferencer(checkpoint):
     return BottomupInferencer(str(TINY), checkpoint, device="cpu")
 
 
-def picture(w, h, channels=3):
+def make_image(w, h, channels=3):
     rng = np.random.default_rng(0)
     shape = (h, w) if channels == 1 else (h, w, channels)
     return rng.integers(0, 255, shape, dtype=np.uint8)
 
 
 @pytest.mark.parametrize("size", [(100, 80), (80, 100), (64, 64), (300, 10), (10, 300), (2, 3)])
-def test_pictures_of_any_shape(model, size):
-    (sample,) = inference_bottomup(model, picture(*size))
+def test_images_of_any_shape(model, size):
+    (sample,) = inference_bottomup(model, make_image(*size))
     people = sample.pred_instances
     assert len(people) > 0
     assert people.keypoints.shape == (len(people.bbox_scores), 17, 2)
@@ -66,10 +66,10 @@ def test_pictures_of_any_shape(model, size):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_grey_and_transparent_pictures(model, channels, tmp_path):
+def test_grey_and_transparent_images(model, channels, tmp_path):
     """As arrays and as files."""
-    image = picture(100, 80, channels)
-    path = str(tmp_path / "picture.png")
+    image = make_image(100, 80, channels)
+    path = str(tmp_path / "image.png")
     cv2.imwrite(path, image)
     (from_array,) = inference_bottomup(model, image)
     (from_file,) = inference_bottomup(model, path)
@@ -81,35 +81,35 @@ def test_grey_and_transparent_pictures(model, channels, tmp_path):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (picture(100, 1), "The picture is 100×1 pixels"),
+        (make_image(100, 1), "The image is 100×1 pixels"),
         (np.zeros((0, 10, 3), np.uint8), "with pixels in it"),
         (np.zeros((8, 8, 2), np.uint8), "must have 1, 3 or 4 channels, but got 2"),
         (np.broadcast_to(np.uint8(0), (33000, 1100, 3)), "affine maps take 32766 at most"),
     ],
 )
-def test_pictures_that_can_not_be_used_are_named(model, image, message):
+def test_images_that_can_not_be_used_are_named(model, image, message):
     with pytest.raises(ValueError, match=message):
         inference_bottomup(model, image)
 
 
-def test_a_large_picture(model):
-    (sample,) = inference_bottomup(model, picture(4000, 3000))
+def test_a_large_image(model):
+    (sample,) = inference_bottomup(model, make_image(4000, 3000))
     assert sample.img_shape == (192, 256)
     assert sample.pred_instances.keypoints.max() <= 4100
 
 
 def test_widths_are_in_the_inferencers_results(checkpoint, tmp_path):
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
-    image = str(tmp_path / "picture.png")
-    cv2.imwrite(image, picture(100, 80))
+    image = str(tmp_path / "image.png")
+    cv2.imwrite(image, make_image(100, 80))
     (result,) = inferencer(image, out_dir=str(tmp_path / "out"))
     (people,) = result["predictions"]
-    # α is 0: the base width of 4 input pixels, in pixels of the picture
+    # α is 0: the base width of 4 input pixels, in pixels of the image
     np.testing.assert_allclose(people[0]["keypoint_widths"], 4.0 * 80 / 192)
-    written = json.loads((tmp_path / "out/predictions/picture.json").read_text())
+    written = json.loads((tmp_path / "out/predictions/image.json").read_text())
     assert len(written) == len(people)
     assert written[0]["keypoint_widths"] == pytest.approx(people[0]["keypoint_widths"])
-    assert (tmp_path / "out/visualizations/picture.png").is_file()
+    assert (tmp_path / "out/visualizations/image.png").is_file()
 
 
 def baseline_of(checkpoint, tmp_path):
@@ -129,7 +129,7 @@ def test_without_a_scale_branch_there_are_no_widths(checkpoint, tmp_path, head):
     config.dump(tmp_path / "config.py")
     weights = baseline_of(checkpoint, tmp_path)
     inferencer = BottomupInferencer(tmp_path / "config.py", weights, device="cpu")
-    (result,) = inferencer(picture(100, 80))
+    (result,) = inferencer(make_image(100, 80))
     (people,) = result["predictions"]
     assert people
     assert "keypoint_widths" not in people[0]
@@ -137,7 +137,7 @@ def test_without_a_scale_branch_there_are_no_widths(checkpoint, tmp_path, head):
 
 @pytest.mark.parametrize("make", [BottomupInferencer, MMPoseInferencer])
 def test_people_are_plain_json(checkpoint, make):
-    (result,) = make(str(TINY), checkpoint, device="cpu")(picture(100, 80))
+    (result,) = make(str(TINY), checkpoint, device="cpu")(make_image(100, 80))
     people = json.loads(json.dumps(result["predictions"]))[0]
     assert len(people) > 0
     assert {"keypoints", "keypoint_scores", "bbox", "bbox_score"} <= set(people[0])
@@ -145,7 +145,7 @@ def test_people_are_plain_json(checkpoint, make):
 
 def test_a_config_by_its_name(checkpoint):
     inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
-    assert list(inferencer(picture(100, 80)))
+    assert list(inferencer(make_image(100, 80)))
     with pytest.raises(FileNotFoundError, match=r"no config 'swahr_huge'\..* There are: "):
         BottomupInferencer("swahr_huge")
     with pytest.raises(FileNotFoundError, match=r"There is no config file '.*missing\.py'"):
@@ -154,13 +154,13 @@ def test_a_config_by_its_name(checkpoint):
 
 @pytest.mark.parametrize("size", [(100, 80), (80, 100), (64, 64), (300, 120)])
 def test_heatmaps_lie_where_the_keypoints_are(model, size):
-    """The network's input shows more than the picture, which is not to be seen."""
-    (sample,) = inference_bottomup(model, picture(*size))
+    """The network's input shows more than the image, which is not to be seen."""
+    (sample,) = inference_bottomup(model, make_image(*size))
     h, w = sample.img_shape
     heatmap = np.zeros((h, w), np.float32)
     x, y = w // 2 + 20, h // 2 - 30
     heatmap[y - 3 : y + 4, x - 3 : x + 4] = 1
-    to_map = picture_to_map((h, w), sample.input_center, sample.input_scale)
+    to_map = image_to_map((h, w), sample.input_center, sample.input_scale)
     black = np.zeros((size[1], size[0], 3), np.uint8)
     drawn = draw_heatmap(black, heatmap[None], to_map)
     assert drawn.shape == black.shape
@@ -168,13 +168,13 @@ def test_heatmaps_lie_where_the_keypoints_are(model, size):
     # where the estimator puts a keypoint found at this pixel's centre
     expected = (np.array([x, y]) + 0.5) / sample.input_size * sample.input_scale
     expected += sample.input_center - 0.5 * np.array(sample.input_scale)
-    # pixels of the picture are two to three of the input's
+    # pixels of the image are two to three of the input's
     np.testing.assert_allclose([columns.mean(), rows.mean()], expected, atol=0.6)
 
 
 def test_the_inferencer_draws_heatmaps(checkpoint):
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
-    image = picture(100, 80)
+    image = make_image(100, 80)
     (result,) = inferencer(image, draw_heatmap=True, return_vis=True)
     # people above, heatmaps below
     assert result["visualization"][0].shape == (160, 100, 3)
@@ -188,13 +188,13 @@ def test_the_inferencers_draw_the_maps_of_the_config(checkpoint, tmp_path, make)
     config.model.test_cfg.output_scales = make is MMPoseInferencer
     config.dump(tmp_path / "config.py")
     inferencer = make(str(tmp_path / "config.py"), checkpoint, device="cpu")
-    (result,) = inferencer(picture(100, 80), draw_heatmap=True, return_vis=True)
+    (result,) = inferencer(make_image(100, 80), draw_heatmap=True, return_vis=True)
     assert result["visualization"][0].shape == (4 * 80, 100, 3)
 
 
 def test_samples_can_be_had_with_widths_too(checkpoint):
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
-    (result,) = inferencer(picture(100, 80), return_datasamples=True)
+    (result,) = inferencer(make_image(100, 80), return_datasamples=True)
     (sample,) = result["predictions"]
     assert sample.pred_instances.keypoint_widths.shape[1] == 17
     # what MMPose's own inferencer makes of it
@@ -206,7 +206,7 @@ def test_multi_scale_through_the_inference_api(checkpoint):
     config = load_config("swahr_tiny_synthetic")
     config.test_dataloader.dataset.pipeline[1].update(input_size=128, scales=(1, 0.5, 2))
     model = init_model(config, checkpoint, device="cpu")
-    (sample,) = inference_bottomup(model, picture(100, 80))
+    (sample,) = inference_bottomup(model, make_image(100, 80))
     assert sample.aug_scales == [0.5, 2.0]
     assert len(sample.pred_instances.keypoints) > 0
 
@@ -214,8 +214,8 @@ def test_multi_scale_through_the_inference_api(checkpoint):
 def test_arrays_have_numbers_for_names(checkpoint, tmp_path):
     """Over all calls: none is written over another."""
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
-    list(inferencer([picture(100, 80), picture(80, 80)], out_dir=str(tmp_path)))
-    list(inferencer(picture(100, 80), out_dir=str(tmp_path)))
+    list(inferencer([make_image(100, 80), make_image(80, 80)], out_dir=str(tmp_path)))
+    list(inferencer(make_image(100, 80), out_dir=str(tmp_path)))
     for folder, suffix in (("predictions", "json"), ("visualizations", "jpg")):
         names = sorted(path.name for path in (tmp_path / folder).iterdir())
         assert names == [f"{index:06d}.{suffix}" for index in range(3)]
@@ -238,7 +238,7 @@ def test_no_one_is_found_where_no_one_is():
 
 def test_thresholds_of_the_inferencer_are_honoured(checkpoint):
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
-    image = picture(100, 80)
+    image = make_image(100, 80)
     every = people_found(inferencer, image, bbox_thr=0, nms_thr=None)
     scores = np.array([person["bbox_score"] for person in every])
     threshold = float(np.median(scores))
@@ -253,7 +253,7 @@ def test_thresholds_of_the_inferencer_are_honoured(checkpoint):
 def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
     official = dict(grouping="official", min_score=0, pose_nms_thr=None)
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=official)
-    image = picture(100, 80)
+    image = make_image(100, 80)
     (sample,) = inference_bottomup(model, image)
     found = np.array([person["keypoints"] for person in people_found(inferencer, image)])
     np.testing.assert_allclose(found, sample.pred_instances.keypoints, atol=1e-3)
@@ -266,19 +266,19 @@ def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
         (dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
         (dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
         (dict(bbox_thr=1.5), r"`bbox_thr` must be in \[0, 1\), but is 1.5"),
-        (dict(batch_size=4), "takes picture by picture. Leave it out, or use `tools/predict.py`"),
+        (dict(batch_size=4), "takes image by image. Leave it out, or use `tools/predict.py`"),
         (dict(nms_thr=0), r"`nms_thr` must be None or in \(0, 1\), but is 0"),
     ],
 )
 def test_arguments_without_effect_are_refused(inferencer, arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        inferencer(picture(100, 80), **arguments)
+        inferencer(make_image(100, 80), **arguments)
 
 
 def test_each_call_keeps_its_thresholds(checkpoint):
     """Results are taken one by one, those of another call in between."""
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
-    image = picture(100, 80)
+    image = make_image(100, 80)
     many = len(people_found(inferencer, image, bbox_thr=0.0, nms_thr=None))
     few = len(people_found(inferencer, image, bbox_thr=0.9, nms_thr=None))
     assert few < many
@@ -294,21 +294,21 @@ def test_each_call_keeps_its_thresholds(checkpoint):
 
 def test_each_call_keeps_its_kind_of_input(inferencer, tmp_path):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "a.jpg").write_text("no picture")
-    cv2.imwrite(str(tmp_path / "folder" / "b.jpg"), picture(100, 80))
+    (tmp_path / "folder" / "a.jpg").write_text("no image")
+    cv2.imwrite(str(tmp_path / "folder" / "b.jpg"), make_image(100, 80))
     of_folder = inferencer(tmp_path / "folder")
     unreadable = inferencer.unreadable
-    assert len(list(inferencer(picture(100, 80)))) == 1
+    assert len(list(inferencer(make_image(100, 80)))) == 1
     assert [Path(result["files"][0]).name for result in of_folder] == ["b.jpg"]
     assert [Path(path).name for path in unreadable] == ["a.jpg"]
     assert inferencer.unreadable == {}
 
 
-def test_pictures_of_one_name_do_not_replace_each_other(inferencer, tmp_path):
+def test_images_of_one_name_do_not_replace_each_other(inferencer, tmp_path):
     paths = [tmp_path / name for name in ("one/x.jpg", "two/x.jpg", "two/x.png")]
     for path in paths:
         path.parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(path), picture(100, 80))
+        cv2.imwrite(str(path), make_image(100, 80))
     results = list(inferencer(paths, out_dir=str(tmp_path / "out")))
     assert [result["files"] for result in results] == [[str(path)] for path in paths]
     written = {
@@ -321,17 +321,17 @@ def test_pictures_of_one_name_do_not_replace_each_other(inferencer, tmp_path):
     )
 
 
-def test_pictures_go_by_what_is_in_them(inferencer, tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), picture(100, 80))
-    (tmp_path / "a.png").rename(tmp_path / "picture")
-    assert len(list(inferencer(tmp_path / "picture"))) == 1
+def test_images_go_by_what_is_in_them(inferencer, tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), make_image(100, 80))
+    (tmp_path / "a.png").rename(tmp_path / "image")
+    assert len(list(inferencer(tmp_path / "image"))) == 1
 
 
 def test_folders_in_a_folder_are_said(inferencer, tmp_path, caplog):
     MMLogger.get_current_instance().addHandler(caplog.handler)
     (tmp_path / "deeper").mkdir()
     for name in ("a.png", "deeper/b.png"):
-        cv2.imwrite(str(tmp_path / name), picture(100, 80))
+        cv2.imwrite(str(tmp_path / name), make_image(100, 80))
     assert len(list(inferencer(tmp_path))) == 1
     assert "are left out; `tools/predict.py` takes them" in caplog.text
 
@@ -369,7 +369,7 @@ def test_a_rescorer_changes_scores_only(model, checkpoint, tmp_path):
     config = load_config("swahr_tiny_synthetic")
     config.model.test_cfg.rescorer = str(tmp_path / "rescorer.npz")
     rescoring = init_model(config, checkpoint, device="cpu")
-    image = picture(100, 80)
+    image = make_image(100, 80)
     (before,), (after,) = (inference_bottomup(own, image) for own in (model, rescoring))
     before, after = before.pred_instances, after.pred_instances
     np.testing.assert_array_equal(after.keypoints, before.keypoints)
@@ -383,14 +383,14 @@ def test_a_rescorer_changes_scores_only(model, checkpoint, tmp_path):
         inference_bottomup(missing, image)
 
 
-def test_a_folder_goes_on_where_a_picture_can_not_be_read(checkpoint, tmp_path):
-    folder = tmp_path / "pictures"
+def test_a_folder_goes_on_where_an_image_can_not_be_read(checkpoint, tmp_path):
+    folder = tmp_path / "images"
     folder.mkdir()
     for name in ("a.png", "c.jpg"):
-        cv2.imwrite(str(folder / name), picture(100, 80))
-    (folder / "b.jpg").write_bytes(b"no picture")
+        cv2.imwrite(str(folder / name), make_image(100, 80))
+    (folder / "b.jpg").write_bytes(b"no image")
     (folder / "d.png").touch()
-    (folder / "README").write_text("no picture, and not to be one")
+    (folder / "README").write_text("no image, and not to be one")
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
     results = list(inferencer(folder, out_dir=str(tmp_path / "out")))
     assert [Path(result["files"][0]).name for result in results] == ["a.png", "c.jpg"]
@@ -398,11 +398,11 @@ def test_a_folder_goes_on_where_a_picture_can_not_be_read(checkpoint, tmp_path):
     assert all(inferencer.unreadable.values())
     written = sorted(path.name for path in (tmp_path / "out/predictions").iterdir())
     assert written == ["a.json", "c.json"]
-    # a picture that is named itself is wanted: that it can't be read is an error
+    # an image that is named itself is wanted: that it can't be read is an error
     with pytest.raises(Exception, match=r"b\.jpg|NoneType|imread|decode"):
         list(inferencer(str(folder / "b.jpg")))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="no pictures in the folder"):
+    with pytest.raises(FileNotFoundError, match="no images in the folder"):
         inferencer(tmp_path / "empty")
 
 
@@ -410,7 +410,7 @@ def test_a_video_has_numbers_for_its_frames(checkpoint, tmp_path):
     path = tmp_path / "short.avi"
     video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (100, 80))
     for _ in range(3):
-        video.write(picture(100, 80))
+        video.write(make_image(100, 80))
     video.release()
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
     results = list(inferencer(str(path), pred_out_dir=str(tmp_path / "out")))

@@ -1,4 +1,4 @@
-"""`tools/predict.py`: any number of pictures to a file, stopped and gone on with."""
+"""`tools/predict.py`: any number of images to a file, stopped and gone on with."""
 
 import json
 import os
@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from swahr_mmpose.apis import BottomupInferencer
-from swahr_mmpose.apis.image_stream import find_pictures
+from swahr_mmpose.apis.image_stream import find_images
 from swahr_mmpose.apis.results_file import (
     Journal,
     Output,
@@ -39,9 +39,9 @@ SIZES = [(64, 64), (96, 64), (64, 100), (70, 70), (64, 64), (130, 64), (64, 64),
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """A folder with pictures of several sizes, one of them in a folder in it."""
-    folder = tmp_path / "pictures"
+def images(tmp_path):
+    """A folder with images of several sizes, one of them in a folder in it."""
+    folder = tmp_path / "images"
     (folder / "more").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for i, (w, h) in enumerate(SIZES):
@@ -77,19 +77,17 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_people_are_those_of_the_inferencer(predict, pictures, checkpoint):  # noqa: F811
+def test_people_are_those_of_the_inferencer(predict, images, checkpoint):  # noqa: F811
     # one at a time: sums of a batch differ in the last digits, and in noise many maxima are equal
-    status, results, errors = predict(pictures, "--widths", "--batch-size", "1")
+    status, results, errors = predict(images, "--widths", "--batch-size", "1")
     assert (status, errors) == (0, [])
-    assert {line["file"] for line in results} == {
-        picture.name for picture in find_pictures(str(pictures))
-    }
+    assert {line["file"] for line in results} == {image.name for image in find_images(str(images))}
     inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
     for line in results:
-        (result,) = inferencer(str(pictures / line["file"]))
+        (result,) = inferencer(str(images / line["file"]))
         people = result["predictions"][0]
         assert len(people) == len(line["people"])
-        height, width = cv2.imread(str(pictures / line["file"])).shape[:2]
+        height, width = cv2.imread(str(images / line["file"])).shape[:2]
         assert (line["width"], line["height"]) == (width, height)
         for ours, expected in zip(line["people"], people):
             # rounded to thousandths
@@ -101,32 +99,32 @@ def test_people_are_those_of_the_inferencer(predict, pictures, checkpoint):  # n
             np.testing.assert_allclose(ours["bbox"], expected["bbox"][0], atol=2e-3)
 
 
-def test_what_can_not_be_used_is_listed_and_tried_again(predict, pictures):
-    (pictures / "broken.jpg").write_text("no picture")
-    (pictures / "empty.png").touch()
-    cv2.imwrite(str(pictures / "thin.png"), np.zeros((2, 200, 3), np.uint8))
-    status, results, errors = predict(pictures)
+def test_what_can_not_be_used_is_listed_and_tried_again(predict, images):
+    (images / "broken.jpg").write_text("no image")
+    (images / "empty.png").touch()
+    cv2.imwrite(str(images / "thin.png"), np.zeros((2, 200, 3), np.uint8))
+    status, results, errors = predict(images)
     assert status == 1
     assert len(results) == len(SIZES)
     said = {line["file"]: line["error"] for line in errors}
-    assert "can't be read as a picture" in said["broken.jpg"]
+    assert "can't be read as an image" in said["broken.jpg"]
     assert "is an empty file" in said["empty.png"]
     assert "factor of more than 32" in said["thin.png"]
 
     for name in ("broken.jpg", "empty.png", "thin.png"):
-        cv2.imwrite(str(pictures / name), np.zeros((64, 64, 3), np.uint8))
-    status, results, errors = predict(pictures)
+        cv2.imwrite(str(images / name), np.zeros((64, 64, 3), np.uint8))
+    status, results, errors = predict(images)
     assert (status, errors) == (0, [])
     names = [line["file"] for line in results]
     assert len(names) == len(set(names)) == len(SIZES) + 3
 
 
-def test_a_line_that_was_cut_off_is_done_again(predict, pictures, tmp_path):
-    _, complete, _ = predict(pictures)
+def test_a_line_that_was_cut_off_is_done_again(predict, images, tmp_path):
+    _, complete, _ = predict(images)
     out = tmp_path / "results.jsonl"
     whole = out.read_bytes()
     out.write_bytes(whole[: len(whole) * 2 // 3])
-    status, results, _ = predict(pictures)
+    status, results, _ = predict(images)
     assert status == 0
     by_name = {line["file"]: line for line in results}
     assert len(by_name) == len(results) == len(complete)
@@ -135,14 +133,14 @@ def test_a_line_that_was_cut_off_is_done_again(predict, pictures, tmp_path):
         assert len(again["people"]) == len(line["people"])
 
 
-def test_results_of_something_else_are_not_mixed(predict, pictures, capsys):
-    assert predict(pictures)[0] == 0
-    assert predict(pictures, "--widths")[0] == 2
+def test_results_of_something_else_are_not_mixed(predict, images, capsys):
+    assert predict(images)[0] == 0
+    assert predict(images, "--widths")[0] == 2
     assert "was begun with widths False, and not True" in capsys.readouterr().err
 
 
 def folder_of(parent, *names):
-    """A folder of small pictures of these names."""
+    """A folder of small images of these names."""
     parent.mkdir()
     content = cv2.imencode(".png", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
     for name in names:
@@ -161,11 +159,11 @@ def test_another_folder_is_not_taken_for_done(predict, tmp_path, capsys, monkeyp
     folder_of(tmp_path / "fa" / "more", "2.png")
     status, results, _ = predict("fa")
     assert (status, len(results)) == (0, 3)
-    assert "2 of 3 pictures have results already.\n" in capsys.readouterr().out
+    assert "2 of 3 images have results already.\n" in capsys.readouterr().out
 
 
 def test_other_weights_under_the_same_path_are_not_mixed(predict, checkpoint, tmp_path, capsys):  # noqa: F811
-    folder, weights = folder_of(tmp_path / "pictures", "0.png"), tmp_path / "weights.pth"
+    folder, weights = folder_of(tmp_path / "images", "0.png"), tmp_path / "weights.pth"
     weights.write_bytes(Path(checkpoint).read_bytes())
     assert predict(folder, "--checkpoint", str(weights))[0] == 0
     trained_on = torch.load(checkpoint, weights_only=True)
@@ -188,8 +186,8 @@ def test_settings_of_older_versions_are_completed(predict, tmp_path, capsys):
 
 def test_names_of_any_bytes_and_line_separators(predict, tmp_path):
     names = {"caf\udce9.png", "two\u2028lines.png", "two\x85lines.png"}
-    folder = folder_of(tmp_path / "pictures", *names)
-    (folder / "broken\udce9.png").write_text("no picture")
+    folder = folder_of(tmp_path / "images", *names)
+    (folder / "broken\udce9.png").write_text("no image")
     for _ in range(2):
         status, results, errors = predict(folder)
         assert (status, {line["file"] for line in results}) == (1, names)
@@ -207,21 +205,21 @@ def test_names_of_any_bytes_and_line_separators(predict, tmp_path):
     ]
 
 
-def test_a_least_score_without_effect_is_refused(predict, pictures, capsys):
+def test_a_least_score_without_effect_is_refused(predict, images, capsys):
     with pytest.raises(SystemExit) as ended:
-        predict(pictures, "--as-config", "--min-score", "0.5")
+        predict(images, "--as-config", "--min-score", "0.5")
     assert ended.value.code == 2
     assert "--min-score 0.5 has no effect with --as-config" in capsys.readouterr().err
 
 
-def test_widths_that_a_network_does_not_predict(tmp_path, pictures, capsys):
+def test_widths_that_a_network_does_not_predict(tmp_path, images, capsys):
     """It is named first, and does not keep the name of the results for runs with widths."""
     content = read_checkpoint(weights_of("swahr_tiny_synthetic"))
     weights = content["state_dict"]
     content["state_dict"] = {k: v for k, v in weights.items() if "scale_layers" not in k}
     torch.save(content, tmp_path / "baseline.pth")
     main = runpy.run_path(str(TOOL))["main"]
-    arguments = [str(pictures / "0.png"), "--config", "swahr_tiny_synthetic", "--workers", "0"]
+    arguments = [str(images / "0.png"), "--config", "swahr_tiny_synthetic", "--workers", "0"]
     arguments += ["--checkpoint", str(tmp_path / "baseline.pth"), "--device", "cpu"]
     arguments += ["--out", str(tmp_path / "results.jsonl")]
     assert main([*arguments, "--widths"]) == 2
@@ -229,37 +227,37 @@ def test_widths_that_a_network_does_not_predict(tmp_path, pictures, capsys):
     assert main(arguments) == 0
 
 
-def test_an_empty_file_of_results_is_no_ones(predict, pictures, tmp_path):
+def test_an_empty_file_of_results_is_no_ones(predict, images, tmp_path):
     (tmp_path / "results.jsonl").touch()
     (tmp_path / "results.settings.json").write_text('{"widths": 7}')
-    assert predict(pictures)[0] == 0
+    assert predict(images)[0] == 0
 
 
 def test_lists_of_windows_programs(tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_bytes("a.jpg\r\nb\u2028.jpg\r\n".encode("utf-8-sig"))
-    assert [picture.path for picture in find_pictures(str(listed))] == ["a.jpg", "b\u2028.jpg"]
+    assert [image.path for image in find_images(str(listed))] == ["a.jpg", "b\u2028.jpg"]
     listed.write_bytes("a.jpg\r\n".encode("utf-16"))
     with pytest.raises(
         ValueError, match=r"The list '.*list\.txt' is not UTF-8 .* Save it as UTF-8"
     ):
-        find_pictures(str(listed))
+        find_images(str(listed))
 
 
-def test_lists_globs_and_single_pictures(predict, pictures, tmp_path):
-    single = pictures / "0.png"
+def test_lists_globs_and_single_images(predict, images, tmp_path):
+    single = images / "0.png"
     listed = tmp_path / "list.txt"
-    listed.write_text(f"{single}\n\n{single}\n{pictures / '1.png'}\n")
-    assert [p.path for p in find_pictures(str(listed))] == [str(single), str(pictures / "1.png")]
-    assert [p.name for p in find_pictures(str(single))] == [str(single)]
-    assert len(find_pictures(str(pictures / "*.png"))) == len(SIZES) - 1
-    assert len(find_pictures(str(pictures / "**/*.png"))) == len(SIZES)
+    listed.write_text(f"{single}\n\n{single}\n{images / '1.png'}\n")
+    assert [p.path for p in find_images(str(listed))] == [str(single), str(images / "1.png")]
+    assert [p.name for p in find_images(str(single))] == [str(single)]
+    assert len(find_images(str(images / "*.png"))) == len(SIZES) - 1
+    assert len(find_images(str(images / "**/*.png"))) == len(SIZES)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "--config", "swahr_tiny_synthetic"], "There are no pictures in 'nowhere'"),
+        (["nowhere", "--config", "swahr_tiny_synthetic"], "There are no images in 'nowhere'"),
         (["nowhere", "--config", "swahr_tinny_synthetic"], "Did you mean 'swahr_tiny_synthetic'"),
         (["nowhere", "--config", "swahr_hrnet_w48_coco"], "no weights for 'swahr_hrnet_w48_coco'"),
         (["nowhere", "--config", "swahr_tiny_synthetic", "--batch-size", "0"], "at least 1"),
@@ -279,17 +277,17 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path, capsys):
     [
         ("x.json", "x.json': the name has to end in '.jsonl', as in 'x.jsonl'"),
         ("results", "results': the name has to end in '.jsonl'"),
-        ("errors.jsonl", "errors.jsonl': the pictures that can't be used are listed there"),
+        ("errors.jsonl", "errors.jsonl': the images that can't be used are listed there"),
         ("x.part1.jsonl", "x.part1.jsonl': parts of several processes have such names"),
         ("folder.jsonl", "folder.jsonl': that is a folder. Name a file in it"),
         ("missing/x.jsonl", "missing' is not there. Make it."),
     ],
 )
-def test_names_that_results_can_not_have(predict, pictures, tmp_path, capsys, name, message):
+def test_names_that_results_can_not_have(predict, images, tmp_path, capsys, name, message):
     (tmp_path / "folder.jsonl").mkdir()
     before = sorted(tmp_path.rglob("*"))
     # no such weights: the model must not come first
-    assert predict(pictures, "--out", str(tmp_path / name), "--checkpoint", "none.pth")[0] == 2
+    assert predict(images, "--out", str(tmp_path / name), "--checkpoint", "none.pth")[0] == 2
     assert message in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -297,7 +295,7 @@ def test_names_that_results_can_not_have(predict, pictures, tmp_path, capsys, na
 def test_errors_of_other_results_stay(predict, tmp_path):
     for name in ("a", "b"):
         folder_of(tmp_path / name, "good.png")
-        (tmp_path / name / "broken.png").write_text("no picture")
+        (tmp_path / name / "broken.png").write_text("no image")
 
     def run(name):
         status, _, errors = predict(tmp_path / name, "--out", str(tmp_path / f"{name}.jsonl"))
@@ -327,9 +325,9 @@ def test_errors_of_other_results_are_merged_apart(tmp_path):
     assert [line["results"] for line in lines(output.errors)] == ["b.jsonl"]
 
 
-def test_a_list_that_is_not_of_errors_stays(predict, pictures, tmp_path, capsys):
+def test_a_list_that_is_not_of_errors_stays(predict, images, tmp_path, capsys):
     (tmp_path / "errors.jsonl").write_text('{"mine": 1}\n')
-    assert predict(pictures)[0] == 2
+    assert predict(images)[0] == 2
     assert "errors.jsonl' is no result" in capsys.readouterr().err
     assert (tmp_path / "errors.jsonl").read_text() == '{"mine": 1}\n'
 
@@ -365,9 +363,9 @@ ELSE = ['{"name": "value"}\n', '{"images": [], "annotations": []}', '[{"file": 1
 
 
 @pytest.mark.parametrize("content", ELSE)
-def test_a_file_of_something_else_is_not_written_to(predict, pictures, tmp_path, capsys, content):
+def test_a_file_of_something_else_is_not_written_to(predict, images, tmp_path, capsys, content):
     (tmp_path / "results.jsonl").write_text(content)
-    assert predict(pictures)[0] == 2
+    assert predict(images)[0] == 2
     assert re.search("Line 1 of .* is no result. Name another file", capsys.readouterr().err)
     assert (tmp_path / "results.jsonl").read_text() == content
     assert not (tmp_path / "results.settings.json").exists()
@@ -397,7 +395,7 @@ def command(checkpoint, folder, out, *launcher):  # noqa: F811
 
 @pytest.mark.slow
 def test_killed_runs_lose_nothing_and_write_nothing_twice(checkpoint, tmp_path):  # noqa: F811
-    folder, out = tmp_path / "pictures", tmp_path / "results.jsonl"
+    folder, out = tmp_path / "images", tmp_path / "results.jsonl"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for i in range(60):
@@ -425,10 +423,10 @@ def test_killed_runs_lose_nothing_and_write_nothing_twice(checkpoint, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work(server, checkpoint, pictures, predict, tmp_path):  # noqa: F811
-    """Also what a run of one process has begun; each picture is there once."""
-    (pictures / "broken.jpg").write_text("no picture")
-    _, expected, _ = predict(pictures)
+def test_two_processes_share_the_work(server, checkpoint, images, predict, tmp_path):  # noqa: F811
+    """Also what a run of one process has begun; each image is there once."""
+    (images / "broken.jpg").write_text("no image")
+    _, expected, _ = predict(images)
     out = tmp_path / "two" / "results.jsonl"
     out.parent.mkdir()
     # so many that bringing together takes longer than it takes a process to end
@@ -440,14 +438,14 @@ def test_two_processes_share_the_work(server, checkpoint, pictures, predict, tmp
     launcher += ["--master_port", "29613"]
     environment = dict(os.environ, OMP_NUM_THREADS="1")
     result = subprocess.run(
-        command(f"{address}/random.pth", pictures, out, *launcher),
+        command(f"{address}/random.pth", images, out, *launcher),
         env=environment,
         capture_output=True,
         text=True,
     )
     assert result.returncode == 1
-    assert "Results of 8 pictures" in result.stdout, result.stderr
-    assert f"1 picture could not be used: {out.parent / 'errors.jsonl'}" in result.stderr
+    assert "Results of 8 images" in result.stdout, result.stderr
+    assert f"1 image could not be used: {out.parent / 'errors.jsonl'}" in result.stderr
     assert result.stdout.count("Downloading") == 1
     merged = lines(out)
     assert [line["file"] for line in merged[: len(before)]] == before
@@ -458,12 +456,12 @@ def test_two_processes_share_the_work(server, checkpoint, pictures, predict, tmp
 
 
 @pytest.mark.slow
-def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, pictures, tmp_path):  # noqa: F811
+def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, images, tmp_path):  # noqa: F811
     (tmp_path / "errors.jsonl").write_text("not ours\n")  # only the first process reads it
     group = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29614", OMP_NUM_THREADS="1")
     processes = [
         subprocess.Popen(
-            command(checkpoint, pictures, tmp_path / "results.jsonl"),
+            command(checkpoint, images, tmp_path / "results.jsonl"),
             env=dict(os.environ, **group, RANK=str(rank), LOCAL_RANK=str(rank)),
         )
         for rank in range(2)

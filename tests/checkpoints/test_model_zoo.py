@@ -12,7 +12,7 @@ from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints import model_zoo
 from swahr_mmpose.checkpoints.download import DownloadError
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
-from swahr_mmpose.synthetic.dataset import generate_picture
+from swahr_mmpose.synthetic.dataset import generate_image
 
 from ..helpers import CONFIGS, build_model, evaluation_config, load_config, official_weights
 from .test_convert import mmpose_0x, without_scales
@@ -159,14 +159,14 @@ def test_the_network_of_the_package_is_small_and_needs_no_network(monkeypatch):
     path = model_zoo.packaged_weights("swahr_tiny_synthetic")
     assert path.stat().st_size <= 6_000_000
     inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
-    picture, _ = generate_picture(SyntheticOptions(num_images=9, seed=2), 8)
-    (result,) = inferencer(picture)
+    image, _ = generate_image(SyntheticOptions(num_images=9, seed=2), 8)
+    (result,) = inferencer(image)
     assert sum(person["bbox_score"] > 0.5 for person in result["predictions"][0]) == 4
 
 
 @pytest.mark.slow
 def test_the_network_of_the_package_is_as_good_as_the_docs_say(tmp_path):
-    """Less a little: other versions of OpenCV draw and scale pictures a little differently."""
+    """Less a little: other versions of OpenCV draw and scale images a little differently."""
     generate_dataset(tmp_path, "val", SyntheticOptions(num_images=100, seed=1))
     config = evaluation_config(tmp_path / "annotations" / "val.json")
     config.test_dataloader.dataset.data_prefix = dict(img="images/val/")

@@ -73,18 +73,18 @@ def test_people_on_a_gpu_are_those_on_the_cpu(name, gpu):
 
 
 def test_what_is_encoded_decodes():
-    """Random people through `encode` and `batch_decode`, several pictures a batch."""
+    """Random people through `encode` and `batch_decode`, several images a batch."""
     rng = np.random.default_rng(0)
     codec = codec_for((256, 256))
     for _ in range(30):
-        pictures, heatmaps, tags = [], [], []
+        images, heatmaps, tags = [], [], []
         for _ in range(4):
             # a cell of its own for each person: no two within one NMS window
             cells = rng.permutation(16)[: rng.integers(1, 5)]
             corner = np.stack([cells % 4, cells // 4], axis=-1)[:, None] * 64.0
             keypoints = corner + rng.uniform(8, 56, (len(cells), 6, 2))
             encoded = codec.encode(keypoints)
-            pictures.append(keypoints)
+            images.append(keypoints)
             heatmaps.append(encoded["heatmaps"][1])
             visible = np.ones(keypoints.shape[:2], bool)
             tags.append(nearest_person(keypoints // 2, visible, (128, 128)) * 2.0)
@@ -93,7 +93,7 @@ def test_what_is_encoded_decodes():
             torch.from_numpy(np.stack(tags)).float(),
             input_size=(256, 256),
         )
-        for people, expected in zip(found, pictures):
+        for people, expected in zip(found, images):
             assert len(people) == len(expected)
             error = np.abs(people[:, None] - expected[None]).max(axis=(2, 3))
             # half a map pixel that truncating costs and a quarter of one, in input pixels

@@ -49,7 +49,7 @@ def test_training_stops_or_leaves_out(data, tmp_path):
     assert code != 0
     assert f"- annotation {person['id']}: keypoint 0 of `keypoints` is [nan, " in text
     assert f"- annotation {other['id']}: `area` is -3. Set from `bbox`." in text
-    assert f"`tools/check_dataset.py '{path}' --fix mended.json`" in text
+    assert f"`tools/check_dataset.py '{path}' --fix fixed.json`" in text
 
     skip = "train_dataloader.dataset.skip_broken=True"
     code, text = mim("train", "mmpose", tmp_path / "micro.py", "--cfg-options", skip, cwd=tmp_path)
@@ -58,14 +58,14 @@ def test_training_stops_or_leaves_out(data, tmp_path):
     assert (tmp_path / "work" / "iter_2.pth").is_file()
 
 
-def test_test_names_a_picture_that_is_cut_off(data, tmp_path):
-    (picture, *_) = sorted((data / "images" / "val").iterdir())
-    picture.write_bytes(picture.read_bytes()[:-100])
+def test_test_names_an_image_that_is_cut_off(data, tmp_path):
+    (image, *_) = sorted((data / "images" / "val").iterdir())
+    image.write_bytes(image.read_bytes()[:-100])
     config = load_config("swahr_tiny_synthetic")
     config.test_dataloader.dataset.data_root = str(data)
     config.dump(str(tmp_path / "tiny.py"))
     weights = Path(__file__).parents[2] / "swahr_mmpose/weights/swahr_tiny_synthetic.pth"
     code, text = mim("test", "mmpose", tmp_path / "tiny.py", "--checkpoint", weights, cwd=tmp_path)
     assert code != 0
-    assert f"'{picture}' can't be read as a picture: it is cut off or damaged" in text
+    assert f"'{image}' can't be read as an image: it is cut off or damaged" in text
     assert "--images" in text

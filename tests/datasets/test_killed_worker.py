@@ -1,4 +1,4 @@
-"""A process that reads pictures is killed: training and prediction end with a message."""
+"""A process that reads images is killed: training and prediction end with a message."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def children(process):
 
 
 def kill_worker(command, log, depth, ready, **kwargs):
-    """Start a command, kill -9 a process that reads pictures, and wait for the end.
+    """Start a command, kill -9 a process that reads images, and wait for the end.
 
     Args:
         command: What to start.
@@ -82,11 +82,11 @@ def test_training_ends_with_a_message(synthetic_data, tmp_path):
 
 
 def test_prediction_ends_with_a_message_and_goes_on(synthetic_data, tmp_path):
-    pictures = sorted((synthetic_data / "images" / "train").iterdir())
-    many = tmp_path / "pictures"
+    images = sorted((synthetic_data / "images" / "train").iterdir())
+    many = tmp_path / "images"
     many.mkdir()
     for number in range(200):
-        (many / f"{number}.jpg").symlink_to(pictures[number % len(pictures)])
+        (many / f"{number}.jpg").symlink_to(images[number % len(images)])
     out = tmp_path / "results.jsonl"
     command = [sys.executable, ROOT / "tools" / "predict.py", many, "--out", out, "--workers", "1",
                "--config", CONFIGS / "swahr_tiny_synthetic.py", "--device", "cpu"]  # fmt: skip

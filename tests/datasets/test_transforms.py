@@ -18,7 +18,7 @@ FLIP_INDICES = [1, 0, 2]
 
 
 def results_of(size=(120, 80), point=(30.0, 20.0)):
-    """A picture with one bright spot, and a person whose keypoints are all there."""
+    """An image with one bright spot, and a person whose keypoints are all there."""
     w, h = size
     image = np.zeros((h, w, 3), np.uint8)
     cv2.circle(image, (int(point[0]), int(point[1])), 3, (255, 255, 255), -1)
@@ -41,7 +41,7 @@ def spot(image):
 
 
 @pytest.mark.parametrize("input_size", [(128, 128), (192, 96), (96, 160)])
-def test_affine_moves_keypoints_with_the_picture(input_size):
+def test_affine_moves_keypoints_with_the_image(input_size):
     transform = BottomupUniformAffine(input_size, rotation=30, scale=(0.9, 1.1), translation=0.1)
     for _ in range(20):
         results = transform(results_of(point=(60, 40)))
@@ -157,8 +157,8 @@ def test_mask_of_another_size_is_named():
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_mask_follows_the_picture(flip):
-    """A region that is white in the picture must be what the mask leaves out."""
+def test_mask_follows_the_image(flip):
+    """A region that is white in the image must be what the mask leaves out."""
     size = (120, 80)
     results = results_of(size)
     results["img"][:] = 90
@@ -174,8 +174,8 @@ def test_mask_follows_the_picture(flip):
     for mask, (w, h) in zip(masks, [(32, 48), (64, 96)]):
         assert mask.shape == (1, h, w)
         assert mask.dtype == bool
-        picture = cv2.resize(results["img"][..., 0], (w, h), interpolation=cv2.INTER_AREA)
-        valid = (picture > 45) & (picture < 170)
+        resized = cv2.resize(results["img"][..., 0], (w, h), interpolation=cv2.INTER_AREA)
+        valid = (resized > 45) & (resized < 170)
         # they may differ along the edges, which is less than a tenth of the pixels
         assert (mask[0] == valid).mean() > 0.9
 
@@ -198,7 +198,7 @@ def test_mask_follows_flips_in_any_direction(direction):
 
 @pytest.mark.parametrize("scales", [(1, 0.5, 1.5), (1, 0.5, 2), (1, 2), (0.25, 1, 0.375)])
 def test_inputs_of_all_scales_fit_the_network(scales):
-    """Multiples of 32, and of one another's shape, for any picture."""
+    """Multiples of 32, and of one another's shape, for any image."""
     rng = np.random.default_rng(0)
     resize = BottomupPyramidResize(512, scales)
     for w, h in rng.integers(8, 200, size=(200, 2)):

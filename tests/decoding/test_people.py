@@ -66,7 +66,7 @@ def repeat(maps):
 
 @pytest.mark.parametrize(("grouping", "count"), [("official", 1000), ("score_first", 1000)])
 def test_perfect_maps_give_the_people_back(grouping, count):
-    """Pictures with peaks of one height, so that all scores tie; none may fail."""
+    """Images with peaks of one height, so that all scores tie; none may fail."""
     rng = np.random.default_rng(0)
     size = np.array([64, 64])
     for case in range(count):

@@ -14,7 +14,7 @@ from swahr_mmpose.models.finite_losses import FiniteLosses
 
 from ..helpers import build_model, load_config
 from ..micro_training import micro_config
-from ..models.test_pose_estimator import pack, pictures
+from ..models.test_pose_estimator import make_images, pack
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def assert_untouched(model, optimizer, before):
     assert optimizer.state_dict()["state"].keys() == moments.keys()
 
 
-def test_a_picture_with_nan_is_named_and_touches_nothing(training):
+def test_an_image_with_nan_is_named_and_touches_nothing(training):
     model, optimizer, dataset = training
     batch = pseudo_collate([dataset[0], dataset[1]])
     before = state_of(model, optimizer)
@@ -85,7 +85,7 @@ def test_a_keypoint_that_is_not_finite_is_named(training, value):
         dataset.pipeline(info)
 
 
-def test_a_picture_with_nan_is_named_in_the_data_loader(training):
+def test_an_image_with_nan_is_named_in_the_data_loader(training):
     *_, dataset = training
     results = dataset.get_data_info(1)
     for step in dataset.pipeline.transforms[:-1]:
@@ -107,7 +107,7 @@ def test_weights_with_nan_are_not_loaded(training):
 def test_weights_that_became_nan_are_an_error_in_test(training):
     model, *_ = training
     config = load_config("swahr_tiny_synthetic")
-    batch = pseudo_collate([pack(config, *pictures((100, 80)), input_size=64)])
+    batch = pseudo_collate([pack(config, *make_images((100, 80)), input_size=64)])
     model.eval()
     assert len(model.test_step(batch)) == 1
     model.head.final_layers[1].bias.data[0] = np.nan

@@ -194,7 +194,7 @@ def test_a_full_disk_ends_a_training_and_breaks_nothing(synthetic_data, tmp_path
 
 @HOOKS.register_module()
 class NoteInputs(Hook):
-    """Notes a number for the pictures of each step."""
+    """Notes a number for the images of each step."""
 
     def __init__(self):
         self.noted = []
@@ -205,7 +205,7 @@ class NoteInputs(Hook):
 
 def test_a_training_by_epochs_goes_on_with_the_same_augmentation(synthetic_data, tmp_path):
     """Workers draw something new in each epoch, and what they would have drawn without the stop."""
-    losses, pictures = [], []
+    losses, images = [], []
     for name, stops in (("whole", [3]), ("stopped", [2, 3])):
         for epochs in stops:
             config = micro_config(synthetic_data, tmp_path / name)
@@ -219,10 +219,10 @@ def test_a_training_by_epochs_goes_on_with_the_same_augmentation(synthetic_data,
             config.resume = True
             (hook,) = (hook for hook in train(config).hooks if isinstance(hook, NoteInputs))
         losses.append(logged_losses(tmp_path / name))
-        pictures.append(hook.noted)
-    assert len(losses[0]) == len(set(pictures[0])) == 12
+        images.append(hook.noted)
+    assert len(losses[0]) == len(set(images[0])) == 12
     assert losses[0] == losses[1]
-    assert pictures[0][8:] == pictures[1]
+    assert images[0][8:] == images[1]
 
 
 def assert_same(one, other):

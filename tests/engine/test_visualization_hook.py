@@ -1,4 +1,4 @@
-"""Pictures of validations and tests, and what TensorBoard gets of a training."""
+"""Images of validations and tests, and what TensorBoard gets of a training."""
 
 import itertools
 import os
@@ -23,7 +23,7 @@ def visualizer_of(**arguments):
 
 
 def test_runner(synthetic_data, tmp_path, hook, **visualizer):
-    """A test of eight pictures."""
+    """A test of eight images."""
     config = evaluation_config(synthetic_data / "annotations" / "val.json")
     config.visualizer = visualizer_of(**visualizer)
     config.default_hooks.visualization.update(enable=True, **hook)
@@ -35,25 +35,25 @@ def test_runner(synthetic_data, tmp_path, hook, **visualizer):
 test_runner.__test__ = False
 
 
-def picture_sizes(synthetic_data):
+def image_sizes(synthetic_data):
     folder = synthetic_data / "images" / "val"
     return {path.name: cv2.imread(str(path)).shape for path in folder.iterdir()}
 
 
-def test_all_pictures_of_a_test_are_written(synthetic_data, tmp_path):
+def test_all_images_of_a_test_are_written(synthetic_data, tmp_path):
     maps = ["tags", "scales"]
     runner = test_runner(synthetic_data, tmp_path, dict(out_dir=str(tmp_path / "drawn")), maps=maps)
     before = dict(runner.model.test_cfg)
     runner.test()
     assert runner.model.test_cfg == before
-    sizes = picture_sizes(synthetic_data)
+    sizes = image_sizes(synthetic_data)
     assert sorted(os.listdir(tmp_path / "drawn")) == sorted(sizes)
     for name, (height, width, _) in sizes.items():
         drawn = cv2.imread(str(tmp_path / "drawn" / name))
         assert drawn.shape == (height * (1 + len(maps)), width, 3), name
 
 
-def test_one_of_several_pictures(synthetic_data, tmp_path):
+def test_one_of_several_images(synthetic_data, tmp_path):
     """The folder is in the run's."""
     hook = dict(out_dir="drawn", interval=3)
     runner = test_runner(synthetic_data, tmp_path, hook)
@@ -70,7 +70,7 @@ def write_undrawn(samples, tmp_path):
     hook.after_test_iter(runner, 0, outputs=samples)
 
 
-def test_pictures_of_one_name_are_numbered(tmp_path):
+def test_images_of_one_name_are_numbered(tmp_path):
     samples = []
     for folder in "xyz":
         (tmp_path / folder).mkdir()
@@ -82,7 +82,7 @@ def test_pictures_of_one_name_are_numbered(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (30, 20)])
-def test_a_picture_is_drawn_as_it_was_tested(tmp_path, shape):
+def test_an_image_is_drawn_as_it_was_tested(tmp_path, shape):
     """As it is stored, where its annotations are, and else as its camera says."""
     pixels = np.zeros((20, 30, 3), np.uint8)
     pixels[:, :10] = 255
@@ -96,11 +96,11 @@ def test_a_picture_is_drawn_as_it_was_tested(tmp_path, shape):
     assert np.abs(drawn - expected).mean() < 8  # JPEG, written twice
 
 
-def test_without_a_folder_the_backends_get_pictures(synthetic_data, tmp_path):
+def test_without_a_folder_the_backends_get_images(synthetic_data, tmp_path):
     backend = dict(type="LocalVisBackend", save_dir=str(tmp_path / "vis"))
     test_runner(synthetic_data, tmp_path, {}, vis_backends=[backend]).test()
     names = os.listdir(next((tmp_path / "vis").rglob("vis_image")))
-    assert len(names) == len(picture_sizes(synthetic_data))
+    assert len(names) == len(image_sizes(synthetic_data))
     assert all(name.startswith("test_") for name in names)
 
 
@@ -118,14 +118,14 @@ def test_another_visualizer_is_named(synthetic_data, tmp_path):
         runner.test()
 
 
-@pytest.mark.parametrize("name", ["num_val_pictures", "interval"])
+@pytest.mark.parametrize("name", ["num_val_images", "interval"])
 def test_numbers_are_checked(name):
     with pytest.raises(ValueError, match=f"`{name}` must be at least 1"):
         BottomupVisualizationHook(**{name: 0})
 
 
 @pytest.mark.slow
-def test_tensorboard_gets_losses_widths_and_the_same_pictures(synthetic_data, tmp_path):
+def test_tensorboard_gets_losses_widths_and_the_same_images(synthetic_data, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     config = load_config("swahr_tiny_synthetic")
     config.data_root = str(synthetic_data)
@@ -135,7 +135,7 @@ def test_tensorboard_gets_losses_widths_and_the_same_pictures(synthetic_data, tm
     config.test_dataloader = config.test_cfg = config.test_evaluator = None
     config.train_cfg.update(max_iters=4, val_interval=2)
     config.default_hooks.logger.interval = 1
-    config.default_hooks.visualization.update(enable=True, num_val_pictures=3, out_dir="drawn")
+    config.default_hooks.visualization.update(enable=True, num_val_images=3, out_dir="drawn")
     config.visualizer = visualizer_of(
         vis_backends=[dict(type="TensorboardVisBackend")], maps=["heatmaps", "tags", "scales"]
     )

@@ -68,7 +68,7 @@ def test_people_are_ranked_by_their_instance_score(metric):
 
 
 def test_results_for_a_server_without_annotations(synthetic_data, tmp_path):
-    """As for COCO's test-dev: pictures only, and the file of results is all that is wanted."""
+    """As for COCO's test-dev: images only, and the file of results is all that is wanted."""
     content = json.loads((synthetic_data / "annotations" / "val.json").read_text())
     del content["annotations"]
     ann_file = tmp_path / "image_info.json"
@@ -106,7 +106,7 @@ def test_results_for_a_server_without_annotations(synthetic_data, tmp_path):
 @pytest.mark.parametrize("found", [True, False])
 @pytest.mark.parametrize("from_file", [True, False])
 def test_the_whole_body(tmp_path, found, from_file):
-    """The ground truth has AP 1; a picture without people, or no one found, stops nothing."""
+    """The ground truth has AP 1; an image without people, or no one found, stops nothing."""
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.uniform(0, 200, (133, 2)), np.full((133, 1), 2)], axis=1)
     parts = np.split(points, np.cumsum([17, 6, 68, 21]))
@@ -140,8 +140,8 @@ def test_the_whole_body(tmp_path, found, from_file):
     assert metric.evaluate(2)["coco-wholebody/AP"] == pytest.approx(float(found))
 
 
-def test_the_figures_are_those_of_the_tested_pictures(metric):
-    """As with `indices` of the dataset: people in other pictures were not missed."""
+def test_the_figures_are_those_of_the_tested_images(metric):
+    """As with `indices` of the dataset: people in other images were not missed."""
     metric, content = metric
     images = [image for image in content["images"] if len(ground_truth(content, image["id"]))]
     for tested in (images[:2], images):
@@ -156,11 +156,11 @@ def test_the_figures_are_those_of_the_tested_pictures(metric):
 @pytest.mark.parametrize(
     ("image_ids", "message"),
     [
-        ([99], "1 of the tested pictures, first 99, are not in the metric's annotation file"),
-        ([1, 1], "Picture 1 was tested more than once"),
+        ([99], "1 of the tested images, first 99, are not in the metric's annotation file"),
+        ([1, 1], "Image 1 was tested more than once"),
     ],
 )
-def test_pictures_of_another_file_are_named(metric, image_ids, message):
+def test_images_of_another_file_are_named(metric, image_ids, message):
     metric, _ = metric
     nobody = np.zeros((0, 17, 2)), np.zeros(0)
     metric.process(None, [sample_of_people(image_id, *nobody) for image_id in image_ids])

@@ -31,9 +31,9 @@ from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.runtime.onnx_settings import OnnxSettings
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
-from swahr_mmpose.synthetic.dataset import generate_picture
+from swahr_mmpose.synthetic.dataset import generate_image
 
-from ..apis.test_inferencer import TINY, picture
+from ..apis.test_inferencer import TINY, make_image
 from ..helpers import (
     CONFIGS,
     ROOT,
@@ -57,11 +57,11 @@ def checkpoint():
 
 
 @pytest.fixture(scope="module")
-def people_pictures():
-    """Drawn pictures of several sizes."""
+def people_images():
+    """Drawn images of several sizes."""
     sizes = (150, 200, 320, 450)
     options = [SyntheticOptions(num_images=1, seed=3, long_side=size) for size in sizes]
-    return [generate_picture(own, index)[0] for own in options for index in range(3)]
+    return [generate_image(own, index)[0] for own in options for index in range(3)]
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +106,12 @@ def same_keypoints(people, expected):
 
 
 @pytest.mark.slow
-def test_people_are_those_of_pytorch(exported, checkpoint, people_pictures):
+def test_people_are_those_of_pytorch(exported, checkpoint, people_images):
     estimator = OnnxPoseEstimator(exported)
     model = init_model(str(TINY), checkpoint, device="cpu")
     model.test_cfg["output_scales"] = True
     same, scores = [], []
-    for image in people_pictures:
+    for image in people_images:
         people, expected = estimator(image), inference_bottomup(model, image)[0].pred_instances
         same += same_keypoints(people, expected).flatten().tolist()
         if len(people["keypoints"]) == len(expected.keypoints):
@@ -122,17 +122,17 @@ def test_people_are_those_of_pytorch(exported, checkpoint, people_pictures):
             for name in ("keypoint_scores", "keypoint_widths"):
                 np.testing.assert_allclose(people[name][near], expected[name][near], atol=1e-3)
             scores += np.isclose(people["bbox_scores"], expected.bbox_scores, atol=1e-5).tolist()
-    assert len(same) > 17 * len(people_pictures)
+    assert len(same) > 17 * len(people_images)
     assert np.mean(same) > 0.99
     assert np.mean(scores) > 0.98
 
 
 @pytest.mark.slow
-def test_people_can_be_read_as_applications_want_it(exported, people_pictures):
+def test_people_can_be_read_as_applications_want_it(exported, people_images):
     estimator = OnnxPoseEstimator(exported, decode=APPLICATION_OPTIONS)
     inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
     num_people = 0
-    for image in people_pictures:
+    for image in people_images:
         people = estimator(image)
         (result,) = inferencer(image)
         expected = {"keypoints": [person["keypoints"] for person in result["predictions"][0]]}
@@ -147,11 +147,11 @@ def test_people_can_be_read_as_applications_want_it(exported, people_pictures):
 
 
 @pytest.mark.slow
-def test_scores_can_be_those_of_a_rescorer(exported, people_pictures, tmp_path):
+def test_scores_can_be_those_of_a_rescorer(exported, people_images, tmp_path):
     layers = [(np.zeros((1, 3 + 17), np.float32), np.full(1, 0.5, np.float32))]
     rescorer = Rescorer(np.array([[5, 7]]), 17, layers)
     rescorer.save(tmp_path / "half.npz")
-    image = people_pictures[-1]
+    image = people_images[-1]
     before = OnnxPoseEstimator(exported)(image)
     after = OnnxPoseEstimator(exported, rescorer=tmp_path / "half.npz")(image)
     np.testing.assert_array_equal(after["keypoints"], before["keypoints"])
@@ -173,9 +173,9 @@ def test_the_file_says_all_that_is_needed(exported, fixed):
 
 
 @pytest.mark.slow
-def test_a_fixed_size_shows_the_whole_picture(fixed, people_pictures):
-    """In the middle: the widest of the pictures fills it from side to side."""
-    for image in people_pictures:
+def test_a_fixed_size_shows_the_whole_image(fixed, people_images):
+    """In the middle: the widest of the images fills it from side to side."""
+    for image in people_images:
         people = OnnxPoseEstimator(fixed)(image)
         height, width = image.shape[:2]
         half = np.array([192, 128]) * max(width / 192, height / 128) / 2
@@ -225,11 +225,11 @@ def memory():
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 estimator = OnnxPoseEstimator(sys.argv[1], num_threads=1)
-picture = np.load(sys.argv[2])
+image = np.load(sys.argv[2])
 rng = np.random.default_rng(0)
 for i in range(2000):
-    h, w = rng.integers(40, picture.shape[:2])
-    estimator(picture[:h, :w])
+    h, w = rng.integers(40, image.shape[:2])
+    estimator(image[:h, :w])
     if i == 500:
         start = memory()
 print(memory() - start)
@@ -237,7 +237,7 @@ print(memory() - start)
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_over_pictures_of_changing_size(checkpoint, people_pictures, tmp_path):
+def test_memory_stays_flat_over_images_of_changing_size(checkpoint, people_images, tmp_path):
     """Small inputs, so that it does not take long."""
     config = tmp_path / "small.py"
     config.write_text(
@@ -247,11 +247,11 @@ def test_memory_stays_flat_over_pictures_of_changing_size(checkpoint, people_pic
         "test_dataloader = dict(dataset=dict(pipeline=val_pipeline))\n"
     )
     assert export([str(config), checkpoint, str(tmp_path / "small.onnx"), "--no-flip"]) == 0
-    np.save(tmp_path / "picture.npy", people_pictures[-1])
-    command = [sys.executable, "-c", MEMORY, tmp_path / "small.onnx", tmp_path / "picture.npy"]
+    np.save(tmp_path / "image.npy", people_images[-1])
+    command = [sys.executable, "-c", MEMORY, tmp_path / "small.onnx", tmp_path / "image.npy"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert float(result.stdout.split()[-1]) < 50  # MiB, in 1,500 pictures
+    assert float(result.stdout.split()[-1]) < 50  # MiB, in 1,500 images
 
 
 @pytest.mark.slow
@@ -468,15 +468,15 @@ def test_files_that_are_no_network_are_named(tmp_path):
         (np.broadcast_to(np.uint8(0), (33000, 1100, 3)), "affine maps take 32766 at most"),
     ],
 )
-def test_what_is_no_picture_is_named(exported, image, message):
+def test_what_is_no_image_is_named(exported, image, message):
     with pytest.raises(ValueError, match=message):
         OnnxPoseEstimator(exported)(image)
 
 
 @pytest.mark.slow
-def test_grey_and_transparent_pictures(exported):
+def test_grey_and_transparent_images(exported):
     estimator = OnnxPoseEstimator(exported)
-    grey = picture(64, 64, 1)
+    grey = make_image(64, 64, 1)
     three = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     four = cv2.cvtColor(three, cv2.COLOR_BGR2BGRA)
     expected = estimator(three)
@@ -496,9 +496,9 @@ def average_precision(ann_file, found):
 @pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    ("name", "num_pictures"), [("swahr_tiny_synthetic", 300), ("swahr_hrnet_w32_coco", 4)]
+    ("name", "num_images"), [("swahr_tiny_synthetic", 300), ("swahr_hrnet_w32_coco", 4)]
 )
-def test_people_in_real_pictures_are_those_of_pytorch(name, num_pictures, real_data, tmp_path):
+def test_people_in_real_images_are_those_of_pytorch(name, num_images, real_data, tmp_path):
     """The W32 network has random weights of the official layout, and is slow."""
     weights = weights_of(name)
     if weights is None:
@@ -509,9 +509,9 @@ def test_people_in_real_pictures_are_those_of_pytorch(name, num_pictures, real_d
     estimator = OnnxPoseEstimator(path)
     model = init_model(str(CONFIGS / f"{name}.py"), weights, device="cpu")
     ann_file = real_data / "coco" / "person_keypoints_val.json"
-    pictures = json.loads(ann_file.read_text())["images"][:num_pictures]
+    images = json.loads(ann_file.read_text())["images"][:num_images]
     same, ours, theirs = [], [], []
-    for info in pictures:
+    for info in images:
         image = cv2.imread(str(real_data / "coco" / "images" / info["file_name"]))
         people, expected = estimator(image), inference_bottomup(model, image)[0].pred_instances
         ours.append((info["id"], people["keypoints"], people["bbox_scores"]))
@@ -532,7 +532,7 @@ from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.runtime.onnx_settings import OnnxSettings
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
-from swahr_mmpose.synthetic.dataset import generate_picture
+from swahr_mmpose.synthetic.dataset import generate_image
 people = OnnxPoseEstimator(sys.argv[1])(cv2.imread(sys.argv[2]))
 scores = people["keypoint_scores"]
 keypoints = supervision.KeyPoints(people["keypoints"], keypoint_confidence=scores)
@@ -559,8 +559,8 @@ def without_torch(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_an_environment_without_torch(without_torch, exported, people_pictures, tmp_path):
-    image = people_pictures[0]
+def test_an_environment_without_torch(without_torch, exported, people_images, tmp_path):
+    image = people_images[0]
     cv2.imwrite(str(tmp_path / "image.png"), image)
     found = tmp_path / "found.npy"
     command = [without_torch, "-c", WITHOUT_TORCH, exported, tmp_path / "image.png", found]
@@ -607,31 +607,31 @@ def post(address, content):
 
 
 @pytest.mark.slow
-def test_the_service_of_the_page_on_deployment(service, exported, people_pictures):
-    pictures = [cv2.imencode(".png", image)[1].tobytes() for image in people_pictures[:4]]
+def test_the_service_of_the_page_on_deployment(service, exported, people_images):
+    images = [cv2.imencode(".png", image)[1].tobytes() for image in people_images[:4]]
     with ThreadPoolExecutor(max_workers=4) as clients:
-        answers = list(clients.map(post, [service] * 8, pictures * 2))
+        answers = list(clients.map(post, [service] * 8, images * 2))
     estimator = OnnxPoseEstimator(exported)
-    for (status, people), image in zip(answers, people_pictures[:4] * 2):
+    for (status, people), image in zip(answers, people_images[:4] * 2):
         assert status == 200
         np.testing.assert_allclose(people["keypoints"], estimator(image)["keypoints"], atol=1e-2)
     thin = cv2.imencode(".png", np.zeros((2, 200, 3), np.uint8))[1].tobytes()
-    for content in (b"no picture", pictures[0][:100], thin, b" "):
+    for content in (b"no image", images[0][:100], thin, b" "):
         assert post(service, content)[0] == 400
     status, answer = post(service, bytes(10_000_001))
     assert status == 413
     assert "10000000 bytes" in answer["detail"]
-    assert post(service, pictures[0])[0] == 200
+    assert post(service, images[0])[0] == 200
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [False, True])
 def test_ray_of_the_page_on_scaling(without_torch, exported, tmp_path, killed):
     """The people of `OnnxPoseEstimator`; a worker that is killed loses nothing."""
-    folder, out = tmp_path / "pictures", tmp_path / "out"
-    generate_dataset(tmp_path, "pictures", SyntheticOptions(num_images=40, seed=7, long_side=128))
-    (tmp_path / "images" / "pictures").rename(folder)
-    (folder / "broken.jpg").write_text("no picture")
+    folder, out = tmp_path / "images", tmp_path / "out"
+    generate_dataset(tmp_path, "images", SyntheticOptions(num_images=40, seed=7, long_side=128))
+    (tmp_path / "images" / "images").rename(folder)
+    (folder / "broken.jpg").write_text("no image")
     (tmp_path / "find.py").write_text(block_of("scaling.md", "ray.data"))
     command = [without_torch, "find.py", folder, exported, out]
     # where Ray would look for the packages of the directory that it is started in

@@ -1,4 +1,4 @@
-"""Annotation content and files of any kind: problems are listed, and mended content has none."""
+"""Annotation content and files of any kind: problems are listed, and fixed content has none."""
 
 import json
 import tempfile
@@ -102,8 +102,8 @@ def run(data):
     except AnnotationFileError as error:
         assert FILE.name in str(error)
         return
-    hopeless = [problem for problem in found.problems if not problem.mended]
-    again = check_content(json.loads(json.dumps(found.mended))).problems
+    hopeless = [problem for problem in found.problems if not problem.fixed]
+    again = check_content(json.loads(json.dumps(found.fixed))).problems
     assert bool(again) == bool(hopeless), (made, again, hopeless)
 
 

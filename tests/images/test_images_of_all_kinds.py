@@ -1,4 +1,4 @@
-"""Unusual pictures are read right; broken ones are errors with their names."""
+"""Unusual images are read right; broken ones are errors with their names."""
 
 import io
 import json
@@ -9,20 +9,20 @@ import pytest
 from mmpose.registry import DATASETS
 from PIL import Image
 
-from swahr_mmpose.apis.image_stream import Picture, PictureFiles
-from swahr_mmpose.images.files import PictureError, decode_picture, read_picture
+from swahr_mmpose.apis.image_stream import ImageFile, ImageFiles
+from swahr_mmpose.images.files import ImageError, decode_image, read_image
 
 from ..helpers import load_config
 
 SIZE = (120, 80)
 BROKEN = {
     "empty.jpg": (b"", "is an empty file"),
-    "text.jpg": (b"no picture", "can't be read as a picture"),
-    "cut.jpg": ("JPEG", "can't be read as a picture: it is cut off"),
-    "cut.png": ("PNG", "can't be read as a picture: it is cut off"),
-    "cut.webp": ("WEBP", "can't be read as a picture: it is cut off"),
-    "cut.bmp": ("BMP", "can't be read as a picture: it is cut off"),
-    "cut.tif": ("TIFF", "can't be read as a picture: it is cut off"),
+    "text.jpg": (b"no image", "can't be read as an image"),
+    "cut.jpg": ("JPEG", "can't be read as an image: it is cut off"),
+    "cut.png": ("PNG", "can't be read as an image: it is cut off"),
+    "cut.webp": ("WEBP", "can't be read as an image: it is cut off"),
+    "cut.bmp": ("BMP", "can't be read as an image: it is cut off"),
+    "cut.tif": ("TIFF", "can't be read as an image: it is cut off"),
     "animated.gif": ("GIF", "save it as PNG or JPEG"),
     "folder.jpg": (None, "can't be opened: Is a directory"),
 }
@@ -36,10 +36,10 @@ def drawn():
 
 
 def content_of(image, kind, **options):
-    """A file's content, of a BGR array or one of Pillow's pictures."""
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image[..., ::-1])
+    """A file's content, of a BGR array or one of Pillow's images."""
+    opened = image if isinstance(image, Image.Image) else Image.fromarray(image[..., ::-1])
     stream = io.BytesIO()
-    picture.save(stream, kind, **options)
+    opened.save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -73,7 +73,7 @@ def animation(image, kind, **options):
     return content_of(image, kind, save_all=True, append_images=frames, **options)
 
 
-def test_pictures_of_all_kinds_have_their_colours(drawn):
+def test_images_of_all_kinds_have_their_colours(drawn):
     few_colours, as_seen = palette(drawn)
     cases = {
         "CMYK": (content_of(Image.fromarray(drawn[..., ::-1]).convert("CMYK"), "JPEG"), drawn),
@@ -86,14 +86,14 @@ def test_pictures_of_all_kinds_have_their_colours(drawn):
         "progressive": (content_of(drawn, "JPEG", progressive=True, quality=95), drawn),
     }
     for name, (content, expected) in cases.items():
-        image = decode_picture(content, name)
+        image = decode_image(content, name)
         assert image.dtype == np.uint8
         assert image.shape == (*SIZE[::-1], 3), name
         assert np.abs(image.astype(float) - expected).mean() < 4, name
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_pictures_are_named(drawn, tmp_path, name):
+def test_broken_images_are_named(drawn, tmp_path, name):
     content, message = BROKEN[name]
     path = tmp_path / name
     if content is None:
@@ -104,29 +104,29 @@ def test_broken_pictures_are_named(drawn, tmp_path, name):
         path.write_bytes(animation(drawn, content) if isinstance(content, str) else content)
     if name.endswith(".gif") and cv2.haveImageReader(str(path)):
         pytest.skip("this version of OpenCV reads GIF")
-    with pytest.raises(PictureError, match=message) as caught:
-        read_picture(path)
+    with pytest.raises(ImageError, match=message) as caught:
+        read_image(path)
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("cut", range(1, 100, 7))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_cut_anywhere_is_no_picture(drawn, kind, cut):
+def test_an_image_cut_anywhere_is_no_image(drawn, kind, cut):
     content = content_of(drawn, kind)
-    with pytest.raises(PictureError):
-        decode_picture(content[: len(content) * cut // 100], "cut")
+    with pytest.raises(ImageError):
+        decode_image(content[: len(content) * cut // 100], "cut")
 
 
 def test_names_that_are_none(tmp_path):
     for name in ("none.jpg", "a\0b.jpg", "\ud800.jpg"):
-        with pytest.raises(PictureError, match="can't be opened"):
-            read_picture(tmp_path / name)
+        with pytest.raises(ImageError, match="can't be opened"):
+            read_image(tmp_path / name)
 
 
-def test_pictures_that_are_too_long_are_named():
+def test_images_that_are_too_long_are_named():
     long = cv2.imencode(".png", np.zeros((1, 40000, 3), np.uint8))[1].tobytes()
-    with pytest.raises(PictureError, match="'long' is 40000×1 pixels, and OpenCV's affine maps"):
-        decode_picture(long, "long")
+    with pytest.raises(ImageError, match="'long' is 40000×1 pixels, and OpenCV's affine maps"):
+        decode_image(long, "long")
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +136,10 @@ def config():
 
 @pytest.fixture
 def dataset_of(tmp_path, config):
-    """Makes a dataset of the tiny config, of one picture with one person."""
+    """Makes a dataset of the tiny config, of one image with one person."""
 
     def dataset_of(content, size, part="train", name="bild 1 – ü.jpg"):
-        path = tmp_path / "pictures" / name
+        path = tmp_path / "images" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         w, h = size
@@ -166,11 +166,11 @@ def dataset_of(tmp_path, config):
 
 @pytest.mark.parametrize("part", ["train", "test"])
 @pytest.mark.parametrize("name", ["empty.jpg", "text.jpg", "cut.png"])
-def test_training_and_test_name_the_picture(drawn, dataset_of, part, name):
+def test_training_and_test_name_the_image(drawn, dataset_of, part, name):
     content, message = BROKEN[name]
     content = content if isinstance(content, bytes) else content_of(drawn, content)[:-9]
     dataset = dataset_of(content, SIZE, part, name)
-    with pytest.raises(PictureError, match=message) as caught:
+    with pytest.raises(ImageError, match=message) as caught:
         dataset[0]
     text = str(caught.value)
     assert text.startswith("Image 5 of '")
@@ -181,16 +181,16 @@ def test_training_and_test_name_the_picture(drawn, dataset_of, part, name):
 
 def test_a_file_that_is_gone_is_named(drawn, dataset_of, tmp_path):
     dataset = dataset_of(content_of(drawn, "PNG"), SIZE)
-    (tmp_path / "pictures" / "bild 1 – ü.jpg").unlink()
-    with pytest.raises(PictureError, match=r"can't be opened: No such file .*`data_prefix` right"):
+    (tmp_path / "images" / "bild 1 – ü.jpg").unlink()
+    with pytest.raises(ImageError, match=r"can't be opened: No such file .*`data_prefix` right"):
         dataset[0]
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-def test_pictures_are_turned_as_the_camera_says(drawn, dataset_of, orientation):
+def test_images_are_turned_as_the_camera_says(drawn, dataset_of, orientation):
     content = turned_by_camera(drawn, orientation)
     expected = np.rot90(drawn, {3: 2, 6: -1, 8: 1}[orientation])
-    image = decode_picture(content, "turned")
+    image = decode_image(content, "turned")
     assert np.abs(image.astype(float) - expected).mean() < 6
     w, h = expected.shape[1::-1]
     sample = dataset_of(content, (w, h), "test")[0]["data_samples"]
@@ -207,14 +207,14 @@ def test_annotations_of_the_stored_pixels_are_taken_so(drawn, dataset_of, orient
     assert (sample["inputs"] == upright["inputs"]).all()
 
 
-def test_a_picture_of_another_size_is_named(drawn, dataset_of):
+def test_an_image_of_another_size_is_named(drawn, dataset_of):
     dataset = dataset_of(content_of(drawn, "PNG"), (120, 81))
-    with pytest.raises(PictureError, match="is 120×80 pixels, but its annotations are for 120×81"):
+    with pytest.raises(ImageError, match="is 120×80 pixels, but its annotations are for 120×81"):
         dataset[0]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (20000, 30), (30, 20000)])
-def test_very_small_and_very_long_pictures(dataset_of, size):
+def test_very_small_and_very_long_images(dataset_of, size):
     content = cv2.imencode(".png", np.full((size[1], size[0], 3), 99, np.uint8))[1].tobytes()
     sample = dataset_of(content, size)[0]
     assert sample["inputs"].shape == (3, 192, 192)
@@ -222,21 +222,21 @@ def test_very_small_and_very_long_pictures(dataset_of, size):
     if max(size) <= 32 * min(size):
         assert test[0]["inputs"].shape == (3, 192, 192)
         return
-    with pytest.raises(PictureError, match=r"bild 1 – ü.jpg.*factor of more than 32.*\s.*Cut|pad"):
+    with pytest.raises(ImageError, match=r"bild 1 – ü.jpg.*factor of more than 32.*\s.*Cut|pad"):
         test[0]
 
 
-def test_folders_of_pictures_say_what_is_wrong(drawn, tmp_path, config):
+def test_folders_of_images_say_what_is_wrong(drawn, tmp_path, config):
     (tmp_path / "whole.gif").write_bytes(content_of(drawn, "PNG"))
     (tmp_path / "cut.png").write_bytes(content_of(drawn, "PNG")[:-9])
     (tmp_path / "long.png").write_bytes(content_of(np.zeros((30, 20000, 3), np.uint8), "PNG"))
-    pictures = [
-        Picture(name, str(tmp_path / name)) for name in ("whole.gif", "cut.png", "long.png")
+    images = [
+        ImageFile(name, str(tmp_path / name)) for name in ("whole.gif", "cut.png", "long.png")
     ]
     meta = DATASETS.get("BottomupCocoDataset")._load_metainfo()
-    files = PictureFiles(pictures, config.test_dataloader.dataset.pipeline, meta)
+    files = ImageFiles(images, config.test_dataloader.dataset.pipeline, meta)
     whole, cut, long = (files[index] for index in range(3))
     assert whole.error == ""
-    assert "cut.png' can't be read as a picture" in cut.error
+    assert "cut.png' can't be read as an image" in cut.error
     assert "long.png" in long.error
     assert "is 20000×30 pixels" in long.error

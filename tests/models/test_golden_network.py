@@ -66,7 +66,7 @@ def test_test_path_is_the_official_one(case, config, device):
     tags = tags.reshape(-1, *heatmaps.shape).transpose(1, 2, 3, 0)
     for ours, name in ((heatmaps, "heatmaps"), (tags, "tags")):
         expected = numbers[name]
-        # 3e-7 with the pinned versions; other versions of OpenCV warp the picture otherwise
+        # 3e-7 with the pinned versions; other versions of OpenCV warp the image otherwise
         np.testing.assert_allclose(
             ours[:, 3::16, 5::16], expected, atol=2e-4 * np.ptp(expected), err_msg=name
         )

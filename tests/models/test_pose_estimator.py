@@ -22,7 +22,7 @@ def pack(config, image, **resize):
     return Compose(pipeline)(dict(img=image, img_path="x.jpg", **dataset_meta(config)))
 
 
-def pictures(*sizes):
+def make_images(*sizes):
     rng = np.random.default_rng(0)
     return [rng.integers(0, 255, (h, w, 3), dtype=np.uint8) for w, h in sizes]
 
@@ -33,7 +33,7 @@ def test_images_of_different_sizes_share_a_batch(tiny, resize):
     """In an order of their own, and with the same result as one by one."""
     model, config = tiny
     model.test_cfg = dict(flip_test=True, output_heatmaps=True)
-    images = pictures((100, 80), (80, 100), (100, 80))
+    images = make_images((100, 80), (80, 100), (100, 80))
     # make people appear everywhere
     model.head.final_layers[1].bias.data += 0.5
     packed = [pack(config, image, **resize) for image in images]
@@ -57,7 +57,7 @@ def test_images_of_different_sizes_share_a_batch(tiny, resize):
 @torch.no_grad()
 def test_widths_are_given_when_asked_for(tiny):
     model, config = tiny
-    data = [pack(config, image) for image in pictures((100, 80))]
+    data = [pack(config, image) for image in make_images((100, 80))]
     model.test_cfg = dict(flip_test=True, output_scales=True)
     # make people appear everywhere
     model.head.final_layers[1].bias.data += 0.5
@@ -66,10 +66,10 @@ def test_widths_are_given_when_asked_for(tiny):
     people = sample.pred_instances
     assert len(people) > 0
     assert people.keypoint_widths.shape == people.keypoint_scores.shape
-    # α starts at 0: the base width, two pixels of stride 2, in pixels of the picture
+    # α starts at 0: the base width, two pixels of stride 2, in pixels of the image
     np.testing.assert_allclose(people.keypoint_widths, 4.0 * 80 / 192, rtol=1e-6)
     model.test_cfg = dict(flip_test=True)
-    (sample,) = model.test_step(pseudo_collate([pack(config, pictures((100, 80))[0])]))
+    (sample,) = model.test_step(pseudo_collate([pack(config, make_images((100, 80))[0])]))
     assert "keypoint_widths" not in sample.pred_instances
 
 
@@ -88,7 +88,7 @@ def test_widths_need_a_scale_branch_in_the_checkpoint(tiny, tmp_path):
     swahr = build_model(load_config("swahr_tiny_synthetic")).eval()
     load_checkpoint(swahr, save(state, tmp_path / "baseline.pth"))
     swahr.test_cfg = dict(output_scales=True)
-    data = pseudo_collate([pack(config, pictures((100, 80))[0])])
+    data = pseudo_collate([pack(config, make_images((100, 80))[0])])
     with pytest.raises(ValueError, match="the checkpoint that was loaded has no scale branch"):
         swahr.test_step(data)
     load_checkpoint(swahr, save(model.state_dict(), tmp_path / "swahr.pth"))
@@ -103,7 +103,7 @@ def test_the_head_is_entered_once_for_each_pass(tiny):
     for flip_test, passes in ((False, 1), (True, 2)):
         entered.clear()
         model.test_cfg = dict(flip_test=flip_test, output_scales=True, output_heatmaps=True)
-        model.test_step(pseudo_collate([pack(config, pictures((100, 80))[0])]))
+        model.test_step(pseudo_collate([pack(config, make_images((100, 80))[0])]))
         assert len(entered) == passes
     handle.remove()
 
@@ -112,7 +112,7 @@ def test_scales_in_the_stock_estimators_way_are_named(tiny):
     model, config = tiny
     model.test_cfg = dict(multiscale_test=True)
     with pytest.raises(ValueError, match=r"BottomupPyramidResize.*scales=\(1, 0.5, 2\)"):
-        model.test_step(pseudo_collate([pack(config, pictures((100, 80))[0])]))
+        model.test_step(pseudo_collate([pack(config, make_images((100, 80))[0])]))
 
 
 @torch.no_grad()
@@ -147,7 +147,7 @@ def test_the_stock_estimator_takes_the_head_too(tiny):
     stock_config.model.type = "BottomupPoseEstimator"
     stock = build_model(stock_config).eval()
     stock.load_state_dict(model.state_dict())
-    image = pictures((100, 80))[0]
+    image = make_images((100, 80))[0]
     for flip_test in (False, True):
         outputs = []
         for estimator in (model, stock):
@@ -199,19 +199,21 @@ def test_scales_that_do_not_line_up_are_named(tiny):
     """As MMPose's `BottomupResize` gives them, which pads each by itself."""
     model, config = tiny
     model.test_cfg = dict(flip_test=False)
-    (packed,) = [pack(config, image) for image in pictures((100, 80))]
+    (packed,) = [pack(config, image) for image in make_images((100, 80))]
     scales = [torch.zeros(1, 3, 512, 832), torch.zeros(1, 3, 256, 448)]
-    with pytest.raises(ValueError, match=r"832.*Resize the pictures with `BottomupPyramidResize`"):
+    with pytest.raises(ValueError, match=r"832.*Resize the images with `BottomupPyramidResize`"):
         model.predict(scales, [packed["data_samples"]])
 
 
 @torch.no_grad()
-def test_a_preprocessor_for_single_pictures_is_named(tiny):
+def test_a_preprocessor_for_single_images_is_named(tiny):
     _, config = tiny
     config = config.copy()
     config.model.data_preprocessor.type = "PoseDataPreprocessor"
     model = build_model(config).eval()
-    packed = [pack(config, image, input_size=128, scales=(1, 0.5)) for image in pictures((80, 80))]
+    packed = [
+        pack(config, image, input_size=128, scales=(1, 0.5)) for image in make_images((80, 80))
+    ]
     with pytest.raises(TypeError, match="type='BottomupPoseDataPreprocessor'"):
         model.test_step(pseudo_collate(packed))
 
@@ -220,7 +222,7 @@ def test_a_preprocessor_for_single_pictures_is_named(tiny):
 def test_a_dataset_of_other_keypoints_is_named(tiny):
     model, config = tiny
     model.test_cfg = dict(flip_test=True)
-    (packed,) = [pack(config, image) for image in pictures((100, 80))]
+    (packed,) = [pack(config, image) for image in make_images((100, 80))]
     packed["data_samples"].set_metainfo(dict(flip_indices=[1, 0, 2]))
     with pytest.raises(ValueError, match=r"has 17 keypoints, .* `flip_indices` are for 3"):
         model.test_step(pseudo_collate([packed]))

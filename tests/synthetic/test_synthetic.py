@@ -7,13 +7,13 @@ import pytest
 from swahr_mmpose.datasets.transforms.heatmap_mask import segmentations_to_mask
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.body import KEYPOINTS, random_pose
-from swahr_mmpose.synthetic.dataset import generate_picture
+from swahr_mmpose.synthetic.dataset import generate_image
 from swahr_mmpose.synthetic.scene import SceneOptions, random_scene
 
 
-def pictures(num_images=30, **kwargs):
+def drawn_scenes(num_images=30, **kwargs):
     options = SyntheticOptions(num_images, **kwargs)
-    return [generate_picture(options, index) for index in range(num_images)]
+    return [generate_image(options, index) for index in range(num_images)]
 
 
 def test_the_same_seed_gives_the_same_files(tmp_path):
@@ -27,7 +27,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path):
     assert images[0] == images[1] != images[2]
 
 
-def test_other_pictures_are_not_written_over(tmp_path):
+def test_other_images_are_not_written_over(tmp_path):
     path = generate_dataset(tmp_path, "val", SyntheticOptions(3))
     content = path.read_text()
     generate_dataset(tmp_path, "val", SyntheticOptions(3))
@@ -46,14 +46,14 @@ def test_other_pictures_are_not_written_over(tmp_path):
         generate_dataset(tmp_path, "val", SyntheticOptions(3))
 
 
-def test_a_picture_does_not_depend_on_how_many_there_are():
+def test_an_image_does_not_depend_on_how_many_there_are():
     few, many = SyntheticOptions(2), SyntheticOptions(50)
-    np.testing.assert_array_equal(generate_picture(few, 1)[0], generate_picture(many, 1)[0])
+    np.testing.assert_array_equal(generate_image(few, 1)[0], generate_image(many, 1)[0])
 
 
 def test_annotations_are_those_of_coco():
     counts = dict(labelled=0, without_keypoints=0, crowd=0, v0=0, v1=0, v2=0)
-    for image, annotations in pictures():
+    for image, annotations in drawn_scenes():
         h, w = image.shape[:2]
         for person in annotations:
             keypoints = np.reshape(person["keypoints"], (17, 3))
@@ -96,7 +96,7 @@ def test_statures_are_log_uniform():
 def test_seen_keypoints_lie_on_the_person():
     """A keypoint with visibility 2 is inside the person's own region."""
     inside, total = 0, 0
-    for image, annotations in pictures(seed=3):
+    for image, annotations in drawn_scenes(seed=3):
         for person in annotations:
             if person["iscrowd"] or not person["num_keypoints"]:
                 continue
@@ -113,7 +113,7 @@ def test_seen_keypoints_lie_on_the_person():
 
 def test_label_noise_grows_with_the_person():
     """In units of COCO's deviation, 2·σ·√area, the noise is what was asked for."""
-    clean, noisy = pictures(60, seed=1), pictures(60, seed=1, label_noise=0.5)
+    clean, noisy = drawn_scenes(60, seed=1), drawn_scenes(60, seed=1, label_noise=0.5)
     sigma = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1e3
     deviations = []
     for (_, before), (_, after) in zip(clean, noisy):
@@ -122,7 +122,7 @@ def test_label_noise_grows_with_the_person():
             labelled = first[:, 2] > 0
             unit = 2 * sigma * np.sqrt(a["area"])
             deviations.append(((second - first)[:, :2] / unit[:, None])[labelled].ravel())
-    # places are kept inside the picture and rounded, which takes a little of it
+    # places are kept inside the image and rounded, which takes a little of it
     assert np.concatenate(deviations).std() == pytest.approx(0.5, rel=0.15)
 
 
@@ -156,5 +156,5 @@ def test_files_are_a_coco_dataset(synthetic_data):
     ids = [annotation["id"] for annotation in content["annotations"]]
     assert len(set(ids)) == len(ids)
     for image in content["images"]:
-        picture = cv2.imread(str(synthetic_data / "images" / "val" / image["file_name"]))
-        assert picture.shape == (image["height"], image["width"], 3)
+        loaded = cv2.imread(str(synthetic_data / "images" / "val" / image["file_name"]))
+        assert loaded.shape == (image["height"], image["width"], 3)

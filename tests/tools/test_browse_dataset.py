@@ -1,4 +1,4 @@
-"""Pictures of what a network is trained on, through the command line."""
+"""Images of what a network is trained on, through the command line."""
 
 import importlib.util
 
@@ -23,34 +23,34 @@ def options(folder, *more):
     return ["--cfg-options", f"train_dataloader.dataset.data_root={folder}/", *more]
 
 
-def test_pictures_are_written_and_the_seed_decides(main, synthetic_data, tmp_path, capsys):
+def test_images_are_written_and_the_seed_decides(main, synthetic_data, tmp_path, capsys):
     config = str(CONFIGS / "swahr_tiny_synthetic.py")
-    pictures = {}
+    images = {}
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
         out = tmp_path / name
         arguments = [config, "--out", str(out), "--num", "2", "--seed", str(seed)]
         assert main([*arguments, *options(synthetic_data)]) == 0
-        assert f"Wrote 2 pictures into {out}" in capsys.readouterr().out
-        pictures[name] = [(path.name, path.read_bytes()) for path in sorted(out.iterdir())]
-        assert len(pictures[name]) == 2
-    assert pictures["one"] == pictures["again"] != pictures["other"]
+        assert f"Wrote 2 images into {out}" in capsys.readouterr().out
+        images[name] = [(path.name, path.read_bytes()) for path in sorted(out.iterdir())]
+        assert len(images[name]) == 2
+    assert images["one"] == images["again"] != images["other"]
     # the input of 192 pixels is enlarged, four times
-    drawn = cv2.imdecode(np.frombuffer(pictures["one"][0][1], np.uint8), cv2.IMREAD_COLOR)
+    drawn = cv2.imdecode(np.frombuffer(images["one"][0][1], np.uint8), cv2.IMREAD_COLOR)
     assert drawn.shape[1] > 4 * 192
 
 
 def test_targets_of_the_pipeline_and_of_the_head_are_the_same(main, synthetic_data, tmp_path):
-    pictures = []
+    images = []
     for encode in ("True", "False"):
         more = f"train_dataloader.dataset.pipeline.3.encoder.encode_heatmaps={encode}"
         out = tmp_path / encode
         arguments = ["swahr_tiny_synthetic", "--out", str(out), "--num", "1"]
         assert main([*arguments, *options(synthetic_data, more)]) == 0
-        pictures.append([path.read_bytes() for path in out.iterdir()])
-    assert pictures[0] == pictures[1]
+        images.append([path.read_bytes() for path in out.iterdir()])
+    assert images[0] == images[1]
 
 
-def test_all_pictures_are_drawn_where_there_are_no_more(main, tmp_path):
+def test_all_images_are_drawn_where_there_are_no_more(main, tmp_path):
     generate_dataset(tmp_path, "train", SyntheticOptions(num_images=2, long_side=128))
     out = tmp_path / "out"
     arguments = ["swahr_tiny_synthetic", "--out", str(out), "--num", "99"]
@@ -98,7 +98,7 @@ def test_pipelines_of_others_are_named(main, synthetic_data, tmp_path, capsys, t
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_pictures_that_can_not_be_written_are_named(main, synthetic_data, tmp_path, capsys):
+def test_images_that_can_not_be_written_are_named(main, synthetic_data, tmp_path, capsys):
     """OpenCV says so, and raises nothing: here folders are in the places of the files."""
     arguments = ["swahr_tiny_synthetic", "--out", str(tmp_path), "--num", "1"]
     assert main([*arguments, *options(synthetic_data)]) == 0
@@ -112,7 +112,7 @@ def test_pictures_that_can_not_be_written_are_named(main, synthetic_data, tmp_pa
     assert "Wrote" not in captured.out
 
 
-def test_a_number_of_pictures_is_needed(main, capsys):
+def test_a_number_of_images_is_needed(main, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["swahr_tiny_synthetic", "--num", "0"])
     assert stop.value.code == 2

@@ -150,7 +150,7 @@ def test_the_analysis_replaces_nothing_that_it_reads(run, write, results, images
     assert out.read_bytes() == before
 
 
-def test_fewer_than_no_pictures_can_not_be_drawn(run, write, results, images, tmp_path):
+def test_fewer_than_no_images_can_not_be_drawn(run, write, results, images, tmp_path):
     options = ["--images", images, "--out", tmp_path / "out.html", "--worst", -1]
     code, _, error = run("analyze_results.py", write(), results[0], *options)
     assert (code, error) == (1, "error: --worst must be at least 0, but is -1.\n")
@@ -201,7 +201,7 @@ def test_results_of_other_than_numbers_are_named(
     path, annotations = results[0], write()
     records = json.loads(path.read_text())
     image = records[2]["image_id"]
-    where, field = f"entry 3, picture {image}", name
+    where, field = f"entry 3, image {image}", name
     if name == "score":
         records[2]["score"] = value
     else:
@@ -209,7 +209,7 @@ def test_results_of_other_than_numbers_are_named(
     if name == "jsonl":
         files = {i["id"]: i["file_name"] for i in json.loads(annotations.read_text())["images"]}
         path, field = tmp_path / "results.jsonl", "keypoints"
-        where = f"line 3, person 1, picture {image}"
+        where = f"line 3, person 1, image {image}"
         lines = []
         for record in records:
             numbers = record["keypoints"]
@@ -237,5 +237,5 @@ def test_results_without_a_list_of_keypoints_are_named(run, write, results, imag
     path.write_text(json.dumps(records))
     code, _, error = run("analyze_results.py", write(), path, "--images", images)
     assert code == 1
-    assert f"error: '{path}', entry 1, picture" in error
+    assert f"error: '{path}', entry 1, image" in error
     assert "must be a list of numbers" in error

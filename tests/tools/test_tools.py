@@ -110,13 +110,13 @@ def test_benchmark_names_rows_that_there_are_not():
 
 @pytest.mark.slow
 def test_the_demo_shows_people_and_compares(tmp_path):
-    """With few pictures and iterations: the network trained now finds no one."""
+    """With few images and iterations: the network trained now finds no one."""
     few = ("--train-images", 16, "--val-images", 8, "--iterations", 52)
     result = run("demo.py", *few, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    found = re.search(r"comes with the package found (\d+) people in 12 pictures", result.stdout)
+    found = re.search(r"comes with the package found (\d+) people in 12 images", result.stdout)
     assert int(found.group(1)) > 12
-    table = result.stdout[result.stdout.index("pictures that neither has seen") :]
+    table = result.stdout[result.stdout.index("images that neither has seen") :]
     packaged, trained = map(float, re.search(r"AP50 +([\d.]+) +([\d.]+)", table).groups())
     assert packaged > 0.5 > trained
     for name in ("packaged", "trained"):

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from ..helpers import ROOT
-from .test_webdemo_people import drawn_pictures, people_in, tiny_finder, write_video
+from .test_webdemo_people import drawn_images, people_in, tiny_finder, write_video
 
 TOOL = ROOT / "tools" / "webdemo.py"
 
-pictures = pytest.fixture(scope="module")(drawn_pictures)
+images = pytest.fixture(scope="module")(drawn_images)
 finder = pytest.fixture(scope="module")(tiny_finder)
 
 NEEDED = "pip install 'swahr_mmpose[demo]' selenium; apt-get install chromium chromium-driver"
@@ -33,7 +33,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # a green picture from a camera that may be used
+    # a green image from a camera that may be used
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--window-size=1280,1000",
@@ -105,7 +105,7 @@ class Browser:
         return self.wait.until(lambda _: (t := self.one(selector).text) and word in t and t)
 
     def count(self, other_than=None):
-        """The number of people in the picture, once it is another."""
+        """The number of people in the image, once it is another."""
 
         def changed(_):
             words = self.one("#line").text.split()
@@ -113,7 +113,7 @@ class Browser:
 
         return self.wait.until(changed)[0]
 
-    def upload(self, path, where="#picture"):
+    def upload(self, path, where="#image"):
         self.one(f"{where} input[type=file]").send_keys(str(path))
 
     def type_in(self, selector, value):
@@ -143,26 +143,26 @@ def browse(address, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def files(pictures, tmp_path_factory):
+def files(images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
-    paths = [folder / f"{index}.png" for index in range(len(pictures))]
-    for path, picture in zip(paths, pictures):
-        cv2.imwrite(str(path), picture)
+    paths = [folder / f"{index}.png" for index in range(len(images))]
+    for path, image in zip(paths, images):
+        cv2.imwrite(str(path), image)
     return paths
 
 
 @pytest.mark.slow
-def test_a_picture_in_the_browser(browse, files, finder, pictures, tmp_path):
+def test_an_image_in_the_browser(browse, files, finder, images, tmp_path):
     browser = browse()
     browser.upload(files[0])
     number = browser.count()
-    assert number == len(people_in(finder, pictures[0]))
+    assert number == len(people_in(finder, images[0]))
     first = browser.drawn()
 
     browser.type_in("#min_score", 0.9)
-    assert browser.count(other_than=number) == len(people_in(finder, pictures[0], min_score=0.9))
+    assert browser.count(other_than=number) == len(people_in(finder, images[0], min_score=0.9))
     browser.type_in("#min_score", 0)
-    browser.count(other_than=len(people_in(finder, pictures[0], min_score=0.9)))
+    browser.count(other_than=len(people_in(finder, images[0], min_score=0.9)))
 
     before = browser.drawn()
     assert before != first
@@ -173,8 +173,8 @@ def test_a_picture_in_the_browser(browse, files, finder, pictures, tmp_path):
     written = tmp_path / "0" / "downloads" / "people.json"
     browser.wait.until(lambda _: written.is_file())
     record = json.loads(written.read_text())
-    assert len(record["people"]) == len(people_in(finder, pictures[0], min_score=0.0))
-    assert (record["height"], record["width"]) == pictures[0].shape[:2]
+    assert len(record["people"]) == len(people_in(finder, images[0], min_score=0.0))
+    assert (record["height"], record["width"]) == images[0].shape[:2]
 
 
 @pytest.mark.slow
@@ -189,30 +189,30 @@ def test_nothing_is_asked_of_other_machines(browse, address, files):
 
 
 @pytest.mark.slow
-def test_bad_files_in_the_browser(browse, files, finder, pictures, tmp_path):
+def test_bad_files_in_the_browser(browse, files, finder, images, tmp_path):
     browser = browse()
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "bad.png").write_bytes(b"no image")
     browser.upload(tmp_path / "bad.png")
-    browser.text("[data-testid=toast-body]", "no picture that can be read")
+    browser.text("[data-testid=toast-body]", "no image that can be read")
     browser.driver.refresh()
     cv2.imwrite(str(tmp_path / "thin.png"), np.zeros((4, 400, 3), np.uint8))
     browser.upload(tmp_path / "thin.png")
     browser.text("[data-testid=toast-body]", "Cut it into pieces")
     browser.driver.refresh()
     browser.upload(files[0])
-    assert browser.count() == len(people_in(finder, pictures[0]))
+    assert browser.count() == len(people_in(finder, images[0]))
 
 
 @pytest.mark.slow
-def test_two_users_in_browsers(browse, files, finder, pictures):
+def test_two_users_in_browsers(browse, files, finder, images):
     users = [browse(), browse()]
     users[0].type_in("#min_score", 0)
     for _ in range(2):
         for user, path in zip(users, files):
             user.upload(path)
         expected = [
-            len(people_in(finder, pictures[0], min_score=0.0)),
-            len(people_in(finder, pictures[1])),
+            len(people_in(finder, images[0], min_score=0.0)),
+            len(people_in(finder, images[1])),
         ]
         assert [user.count() for user in users] == expected
         for user in users:
@@ -224,15 +224,15 @@ def test_two_users_in_browsers(browse, files, finder, pictures):
 @pytest.mark.slow
 def test_the_webcam(browse):
     browser = browse()
-    browser.one("#picture [aria-label='Capture from camera']").click()
-    browser.click("#picture button", "Click to Access Webcam")
-    browser.one("#picture [aria-label='capture photo']").click()
+    browser.one("#image [aria-label='Capture from camera']").click()
+    browser.click("#image button", "Click to Access Webcam")
+    browser.one("#image [aria-label='capture photo']").click()
     assert browser.count() == 0
 
 
 @pytest.mark.slow
-def test_a_video_in_the_browser(browse, pictures, tmp_path):
-    write_video(tmp_path / "in.avi", [pictures[0]] * 5)
+def test_a_video_in_the_browser(browse, images, tmp_path):
+    write_video(tmp_path / "in.avi", [images[0]] * 5)
     browser = browse()
     browser.click("button[role=tab]", "Video")
     browser.upload(tmp_path / "in.avi", "#video")

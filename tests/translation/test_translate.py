@@ -65,7 +65,7 @@ def model():
 
 
 def old_config(folder):
-    """A config as MMPose 0.x reads it, for drawn pictures."""
+    """A config as MMPose 0.x reads it, for drawn images."""
     normal = dict(type="NormalizeTensor", mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
     affine = dict(
         type="BottomUpRandomAffine", rot_factor=20, scale_factor=[0.8, 1.2], scale_type="short",
@@ -438,12 +438,12 @@ def test_an_edited_description_is_kept_though_it_has_the_name(part):
                 )
             ],
             "data.val.pipeline.BottomUpResizeAlign.transforms.NormalizeTensor.mean = [0, 0, 0]: "
-            "pictures are normalised as in the training",
+            "images are normalised as in the training",
         ),
         (
             [step_setting("test", "BottomUpResizeAlign", transforms=[dict(type="ToTensor")])],
             "data.test.pipeline.BottomUpResizeAlign.transforms.NormalizeTensor = None: "
-            "pictures are normalised as in the training",
+            "images are normalised as in the training",
         ),
         (
             [
@@ -482,7 +482,7 @@ def test_an_edited_description_is_kept_though_it_has_the_name(part):
         ),
         (
             [setting("data.val.data_cfg.image_size", 256)],
-            "data.val.data_cfg.image_size = 256: test pictures have the shorter side of the "
+            "data.val.data_cfg.image_size = 256: test images have the shorter side of the "
             "training's as their own",
         ),
         (
@@ -516,7 +516,7 @@ def test_whatever_is_lost_is_listed(changes, listed):
     assert any(line.startswith(listed) for line in translate(changed(*changes)).report())
 
 
-def test_non_square_pictures_are_tested_by_their_shorter_side_and_listed():
+def test_non_square_images_are_tested_by_their_shorter_side_and_listed():
     def change(old):
         for data_cfg in (old["data"][part]["data_cfg"] for part in ("train", "val", "test")):
             data_cfg.update(image_size=[256, 128], heatmap_size=[[64, 32], [128, 64]])
@@ -524,7 +524,7 @@ def test_non_square_pictures_are_tested_by_their_shorter_side_and_listed():
     translation = translate(changed(change))
     assert translation.settings["val_dataloader"]["dataset"]["pipeline"][1]["input_size"] == 128
     (listed,) = translation.report()
-    assert listed.startswith("data_cfg.image_size = [256, 128]: test pictures")
+    assert listed.startswith("data_cfg.image_size = [256, 128]: test images")
 
 
 def test_learning_rates_of_parts_reach_the_optimizer(tmp_path, monkeypatch):

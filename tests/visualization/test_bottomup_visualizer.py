@@ -51,7 +51,7 @@ IMAGE = np.full((80, 120, 3), 100, np.uint8)
 
 
 def changed(drawn):
-    """How many pixels of each third of the picture are not the background's."""
+    """How many pixels of each third of the image are not the background's."""
     different = (drawn != 100).any(axis=-1)
     return [int(part.sum()) for part in np.array_split(different, 3, axis=1)]
 
@@ -96,7 +96,7 @@ def test_widths_are_drawn_where_they_are_asked_for(visualizer):
 
 
 def with_maps(data_sample, *, scales=True):
-    """Maps of a network input that shows the picture of 120×80 and 120×40 of border below."""
+    """Maps of a network input that shows the image of 120×80 and 120×40 of border below."""
     heatmaps = torch.zeros(17, 60, 60)
     heatmaps[:, 5:35, 2:13] = 0.8  # where the first person is
     fields = dict(heatmaps=heatmaps, tags=torch.zeros(17, 60, 60))
@@ -147,8 +147,8 @@ def test_labels_beside_maps(visualizer):
     assert (drawn[80:, :120] == 100).all()
 
 
-def test_maps_at_the_pictures_size_are_laid_as_they_are(visualizer):
-    """MMPose's own hook brings heatmaps to the picture before."""
+def test_maps_at_the_images_size_are_laid_as_they_are(visualizer):
+    """MMPose's own hook brings heatmaps to the image before."""
     one = with_maps(sample([0.9]))
     heatmaps = np.zeros((17, 80, 120), np.float32)
     heatmaps[:, 10:20, 100:110] = 1

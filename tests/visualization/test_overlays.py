@@ -1,11 +1,11 @@
-"""Maps laid over pictures."""
+"""Maps laid over images."""
 
 import colorsys
 
 import numpy as np
 import pytest
 
-from swahr_mmpose.visualization import draw_heatmap, draw_scale_map, draw_tag_map, picture_to_map
+from swahr_mmpose.visualization import draw_heatmap, draw_scale_map, draw_tag_map, image_to_map
 from swahr_mmpose.visualization.people_drawing import PERSON_COLORS
 
 K, SIZE = 3, (40, 60)
@@ -35,7 +35,7 @@ def coloured(drawn):
     return np.ptp(drawn.astype(int), axis=-1) > 10
 
 
-def test_heatmaps_are_bright_at_their_peaks_and_the_picture_is_copied():
+def test_heatmaps_are_bright_at_their_peaks_and_the_image_is_copied():
     image = grey()
     drawn = draw_heatmap(image, np.maximum(peak(10, 20), peak(45, 20, k=2)))
     assert (image == 100).all()
@@ -47,7 +47,7 @@ def test_heatmaps_are_bright_at_their_peaks_and_the_picture_is_copied():
 
 
 @pytest.mark.parametrize("factor", [0.5, 4.0])
-def test_maps_of_another_size_are_stretched_over_the_picture(factor):
+def test_maps_of_another_size_are_stretched_over_the_image(factor):
     image = grey((int(40 * factor), int(60 * factor)))
     drawn = draw_heatmap(image, peak(10, 20)).sum(axis=-1)
     y, x = np.unravel_index(drawn.argmax(), drawn.shape)
@@ -55,9 +55,9 @@ def test_maps_of_another_size_are_stretched_over_the_picture(factor):
     assert (y + 0.5) / factor == pytest.approx(20.5, abs=1)
 
 
-def test_maps_lie_where_the_network_saw_the_picture():
-    """The maps show 120×80 pixels around the middle of a picture of 60×40: half is border."""
-    to_map = picture_to_map(SIZE, np.array([30, 20]), np.array([120, 80]))
+def test_maps_lie_where_the_network_saw_the_image():
+    """The maps show 120×80 pixels around the middle of an image of 60×40: half is border."""
+    to_map = image_to_map(SIZE, np.array([30, 20]), np.array([120, 80]))
     drawn = draw_heatmap(grey(), peak(30, 20, width=2.0), to_map).sum(axis=-1)
     y, x = np.unravel_index(drawn.argmax(), drawn.shape)
     # the centre of the maps' pixel (30, 20)
@@ -118,10 +118,10 @@ def test_scales_are_blue_where_narrow_and_orange_where_wide():
 
 
 @pytest.mark.parametrize("size", [(4, 6), (40, 60), (96, 128), (1500, 2000)])
-def test_pictures_of_any_size(size):
+def test_images_of_any_size(size):
     drawn = draw_scale_map(grey(size), np.zeros((K, *SIZE)), np.zeros((K, *SIZE)))
     assert drawn.shape == (*size, 3)
-    # the bar is there where it fits, and leaves most of the picture
+    # the bar is there where it fits, and leaves most of the image
     bar = np.ptp(drawn.astype(int), axis=-1) > 50
     assert bar.any() == (size[1] > 100)
     assert bar.mean() < 0.05

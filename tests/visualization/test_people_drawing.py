@@ -1,4 +1,4 @@
-"""People drawn into a picture."""
+"""People drawn into an image."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def draw(points, scores, person=1.0, size=(60, 80), **kwargs):
     return draw_people(image, *arrays, SKELETON, **kwargs)
 
 
-def test_limbs_lie_between_keypoints_and_the_picture_is_copied():
+def test_limbs_lie_between_keypoints_and_the_image_is_copied():
     image = np.zeros((60, 80, 3), np.uint8)
     people = np.array([[[10.0, 30], [70, 30]]]), np.ones((1, 2)), np.ones(1)
     drawn = draw_people(image, *people, SKELETON)
@@ -54,14 +54,14 @@ def test_widths_are_circles_of_their_size():
         assert column.max() == pytest.approx(30 + radius, abs=2)
 
 
-def test_zoom_makes_the_picture_larger():
+def test_zoom_makes_the_image_larger():
     drawn = draw([[10, 30], [70, 30]], [1, 1], zoom=3)
     assert drawn.shape == (180, 240, 3)
     assert drawn[91, 120].any()
 
 
 @pytest.mark.parametrize("place", [(-500.0, -500.0), (79.9, 59.9), (1e6, 1e6)])
-def test_places_outside_the_picture(place):
+def test_places_outside_the_image(place):
     assert draw([place, place], [1, 1]).shape == (60, 80, 3)
 
 
@@ -71,7 +71,7 @@ def test_no_one():
 
 
 @pytest.mark.parametrize("image", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3))])
-def test_what_is_no_picture_is_named(image):
+def test_what_is_no_image_is_named(image):
     with pytest.raises(ValueError, match=r"`image` must be \(H, W, 3\) uint8, but is \(8, 8"):
         draw_people(image, np.zeros((1, 2, 2)), np.ones((1, 2)), np.ones(1), [(0, 1)])
     with pytest.raises(ValueError, match=r"`image` must be"):

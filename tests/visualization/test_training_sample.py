@@ -1,4 +1,4 @@
-"""A picture after the training pipeline, with its targets."""
+"""An image after the training pipeline, with its targets."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ SIDE = 400  # nothing is enlarged
 
 
 def panels(masks=None, people=1):
-    """The panels below their titles, of a grey picture with keypoints on a row."""
+    """The panels below their titles, of a grey image with keypoints on a row."""
     targets = [np.zeros((2, SIDE // stride, SIDE // stride), np.float32) for stride in (4, 2)]
     indices = np.zeros((people, 2, 2), np.int64)
     for person in range(people):
@@ -60,7 +60,7 @@ def test_what_does_not_count_is_striped():
 
 
 @pytest.mark.parametrize("side", [128, 2048])
-def test_pictures_of_any_size_without_people(side):
+def test_images_of_any_size_without_people(side):
     targets = [np.zeros((2, side // stride, side // stride), np.float32) for stride in (4, 2)]
     image = np.zeros((side, side, 3), np.uint8)
     drawn = draw_training_sample(image, np.zeros((0, 2, 2)), targets, None, [(0, 1)])

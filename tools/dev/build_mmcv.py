@@ -46,14 +46,14 @@ def environment() -> dict[str, str]:
 
 def check_tools() -> None:
     """Stop with what helps, where something that the build needs is missing."""
-    for module, mend in (
+    for module, fix in (
         ("torch", "install torch first"),
         ("ninja", "pip install ninja"),
         ("wheel", "pip install wheel"),
         ("pkg_resources", 'pip install "setuptools<81"'),
     ):
         if importlib.util.find_spec(module) is None:
-            raise BuildError(f"{sys.executable} has no {module}: {mend}")
+            raise BuildError(f"{sys.executable} has no {module}: {fix}")
 
 
 def works(version: str) -> bool:
@@ -126,8 +126,8 @@ def is_gcc() -> bool:
     try:
         macros = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8").stdout
     except FileNotFoundError:
-        mend = "install GCC (Debian: apt install g++), or name a compiler in CXX"
-        raise BuildError(f"no C++ compiler {compiler()[0]!r}: {mend}") from None
+        fix = "install GCC (Debian: apt install g++), or name a compiler in CXX"
+        raise BuildError(f"no C++ compiler {compiler()[0]!r}: {fix}") from None
     return "__GNUC__" in macros and "__clang__" not in macros
 
 
@@ -213,8 +213,8 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
     try:
         return compile_wheel(unpack(version, work / "plain"), flags)
     except CommandError as error:
-        mend = "see the compiler's message above; a full disk and too little memory are common"
-        raise BuildError(f"{error}\n{mend}") from None
+        fix = "see the compiler's message above; a full disk and too little memory are common"
+        raise BuildError(f"{error}\n{fix}") from None
 
 
 def compile_wheel(sources: Path, flags: str) -> Path:

@@ -1,4 +1,4 @@
-"""Unpacks a package's source distribution, and mends its setup.py where Python 3.13 needs that.
+"""Unpacks a package's source distribution, and fixes its setup.py where Python 3.13 needs that.
 
 The setup.py of mmcv and of xtcocotools reads the version from locals() after an exec. Since Python
 3.13 what is exec'd in a function no longer shows there, and pip stops with KeyError: '__version__'.
@@ -16,7 +16,7 @@ from pathlib import Path
 from progress import CommandError, run
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-MENDS = (
+FIXES = (
     ("exec(compile(f.read(), version_file, 'exec'))", "exec(f.read(), globals())"),
     ("return locals()[", "return globals()["),
 )
@@ -51,12 +51,12 @@ def unpack_sources(name: str, version: str, work: Path, env: Mapping[str, str]) 
         failure = str(error)
     for setup in work.resolve().glob(f"pip-*/{name}_*/setup.py"):
         text = setup.read_text(encoding="utf-8")
-        for old, new in MENDS:
+        for old, new in FIXES:
             text = text.replace(old, new)
         setup.write_text(text, encoding="utf-8")
         return setup.parent
-    mend = "check the network, and that there is such a version"
-    raise BuildError(f"{failure}\n{name} {version} can't be downloaded: {mend}")
+    fix = "check the network, and that there is such a version"
+    raise BuildError(f"{failure}\n{name} {version} can't be downloaded: {fix}")
 
 
 def main() -> int:

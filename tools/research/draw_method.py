@@ -1,6 +1,6 @@
 """Draw how SAHR and WAHR change targets, weights and gradients around one keypoint.
 
-Writes method_targets.png, method_gradients.png and method_weight.png, the pictures of
+Writes method_targets.png, method_gradients.png and method_weight.png, the images of
 docs/method.md. All curves come from the functions that training uses.
 """
 
@@ -31,7 +31,7 @@ from swahr_mmpose.models.losses.weight_adaptive_loss import (
 #: Base width in map pixels, side of the map, and the keypoint's pixel in x and y.
 SIGMA, SIDE, CENTER = 2.0, 33, 16
 
-#: What the pictures compare: widths on the left and right of the base width, and hardnesses.
+#: What the images compare: widths on the left and right of the base width, and hardnesses.
 SCALES = (-0.5, 0.0, 0.5, 1.5)
 GAMMAS = (1.0, 0.1, 0.01)
 
@@ -172,7 +172,7 @@ def draw_weight() -> Figure:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Draw the three pictures."""
+    """Draw the three images."""
     args = parse_args(argv)
     drawn: dict[str, Callable[[], Figure]] = {
         "method_targets": draw_targets,
@@ -181,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        for name, draw in tqdm(drawn.items(), desc="drawing", unit="picture"):
+        for name, draw in tqdm(drawn.items(), desc="drawing", unit="image"):
             figure = draw()
             FigureCanvasAgg(figure)
             figure.savefig(args.out / f"{name}.png", dpi=110)

@@ -1,4 +1,4 @@
-# COCO-WholeBody: COCO's pictures with keypoints of body, feet, face and hands.
+# COCO-WholeBody: COCO's images with keypoints of body, feet, face and hands.
 _base_ = ["coco.py"]
 
 train_dataloader = dict(

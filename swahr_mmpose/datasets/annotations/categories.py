@@ -25,8 +25,8 @@ def people_category(
     candidates = with_keypoints or named or categories
     if len(candidates) != 1:
         names = ", ".join(shown(entry.get("name")) for entry in candidates[:10]) or "none"
-        mend = "Name one category 'person', and give it `keypoints`, the list of their names"
-        return None, [Problem("categories", f"which is that of people? {names}", mend, False)]
+        fix = "Name one category 'person', and give it `keypoints`, the list of their names"
+        return None, [Problem("categories", f"which is that of people? {names}", fix, False)]
     (people,) = candidates
     own = people.get("id")
     where = f"category {shown(own)}"
@@ -65,9 +65,9 @@ def order_problems(people: dict[str, Any] | None, names: Mapping[int, str]) -> l
         return []
     first = next(k for k, pair in enumerate(zip(own, expected)) if pair[0] != pair[1])
     what = f"keypoint {first} of `keypoints` is {own[first]!r}, and the dataset's is"
-    mend = "Reorder them here and in all annotations, or describe the dataset in this order"
+    fix = "Reorder them here and in all annotations, or describe the dataset in this order"
     where = f"category {shown(people.get('id') if people else None)}"
-    return [Problem(where, f"{what} {expected[first]!r}", f"{mend} (`metainfo`)", mended=False)]
+    return [Problem(where, f"{what} {expected[first]!r}", f"{fix} (`metainfo`)", fixed=False)]
 
 
 def with_people_first(content: dict[str, Any], people: dict[str, Any]) -> dict[str, Any]:

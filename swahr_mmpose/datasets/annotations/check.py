@@ -28,13 +28,13 @@ class Findings:
 
     Attributes:
         problems: All of them.
-        mended: The content with everything mended that can be, for a new file.
-        usable: The content as it is, without pictures and annotations whose problems would make
+        fixed: The content with everything fixed that can be, for a new file.
+        usable: The content as it is, without images and annotations whose problems would make
             training or test go wrong, and without other categories than that of people.
     """
 
     problems: list[Problem]
-    mended: dict[str, Any]
+    fixed: dict[str, Any]
     usable: dict[str, Any]
 
 
@@ -52,10 +52,10 @@ def check_content(
         content: As :func:`.annotation_files.read_annotations` gives it; it is not changed.
         fields: The fields that hold keypoints, and how many each holds; None: as the category of
             people says.
-        folder: Where the pictures are, which are read then; None: they are not looked at.
+        folder: Where the images are, which are read then; None: they are not looked at.
         needs_people: Whether someone must have a labelled keypoint, as training needs.
         needs_area: Whether a missing area makes evaluation go wrong.
-        looked_at: Called with 1 after each picture.
+        looked_at: Called with 1 after each image.
 
     Examples:
         >>> content = dict(images=[], annotations=[], categories=[dict(id=1, name="person")])
@@ -66,18 +66,18 @@ def check_content(
     fields = fields or _fields_of(content, people)
     if people is None or not fields:
         if people is not None:
-            mend = "Give it a list of the keypoints' names"
+            fix = "Give it a list of the keypoints' names"
             what = f"`keypoints` is {shown(people.get('keypoints'))}"
-            problems = [*problems, Problem(f"category {people.get('id')}", what, mend, False)]
-        unmended = [replace(problem, mended=False) for problem in problems]
-        return Findings(unmended, content, content)
-    mended = with_people_first(content, people) if problems else content
+            problems = [*problems, Problem(f"category {people.get('id')}", what, fix, False)]
+        not_fixed = [replace(problem, fixed=False) for problem in problems]
+        return Findings(not_fixed, content, content)
+    fixed = with_people_first(content, people) if problems else content
     problems = [*problems, *_check_other_categories(content["categories"])]
-    categories = [entry for entry in mended["categories"] if is_id(entry.get("id"))]
-    images, mended_images, found = _check_images(content, folder, looked_at)
+    categories = [entry for entry in fixed["categories"] if is_id(entry.get("id"))]
+    images, fixed_images, found = _check_images(content, folder, looked_at)
     problems = [*problems, *found]
 
-    sizes = {entry["id"]: (entry["height"], entry["width"]) for entry in mended_images}
+    sizes = {entry["id"]: (entry["height"], entry["width"]) for entry in fixed_images}
     expected = Expected(
         sizes=sizes,
         unusable=frozenset(_ids(content["images"])) - frozenset(sizes),
@@ -86,18 +86,18 @@ def check_content(
         fields=fields,
         needs_area=needs_area,
     )
-    annotations, mended_annotations, found = _check_annotations(content["annotations"], expected)
+    annotations, fixed_annotations, found = _check_annotations(content["annotations"], expected)
     usable_ids = set(_ids(images))
     annotations = [entry for entry in annotations if entry["image_id"] in usable_ids]
-    problems += found + _check_file(content, people, expected, mended_annotations, needs_people)
-    if mended is not content:
-        mended_annotations = [dict(entry, category_id=1) for entry in mended_annotations]
+    problems += found + _check_file(content, people, expected, fixed_annotations, needs_people)
+    if fixed is not content:
+        fixed_annotations = [dict(entry, category_id=1) for entry in fixed_annotations]
     return Findings(
         problems,
-        mended=dict(
-            mended,
-            images=mended_images,
-            annotations=mended_annotations,
+        fixed=dict(
+            fixed,
+            images=fixed_images,
+            annotations=fixed_annotations,
             categories=categories,
         ),
         usable=dict(content, images=images, annotations=annotations, categories=[people]),
@@ -128,51 +128,51 @@ def _check_other_categories(categories: list[dict[str, Any]]) -> Iterator[Proble
 def _check_images(
     content: dict[str, Any], folder: Path | None, looked_at: Callable[[int], object]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Problem]]:
-    """The usable pictures, the mended ones, and the problems."""
-    usable, mended, problems = [], [], []
+    """The usable images, the fixed ones, and the problems."""
+    usable, fixed, problems = [], [], []
     for image, found, better in checked_images(content["images"], folder):
         looked_at(1)
         problems += found
         if not found:
             usable.append(image)
         if better is not None:
-            mended.append(better)
-    return usable, mended, problems
+            fixed.append(better)
+    return usable, fixed, problems
 
 
 def _check_annotations(
     annotations: list[dict[str, Any]], expected: Expected
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Problem]]:
-    """The usable annotations, the mended ones, and the problems."""
-    usable, mended, problems = [], [], []
+    """The usable annotations, the fixed ones, and the problems."""
+    usable, fixed, problems = [], [], []
     for annotation, found, better in checked_annotations(annotations, expected):
         problems += found
         if better is None:
             continue
-        mended.append(better)
+        fixed.append(better)
         if not any(problem.stops for problem in found):
             usable.append(_complete(annotation, better))
-    return usable, mended, problems
+    return usable, fixed, problems
 
 
-def _complete(annotation: dict[str, Any], mended: dict[str, Any]) -> dict[str, Any]:
+def _complete(annotation: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
     """An annotation as it is, with what MMPose reads of all; unread segmentations are left out."""
-    region = mended.get("iscrowd", 0)
-    is_read = region or not mended["num_keypoints"]
-    segmentation = annotation.get("segmentation") if is_read else mended.get("segmentation")
+    region = fixed.get("iscrowd", 0)
+    is_read = region or not fixed["num_keypoints"]
+    segmentation = annotation.get("segmentation") if is_read else fixed.get("segmentation")
     complete = dict(
         annotation,
         iscrowd=region,
-        num_keypoints=_count(annotation, mended),
+        num_keypoints=_count(annotation, fixed),
         segmentation=segmentation or [],
     )
     if not is_read:
-        # MMPose takes whoever has no box inside the picture for someone without keypoints
-        complete["bbox"] = mended["bbox"]
+        # MMPose takes whoever has no box inside the image for someone without keypoints
+        complete["bbox"] = fixed["bbox"]
     return complete
 
 
-def _count(annotation: dict[str, Any], mended: dict[str, Any]) -> Any:
+def _count(annotation: dict[str, Any], fixed: dict[str, Any]) -> Any:
     """The file's ``num_keypoints``, unless it says 0 of someone labelled, or the other way round.
 
     MMPose masks people of whom it says 0. CrowdPose counts those that can be seen only, and the
@@ -182,14 +182,14 @@ def _count(annotation: dict[str, Any], mended: dict[str, Any]) -> Any:
     visible = (annotation.get("keypoints") or [])[2::3]
     labelled, seen = any(v > 0 for v in visible), any(v == 2 for v in visible)
     agrees = given is not None and bool(given) in (labelled, seen)
-    return given if agrees else mended["num_keypoints"]
+    return given if agrees else fixed["num_keypoints"]
 
 
 def _check_file(
     content: dict[str, Any],
     people: dict[str, Any],
     expected: Expected,
-    mended: list[dict[str, Any]],
+    fixed: list[dict[str, Any]],
     needs_people: bool,
 ) -> list[Problem]:
     """What concerns the file as a whole."""
@@ -202,9 +202,9 @@ def _check_file(
         what = f"{others} annotations are of other categories than {shown(people.get('name'))}"
         problems.append(Problem("file", what, "Left out", stops=False))
     if not expected.sizes:
-        problems.append(Problem("file", "no picture can be used", "Bring pictures", False))
+        problems.append(Problem("file", "no image can be used", "Bring images", False))
     elif needs_people and not any(
-        not entry.get("iscrowd") and entry["num_keypoints"] for entry in mended
+        not entry.get("iscrowd") and entry["num_keypoints"] for entry in fixed
     ):
         problems.append(Problem("file", "no person has a labelled keypoint", "Label some", False))
     return problems

@@ -1,4 +1,4 @@
-"""What is wrong with the annotations of a file, and what mends them."""
+"""What is wrong with the annotations of a file, and what fixes them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Expected:
     """What annotations are checked against.
 
     Attributes:
-        sizes: (h, w) of each usable picture, by id.
-        unusable: Ids of pictures that are left out with their annotations.
+        sizes: (h, w) of each usable image, by id.
+        unusable: Ids of images that are left out with their annotations.
         people: Id of the category of people.
         others: Ids of the other categories.
         fields: The fields that hold keypoints, and how many each holds.
@@ -36,16 +36,16 @@ class Expected:
 def checked_annotations(
     annotations: list[dict[str, Any]], expected: Expected
 ) -> Iterator[tuple[dict[str, Any], list[Problem], dict[str, Any] | None]]:
-    """Each annotation of people, its problems, and the mended one; None where it is left out.
+    """Each annotation of people, its problems, and the fixed one; None where it is left out.
 
-    Annotations of other categories, and those of pictures that are left out, do not come.
+    Annotations of other categories, and those of images that are left out, do not come.
 
     Examples:
         >>> expected = Expected({1: (48, 64)}, frozenset(), 1, frozenset(), dict(keypoints=17))
         >>> person = dict(id=5, image_id=9, category_id=1)
-        >>> ((_, problems, mended),) = checked_annotations([person], expected)
+        >>> ((_, problems, fixed),) = checked_annotations([person], expected)
         >>> print(*problems)
-        annotation 5: `image_id` 9 is that of no picture. Left out.
+        annotation 5: `image_id` 9 is that of no image. Left out.
     """
     seen: set[int] = set()
     ids = [annotation["id"] for annotation in annotations if is_id(annotation.get("id"))]
@@ -57,17 +57,17 @@ def checked_annotations(
         if is_id(category) and category in expected.others:
             continue
         own: Any = annotation.get("id")
-        problems, mended = _check(annotation, f"annotation {shown(own)}", expected)
+        problems, fixed = _check(annotation, f"annotation {shown(own)}", expected)
         if not is_id(own) or own in seen:
             what = f"`id` is {'that of another' if is_id(own) else 'no whole number'}"
-            mend = f"Set to {free}" if mended else _LEFT_OUT
-            problems = [Problem(f"annotation {shown(own)}", what, mend), *problems]
-            if mended:
-                mended = dict(mended, id=free)
+            fix = f"Set to {free}" if fixed else _LEFT_OUT
+            problems = [Problem(f"annotation {shown(own)}", what, fix), *problems]
+            if fixed:
+                fixed = dict(fixed, id=free)
                 free += 1
         else:
             seen.add(own)
-        yield annotation, problems, mended
+        yield annotation, problems, fixed
 
 
 def _check(
@@ -75,51 +75,51 @@ def _check(
 ) -> tuple[list[Problem], dict[str, Any] | None]:
     image_id: Any = annotation.get("image_id")
     if not is_id(image_id) or image_id not in expected.sizes:
-        what = f"`image_id` {shown(image_id)} is that of no picture"
+        what = f"`image_id` {shown(image_id)} is that of no image"
         return [Problem(where, what, _LEFT_OUT)], None
     if annotation.get("category_id") != expected.people:
         what = f"`category_id` {shown(annotation.get('category_id'))} is that of no category"
         return [Problem(where, what, _LEFT_OUT)], None
-    mended = dict(annotation)
+    fixed = dict(annotation)
     size = expected.sizes[image_id]
-    problems = [*_check_crowd(mended, where), *_check_keypoints(mended, where, size, expected)]
-    if any(problem.mend == _LEFT_OUT for problem in problems):
+    problems = [*_check_crowd(fixed, where), *_check_keypoints(fixed, where, size, expected)]
+    if any(problem.fix == _LEFT_OUT for problem in problems):
         return problems, None
-    problems += _check_box(mended, where, size, expected.needs_area)
-    problems += _check_segmentation(mended, where, size)
-    return problems, mended
+    problems += _check_box(fixed, where, size, expected.needs_area)
+    problems += _check_segmentation(fixed, where, size)
+    return problems, fixed
 
 
-def _check_crowd(mended: dict[str, Any], where: str) -> Iterator[Problem]:
-    crowd = mended.get("iscrowd", 0)
+def _check_crowd(fixed: dict[str, Any], where: str) -> Iterator[Problem]:
+    crowd = fixed.get("iscrowd", 0)
     if crowd in (0, 1):
         return
     yield Problem(where, f"`iscrowd` is {shown(crowd)}, and not 0 or 1", "Set to 0")
-    mended["iscrowd"] = 0
+    fixed["iscrowd"] = 0
 
 
 def _check_keypoints(
-    mended: dict[str, Any], where: str, size: tuple[int, int], expected: Expected
+    fixed: dict[str, Any], where: str, size: tuple[int, int], expected: Expected
 ) -> Iterator[Problem]:
     for field, count in expected.fields.items():
-        keypoints = mended.get(field)
+        keypoints = fixed.get(field)
         if isinstance(keypoints, list) and len(keypoints) == 3 * count:
             if not _are_sound(keypoints, size, field):
-                yield from _check_each(mended, where, size, field)
+                yield from _check_each(fixed, where, size, field)
             continue
         given = f"{len(keypoints)} numbers" if isinstance(keypoints, list) else shown(keypoints)
-        region = keypoints is None and mended.get("iscrowd")
+        region = keypoints is None and fixed.get("iscrowd")
         what = f"`{field}` is {given}, and not 3 × {count} = {3 * count} (x, y, visibility)"
         if field == "keypoints" and not region:
             yield Problem(where, what, _LEFT_OUT)
             return
-        mended[field] = [0] * (3 * count)
+        fixed[field] = [0] * (3 * count)
         yield Problem(where, what, "Set to not labelled")
-    yield from _check_count(mended, where)
+    yield from _check_count(fixed, where)
 
 
 def _are_sound(keypoints: list[Any], size: tuple[int, int], field: str) -> bool:
-    """Whether all keypoints are numbers inside the picture; quick."""
+    """Whether all keypoints are numbers inside the image; quick."""
     xs, ys, visible = keypoints[0::3], keypoints[1::3], keypoints[2::3]
     if not keypoints:
         return True
@@ -137,16 +137,16 @@ _LEVELS = frozenset({0, 1, 2})
 
 
 def _check_each(
-    mended: dict[str, Any], where: str, size: tuple[int, int], field: str
+    fixed: dict[str, Any], where: str, size: tuple[int, int], field: str
 ) -> Iterator[Problem]:
-    keypoints = list(mended[field])
+    keypoints = list(fixed[field])
     for k in range(len(keypoints) // 3):
         what, stops = _keypoint_problem(keypoints[3 * k : 3 * k + 3], size, field)
         if what:
             name = f"keypoint {k} of `{field}`"
             yield Problem(where, f"{name} {what}", "Set to not labelled", stops=stops)
             keypoints[3 * k : 3 * k + 3] = [0, 0, 0]
-    mended[field] = keypoints
+    fixed[field] = keypoints
 
 
 def _keypoint_problem(keypoint: list[Any], size: tuple[int, int], field: str) -> tuple[str, bool]:
@@ -159,53 +159,53 @@ def _keypoint_problem(keypoint: list[Any], size: tuple[int, int], field: str) ->
         return f"has visibility {visible}, and not 0, 1 or 2", True
     height, width = size
     if visible and not (0 <= x <= width and 0 <= y <= height):
-        return f"is at ({x}, {y}), outside the picture of {width}×{height} pixels", False
+        return f"is at ({x}, {y}), outside the image of {width}×{height} pixels", False
     return "", False
 
 
-def _check_count(mended: dict[str, Any], where: str) -> Iterator[Problem]:
+def _check_count(fixed: dict[str, Any], where: str) -> Iterator[Problem]:
     """Whether ``num_keypoints`` is there; CrowdPose counts those that can be seen only."""
-    visible = mended["keypoints"][2::3]
+    visible = fixed["keypoints"][2::3]
     labelled, seen = sum(v > 0 for v in visible), sum(v == 2 for v in visible)
-    given = mended.get("num_keypoints")
+    given = fixed.get("num_keypoints")
     if given in (labelled, seen) and is_number(given):
         return
-    mended["num_keypoints"] = labelled
+    fixed["num_keypoints"] = labelled
     what = f"`num_keypoints` is {shown(given)}, and {labelled} are labelled"
     stops = given is not None and not (is_number(given) and given >= 0 and given == int(given))
     yield Problem(where, what, f"Set to {labelled}", stops=stops)
 
 
 def _check_box(
-    mended: dict[str, Any], where: str, size: tuple[int, int], needs_area: bool
+    fixed: dict[str, Any], where: str, size: tuple[int, int], needs_area: bool
 ) -> Iterator[Problem]:
     """Box and area; they follow from keypoints where they must."""
-    box: Any = mended.get("bbox")
-    labelled = mended["num_keypoints"] > 0
+    box: Any = fixed.get("bbox")
+    labelled = fixed["num_keypoints"] > 0
     are_four = isinstance(box, list) and len(box) == 4 and are_numbers(box)
     if not are_four or min(box[2:]) <= 0:
-        mended["bbox"], source = _box_of(mended["keypoints"])
+        fixed["bbox"], source = _box_of(fixed["keypoints"])
         # no one reads the size of the box of someone who is not labelled
         stops = not are_four or min(box[2:]) < 0 or labelled
         what = f"`bbox` is {shown(box)}, and not left, top, width and height above 0"
         yield Problem(where, what, f"Set {source}", stops=stops)
-    elif labelled and not mended.get("iscrowd") and _is_outside(box, size):
-        (left, top, *sides), source = _box_of(mended["keypoints"])
-        mended["bbox"] = [min(left, size[1] - 2), min(top, size[0] - 2), *sides]
-        what = f"`bbox` is {shown(box)}, and nothing of it lies inside the picture's last pixels"
+    elif labelled and not fixed.get("iscrowd") and _is_outside(box, size):
+        (left, top, *sides), source = _box_of(fixed["keypoints"])
+        fixed["bbox"] = [min(left, size[1] - 2), min(top, size[0] - 2), *sides]
+        what = f"`bbox` is {shown(box)}, and nothing of it lies inside the image's last pixels"
         yield Problem(where, what, f"Set {source}", stops=False)
-    area: Any = mended.get("area")
+    area: Any = fixed.get("area")
     if type(area) in (int, float) and 0 < area < LARGEST**2:
         return
-    mended["area"] = float(mended["bbox"][2] * mended["bbox"][3])
+    fixed["area"] = float(fixed["bbox"][2] * fixed["bbox"][3])
     stops = needs_area if area is None else labelled or not (is_number(area) and area == 0)
     yield Problem(where, f"`area` is {shown(area)}", "Set from `bbox`", stops=stops)
 
 
 def _is_outside(box: list[Any], size: tuple[int, int]) -> bool:
-    """Whether nothing is left of a box that is cut to the picture as MMPose cuts it."""
+    """Whether nothing is left of a box that is cut to the image as MMPose cuts it."""
     left, top, width, height = box
-    # of a picture that is one pixel wide nothing would ever be left
+    # of an image that is one pixel wide nothing would ever be left
     return min(size) > 1 and any(
         min(start + length, side - 1) <= max(start, 0)
         for start, length, side in ((left, width, size[1]), (top, height, size[0]))
@@ -222,32 +222,32 @@ def _box_of(keypoints: list[Any]) -> tuple[list[Any], str]:
 
 
 def _check_segmentation(
-    mended: dict[str, Any], where: str, size: tuple[int, int]
+    fixed: dict[str, Any], where: str, size: tuple[int, int]
 ) -> Iterator[Problem]:
     """Regions of crowds and of people without keypoints are read; others only kept."""
-    segmentation, crowd = mended.get("segmentation"), bool(mended.get("iscrowd"))
+    segmentation, crowd = fixed.get("segmentation"), bool(fixed.get("iscrowd"))
     if not segmentation:
         if crowd:
-            mended["segmentation"] = [_rectangle(mended["bbox"], size)]
+            fixed["segmentation"] = [_rectangle(fixed["bbox"], size)]
             what = "`segmentation` of a crowd is missing, so that it counts as background"
             yield Problem(where, what, "Set to `bbox`", stops=False)
-        elif segmentation != [] and "segmentation" in mended:
-            mended["segmentation"] = []
+        elif segmentation != [] and "segmentation" in fixed:
+            fixed["segmentation"] = []
             what = f"`segmentation` is {shown(segmentation)}"
             yield Problem(where, what, "Left empty", stops=False)
         return
     what_is_wrong = segmentation_problem(segmentation, size)
     if what_is_wrong is None:
         return
-    is_read = crowd or not mended["num_keypoints"]
+    is_read = crowd or not fixed["num_keypoints"]
     stops = is_read and bool(segmentation_problem(without_empty_polygons(segmentation), size))
-    mended["segmentation"] = [_rectangle(mended["bbox"], size)] if is_read else []
-    mend = "Set to `bbox`" if is_read else "Left empty"
-    yield Problem(where, f"`segmentation` {what_is_wrong}", mend, stops=stops)
+    fixed["segmentation"] = [_rectangle(fixed["bbox"], size)] if is_read else []
+    fix = "Set to `bbox`" if is_read else "Left empty"
+    yield Problem(where, f"`segmentation` {what_is_wrong}", fix, stops=stops)
 
 
 def _rectangle(box: list[Any], size: tuple[int, int]) -> list[float]:
-    """A box as a polygon, within the picture."""
+    """A box as a polygon, within the image."""
     left, right = (min(max(x, 0), size[1]) for x in (box[0], box[0] + box[2]))
     top, bottom = (min(max(y, 0), size[0]) for y in (box[1], box[1] + box[3]))
     return [left, top, right, top, right, bottom, left, bottom]

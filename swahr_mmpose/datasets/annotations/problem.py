@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: Coordinates beyond this are no pixels of any picture.
+#: Coordinates beyond this are no pixels of any image.
 LARGEST = 1e6
 
 _NUMBERS = frozenset({int, float})
@@ -22,8 +22,8 @@ class Problem:
     Attributes:
         where: Such as ``annotation 12`` or ``image 3``.
         what: The field, its value, and what is wrong with it.
-        mend: What to do, or what was done in the mended file.
-        mended: Whether the mended file is right here.
+        fix: What to do, or what was done in the fixed file.
+        fixed: Whether the fixed file is right here.
         stops: Whether training or test would go wrong with it; the others have no effect on them.
 
     Examples:
@@ -33,12 +33,12 @@ class Problem:
 
     where: str
     what: str
-    mend: str
-    mended: bool = True
+    fix: str
+    fixed: bool = True
     stops: bool = True
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}. {self.mend}."
+        return f"{self.where}: {self.what}. {self.fix}."
 
 
 def shown(value: Any) -> str:

@@ -27,12 +27,12 @@ def usable_annotations(
     optional: Sequence[str] = (),
     names: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
-    """The content of an annotation file, with pictures and annotations of people only.
+    """The content of an annotation file, with images and annotations of people only.
 
     Args:
         ann_file: Its path, or address for MMEngine's ``fileio``.
         fields: The fields that hold keypoints, and how many each holds.
-        skip_broken: Whether to leave out pictures and annotations that can't be used, and list
+        skip_broken: Whether to leave out images and annotations that can't be used, and list
             them in the log; False: they are an error.
         needs_people: Whether someone must have a labelled keypoint.
         needs_area: Whether a missing area is a problem.
@@ -51,12 +51,12 @@ def usable_annotations(
     problems = [*found.problems, *order_problems(people, names or {})]
     for problem in problems:
         if problem.where == "file" and not problem.stops:
-            print_log(f"'{ann_file}': {problem.what}. {problem.mend}.", logger="current")
+            print_log(f"'{ann_file}': {problem.what}. {problem.fix}.", logger="current")
     stopping = [problem for problem in problems if problem.stops]
-    hopeless = [problem for problem in stopping if not problem.mended]
+    hopeless = [problem for problem in stopping if not problem.fixed]
     if hopeless or (stopping and not skip_broken):
-        mendable = [problem for problem in stopping if problem.mended]
-        raise AnnotationFileError(_message(ann_file, mendable, hopeless))
+        fixable = [problem for problem in stopping if problem.fixed]
+        raise AnnotationFileError(_message(ann_file, fixable, hopeless))
     if stopping:
         lost = ", ".join(
             f"{len(content[name]) - len(found.usable[name])} of {len(content[name])} {name}"
@@ -72,17 +72,17 @@ def usable_annotations(
     return found.usable
 
 
-def _message(ann_file: str, mendable: list[Problem], hopeless: list[Problem]) -> str:
-    lines = [f"- {problem}" for problem in mendable[:_SHOWN]]
-    if len(mendable) > _SHOWN:
-        lines.append(f"- and {len(mendable) - _SHOWN} more such")
+def _message(ann_file: str, fixable: list[Problem], hopeless: list[Problem]) -> str:
+    lines = [f"- {problem}" for problem in fixable[:_SHOWN]]
+    if len(fixable) > _SHOWN:
+        lines.append(f"- and {len(fixable) - _SHOWN} more such")
     lines += [f"- {problem}" for problem in hopeless]
-    number = len(mendable) + len(hopeless)
+    number = len(fixable) + len(hopeless)
     lines.insert(0, f"'{ann_file}' can't be trained or tested with ({number} problems):")
-    if mendable:
+    if fixable:
         lines.append(
-            f"`tools/check_dataset.py {ann_file!r} --fix mended.json` lists all and writes a file "
-            "that is mended as said above. Or leave broken entries out with `skip_broken=True`, "
+            f"`tools/check_dataset.py {ann_file!r} --fix fixed.json` lists all and writes a file "
+            "that is fixed as said above. Or leave broken entries out with `skip_broken=True`, "
             "of the dataset and of its metric."
         )
     return "\n".join(lines)
@@ -108,7 +108,7 @@ def read_annotations(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        AnnotationFileError: If it is no JSON, or lacks pictures, annotations or categories.
+        AnnotationFileError: If it is no JSON, or lacks images, annotations or categories.
 
     Examples:
         >>> import tempfile

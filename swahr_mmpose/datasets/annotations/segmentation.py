@@ -11,12 +11,12 @@ from .problem import are_numbers, shown
 def segmentation_problem(segmentation: Any, size: tuple[int, int]) -> str | None:
     """What is wrong with a segmentation; None if nothing is.
 
-    Run lengths that do not add up to the picture, and polygons with coordinates that are no
+    Run lengths that do not add up to the image, and polygons with coordinates that are no
     numbers, make pycocotools read and write beyond its memory.
 
     Args:
         segmentation: Polygons, or run lengths, plain or compressed.
-        size: (h, w) of the picture.
+        size: (h, w) of the image.
 
     Examples:
         >>> segmentation_problem([[0, 0, 5, 0]], (48, 64))
@@ -53,7 +53,7 @@ def _polygon_problem(polygon: Any, size: tuple[int, int]) -> str | None:
         if min(places) < -side or max(places) > 2 * side:
             return (
                 f"has a polygon from {min(places):g} to {max(places):g} pixels, far outside the "
-                f"picture's {side}"
+                f"image's {side}"
             )
     return None
 
@@ -61,7 +61,7 @@ def _polygon_problem(polygon: Any, size: tuple[int, int]) -> str | None:
 def _run_length_problem(segmentation: dict[str, Any], size: tuple[int, int]) -> str | None:
     given = segmentation.get("size")
     if not isinstance(given, (list, tuple)) or list(given) != list(size):
-        return f"has `size` {shown(given)}, and the picture is {list(size)}"
+        return f"has `size` {shown(given)}, and the image is {list(size)}"
     counts = segmentation.get("counts")
     if isinstance(counts, (str, bytes)):
         counts = _decompress(counts)
@@ -72,7 +72,7 @@ def _run_length_problem(segmentation: dict[str, Any], size: tuple[int, int]) -> 
     if min(counts, default=0) < 0:
         return "has negative `counts`"
     if sum(counts) != size[0] * size[1]:
-        return f"has `counts` for {sum(counts)} pixels, and the picture has {size[0] * size[1]}"
+        return f"has `counts` for {sum(counts)} pixels, and the image has {size[0] * size[1]}"
     return None
 
 

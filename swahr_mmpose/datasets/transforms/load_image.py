@@ -1,4 +1,4 @@
-"""Pictures from files, with errors that name them."""
+"""Images from files, with errors that name them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmpose.registry import TRANSFORMS
 
-from ...images.files import PictureError, decode_annotated, decode_picture
+from ...images.files import ImageError, decode_annotated, decode_image
 
 
 @TRANSFORMS.register_module()
 class BottomupLoadImage(BaseTransform):
-    """Load a picture from a file, or take the one that is there, as MMPose's ``LoadImage``.
+    """Load an image from a file, or take the one that is there, as MMPose's ``LoadImage``.
 
-    A picture that can't be read is an error with its name. Where annotations say the size, the
-    picture must have it: one whose camera says that it lies on its side is taken as it is stored
+    An image that can't be read is an error with its name. Where annotations say the size, the
+    image must have it: one whose camera says that it lies on its side is taken as it is stored
     if that is what was annotated, as in COCO.
 
     Required keys: ``img_path``, or ``img``; optional: ``annotated_size`` (w, h). Added keys:
@@ -27,7 +27,7 @@ class BottomupLoadImage(BaseTransform):
         backend_args: Where files are, as MMEngine's ``fileio`` takes it; None: as their paths say.
 
     Raises:
-        PictureError: In use, if the file can't be opened or read, or has another size.
+        ImageError: In use, if the file can't be opened or read, or has another size.
 
     Examples:
         >>> results = BottomupLoadImage()(dict(img=np.zeros((48, 64, 3), np.uint8)))
@@ -40,7 +40,7 @@ class BottomupLoadImage(BaseTransform):
         self.backend_args = backend_args
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Load the picture."""
+        """Load the image."""
         if "img" in results:
             results.setdefault("img_path", None)
         else:
@@ -54,14 +54,14 @@ class BottomupLoadImage(BaseTransform):
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             advice = " Is the dataset's `data_prefix` right?" if annotated_size else ""
-            raise PictureError(f"{path!r} can't be opened: {reason}.{advice}") from error
+            raise ImageError(f"{path!r} can't be opened: {reason}.{advice}") from error
         if annotated_size is None:
-            return decode_picture(content, path)
+            return decode_image(content, path)
         image = decode_annotated(content, path, annotated_size)
         if image.shape[1::-1] != annotated_size:
             w, h = annotated_size
-            raise PictureError(
+            raise ImageError(
                 f"'{path}' is {image.shape[1]}×{image.shape[0]} pixels, but its annotations are "
-                f"for {w}×{h}. Bring back the picture that was annotated."
+                f"for {w}×{h}. Bring back the image that was annotated."
             )
         return image

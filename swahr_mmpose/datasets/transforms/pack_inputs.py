@@ -54,7 +54,7 @@ class BottomupPackInputs(PackPoseInputs):
         """Pack; ``inputs`` is a (3, H, W) tensor, or one per scale in a list.
 
         Raises:
-            ValueError: If a picture or a keypoint that counts holds NaN or infinity.
+            ValueError: If an image or a keypoint that counts holds NaN or infinity.
         """
         images = results["img"]
         _check_finite(results)
@@ -68,7 +68,7 @@ def _check_finite(results: dict[str, Any]) -> None:
     """Look in the data loader: a GPU would have to be waited for."""
     name = f"The image {results.get('img_id')} ('{results.get('img_path')}')"
     images = results["img"] if isinstance(results["img"], list) else [results["img"]]
-    # pictures of whole numbers can't hold any, and are what pipelines give
+    # images of whole numbers can't hold any, and are what pipelines give
     floats = (image for image in images if np.issubdtype(image.dtype, np.floating))
     if not all(np.isfinite(image).all() for image in floats):
         raise ValueError(
@@ -83,5 +83,5 @@ def _check_finite(results: dict[str, Any]) -> None:
         person, keypoint = np.argwhere(broken)[0]
         raise ValueError(
             f"{name} has a keypoint that is NaN or infinite: number {keypoint} of person {person} "
-            "in the picture. Mend its annotation (tools/check_dataset.py finds such)."
+            "in the image. Fix its annotation (tools/check_dataset.py finds such)."
         )

@@ -9,7 +9,7 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ...images.files import PictureError
+from ...images.files import ImageError
 from ...images.geometry import pyramid_geometry, show, to_three_channels
 from ...layout import BACKBONE_STRIDE, TEST_SIZE_DIVISOR
 from ...utils.arguments import short_side
@@ -32,7 +32,7 @@ def _check_steps(scales: Sequence[float]) -> None:
 class BottomupPyramidResize(BaseTransform):
     """Resize the image for test, to one scale or a pyramid (official sizes and affine maps).
 
-    Grey pictures and such with an alpha channel become colour pictures.
+    Grey images and such with an alpha channel become colour images.
 
     Required keys: ``img``; optional: ``img_path``, for errors. Modified keys: ``img``, an array,
     or with several scales a list of them, scale 1 first; ``img_shape`` (h, w) of scale 1. Added
@@ -47,7 +47,7 @@ class BottomupPyramidResize(BaseTransform):
     Raises:
         ValueError: If the scales do not contain 1, are not positive or name one twice, the short
             side is not a multiple of 64 at the smallest scale, or the other scales are not
-            multiples of half of the smallest; in use if a picture's sides differ by a factor of
+            multiples of half of the smallest; in use if an image's sides differ by a factor of
             more than 32.
 
     Examples:
@@ -88,7 +88,7 @@ class BottomupPyramidResize(BaseTransform):
         try:
             geometry = pyramid_geometry((w, h), self.input_size, self.scales)
         except ValueError as error:
-            raise PictureError(f"'{results.get('img_path')}' can't be used: {error}") from error
+            raise ImageError(f"'{results.get('img_path')}' can't be used: {error}") from error
         images = [show(img, geometry, size) for size in geometry.sizes]
         results["input_size"] = geometry.sizes[0]
         results["img_shape"] = geometry.sizes[0][::-1]

@@ -1,4 +1,4 @@
-"""Whatever is in an annotation file: declared errors only, and mended files are whole."""
+"""Whatever is in an annotation file: declared errors only, and fixed files are whole."""
 
 import copy
 import json
@@ -137,19 +137,19 @@ def load(path, **kwargs):
 
 @settings(anything, max_examples=60)
 @given(content=CONTENTS)
-def test_mended_content_is_whole(content, tmp_path):
+def test_fixed_content_is_whole(content, tmp_path):
     before = copy.deepcopy(content)
     found = check_content(content)
     assert repr(content) == repr(before)
     assert all(str(problem).isprintable() for problem in found.problems)
-    again = check_content(found.mended).problems
-    unmended = [problem for problem in found.problems if not problem.mended]
-    assert [problem.what for problem in again] == [problem.what for problem in unmended]
-    if unmended:
+    again = check_content(found.fixed).problems
+    not_fixed = [problem for problem in found.problems if not problem.fixed]
+    assert [problem.what for problem in again] == [problem.what for problem in not_fixed]
+    if not_fixed:
         return
-    path = tmp_path / "mended.json"
-    path.write_text(json.dumps(found.mended), encoding="utf-8")
-    if list(found.mended["categories"][0].get("keypoints", [])) != CATEGORY["keypoints"]:
+    path = tmp_path / "fixed.json"
+    path.write_text(json.dumps(found.fixed), encoding="utf-8")
+    if list(found.fixed["categories"][0].get("keypoints", [])) != CATEGORY["keypoints"]:
         return
     dataset = load(path)
     assert len(dataset) > 0

@@ -66,7 +66,7 @@ def keypoint(*values):
 
 
 def field(section="annotations", **values):
-    """Set fields of a person, or of the first picture; ... removes them."""
+    """Set fields of a person, or of the first image; ... removes them."""
 
     def change(content):
         entry = person_of(content) if section == "annotations" else content[section][0]
@@ -83,7 +83,7 @@ def region(segmentation, **values):
 
 
 def run_lengths(*counts):
-    """Run lengths for a picture; None stands for what is missing to it."""
+    """Run lengths for an image; None stands for what is missing to it."""
 
     def change(content):
         person = person_of(content)
@@ -104,11 +104,11 @@ def twice(section, **values):
 BREAKS = [
     (twice("annotations"), r"annotation \d+: `id` is that of another"),
     (twice("images"), r"image \d+: is there twice"),
-    (twice("images", file_name="other.jpg"), r"image \d+: `id` is that of 2 pictures"),
+    (twice("images", file_name="other.jpg"), r"image \d+: `id` is that of 2 images"),
     (field(category_id=7), r"annotation \d+: `category_id` 7 is that of no category"),
     (field(category_id=...), "`category_id` None"),
-    (field(image_id=999), "`image_id` 999 is that of no picture"),
-    (field(image_id=[1]), r"`image_id` \[1\] is that of no picture"),
+    (field(image_id=999), "`image_id` 999 is that of no image"),
+    (field(image_id=[1]), r"`image_id` \[1\] is that of no image"),
     (field(id=...), "annotation None: `id` is no whole number"),
     (field(id="7"), "annotation '7': `id` is no whole number"),
     (field(area=-5), "`area` is -5"),
@@ -153,7 +153,7 @@ def test_the_broken_entry_is_named_or_left_out(content, build, log, change, mess
     with pytest.raises(AnnotationFileError, match=message) as caught:
         build(content)
     assert "Größe 1/ann otations.json' can't be trained" in str(caught.value)
-    assert "--fix mended.json" in str(caught.value)
+    assert "--fix fixed.json" in str(caught.value)
 
     dataset = build(content, skip_broken=True)
     left = sum(len(info["id"]) for info in map(dataset.get_data_info, range(len(dataset))))
@@ -182,7 +182,7 @@ def test_the_first_ten_are_said_and_the_others_counted(content, build):
         ('{"images": []}', "ann otations.json' has no list of objects `annotations`"),
         (
             json.dumps(dict(images=[], annotations=[], categories=[dict(id=1, name="person")])),
-            "no picture can be used",
+            "no image can be used",
         ),
         (
             json.dumps(dict(images=[], annotations=[], categories=[])),
@@ -226,7 +226,7 @@ def test_what_is_unusual_trains(content, build, log, change):
     assert not any("leaves out" in line for line in log)
 
 
-def test_keypoints_outside_the_picture_have_no_target(content, build):
+def test_keypoints_outside_the_image_have_no_target(content, build):
     person = person_of(content)
     person["keypoints"][:3] = [-400, 5000, 2]
     dataset = build(content)
@@ -241,7 +241,7 @@ def test_keypoints_outside_the_picture_have_no_target(content, build):
     assert labels.keypoint_indices[row, 0, 1] == 0
 
 
-def test_five_hundred_people_in_a_picture(content, build):
+def test_five_hundred_people_in_an_image(content, build):
     person = person_of(content)
     person["segmentation"] = []
     content["annotations"] = [dict(person, id=i) for i in range(500)]

@@ -1,4 +1,4 @@
-"""Each kind of broken annotation is named, and the mended file is whole."""
+"""Each kind of broken annotation is named, and the fixed file is whole."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ check = runpy.run_path(str(ROOT / "tools" / "check_dataset.py"))["main"]
 
 def find_problems(content, folder=None):
     found = check_content(content, folder=folder)
-    return found.problems, found.mended
+    return found.problems, found.fixed
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def first_person(content):
 
 
 BREAKS = [
-    (dict(image_id=999), r"`image_id` 999 is that of no picture"),
+    (dict(image_id=999), r"`image_id` 999 is that of no image"),
     (dict(category_id=7), "`category_id` 7 is that of no category"),
     (dict(iscrowd=None), "`iscrowd` is None"),
     (dict(keypoints=[1, 2, 2]), "`keypoints` is 3 numbers, and not 3 × 17 = 51"),
@@ -59,15 +59,15 @@ BREAKS = [
 
 
 @pytest.mark.parametrize(("broken", "message"), BREAKS)
-def test_broken_annotations_are_named_and_mended(content, broken, message):
+def test_broken_annotations_are_named_and_fixed(content, broken, message):
     person = first_person(content)
     person.update(broken)
     before = copy.deepcopy(content)
-    (problem,), mended = find_problems(content)
+    (problem,), fixed = find_problems(content)
     assert problem.where == f"annotation {person['id']}"
     assert re.search(message, str(problem)), str(problem)
     assert json.dumps(content) == json.dumps(before)
-    again, _ = find_problems(mended)
+    again, _ = find_problems(fixed)
     assert again == []
 
 
@@ -78,52 +78,52 @@ def test_broken_annotations_are_named_and_mended(content, broken, message):
         ([None, 5, 2], "not three numbers"),
         (["5", 5, 2], "not three numbers"),
         ([1e30, 5, 2], "not three numbers"),
-        ([-40, 5, 2], "outside the picture"),
+        ([-40, 5, 2], "outside the image"),
         ([5, 5, 3], "visibility 3"),
     ],
 )
-def test_broken_keypoints_are_named_and_mended(content, keypoint, message):
+def test_broken_keypoints_are_named_and_fixed(content, keypoint, message):
     person = first_person(content)
     k = next(k for k in range(17) if person["keypoints"][3 * k + 2] > 0)
     person["keypoints"][3 * k : 3 * k + 3] = keypoint
-    problems, mended = find_problems(content)
+    problems, fixed = find_problems(content)
     assert f"keypoint {k} " in problems[0].what
     assert message in problems[0].what
-    own = next(a for a in mended["annotations"] if a["id"] == person["id"])
+    own = next(a for a in fixed["annotations"] if a["id"] == person["id"])
     assert own["keypoints"][3 * k : 3 * k + 3] == [0, 0, 0]
     assert own["num_keypoints"] == person["num_keypoints"] - 1
-    assert find_problems(mended)[0] == []
+    assert find_problems(fixed)[0] == []
 
 
 def test_annotation_ids_that_are_there_twice(content):
     first, second = content["annotations"][:2]
     second["id"] = first["id"]
-    problems, mended = find_problems(content)
+    problems, fixed = find_problems(content)
     assert "`id` is that of another" in problems[0].what
-    assert len({a["id"] for a in mended["annotations"]}) == len(content["annotations"])
-    assert find_problems(mended)[0] == []
+    assert len({a["id"] for a in fixed["annotations"]}) == len(content["annotations"])
+    assert find_problems(fixed)[0] == []
 
 
-def test_picture_ids_that_are_there_twice(content):
-    """One picture twice is taken once; of two pictures no one knows whose the people are."""
+def test_image_ids_that_are_there_twice(content):
+    """One image twice is taken once; of two images no one knows whose the people are."""
     twice = content["images"][0]
     content["images"].append(dict(twice))
-    problems, mended = find_problems(content)
+    problems, fixed = find_problems(content)
     assert [problem.what for problem in problems] == ["is there twice"]
-    assert mended["images"] == content["images"][:-1]
+    assert fixed["images"] == content["images"][:-1]
     content["images"][1]["id"] = twice["id"]
-    problems, mended = find_problems(content)
-    assert "is that of 3 pictures" in problems[0].what
-    assert twice["id"] not in {image["id"] for image in mended["images"]}
-    assert twice["id"] not in {entry["image_id"] for entry in mended["annotations"]}
+    problems, fixed = find_problems(content)
+    assert "is that of 3 images" in problems[0].what
+    assert twice["id"] not in {image["id"] for image in fixed["images"]}
+    assert twice["id"] not in {entry["image_id"] for entry in fixed["annotations"]}
 
 
 def test_a_category_whose_id_is_no_number_gets_none_of_the_others(content):
     content["categories"] = [dict(id=True, name="car"), dict(content["categories"][0], id=0)]
     for annotation in content["annotations"]:
         annotation["category_id"] = 0
-    mended = check_content(content).mended
-    assert not check_content(mended).problems
+    fixed = check_content(content).fixed
+    assert not check_content(fixed).problems
 
 
 def test_people_become_category_1(content):
@@ -131,13 +131,13 @@ def test_people_become_category_1(content):
     for annotation in content["annotations"]:
         annotation["category_id"] = 3
     content["annotations"].append(dict(id=10**6, image_id=1, category_id=1, bbox=[0, 0, 9, 9]))
-    problems, mended = find_problems(content)
+    problems, fixed = find_problems(content)
     assert "other tools ask for 1" in problems[0].what
     assert "1 annotations are of other categories than 'person'" in problems[1].what
     assert not any(problem.stops for problem in problems)
-    assert {a["category_id"] for a in mended["annotations"]} == {1}
-    assert {c["name"]: c["id"] for c in mended["categories"]} == {"car": 4, "person": 1}
-    assert find_problems(mended)[0] == []
+    assert {a["category_id"] for a in fixed["annotations"]} == {1}
+    assert {c["name"]: c["id"] for c in fixed["categories"]} == {"car": 4, "person": 1}
+    assert find_problems(fixed)[0] == []
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_people_become_category_1(content):
     ],
 )
 def test_people_must_be_told_apart(content, categories, message):
-    (problem,), mended = find_problems(dict(content, categories=categories))
+    (problem,), fixed = find_problems(dict(content, categories=categories))
     assert message in str(problem)
-    assert not problem.mended
-    assert mended["annotations"] == content["annotations"]
+    assert not problem.fixed
+    assert fixed["annotations"] == content["annotations"]
 
 
-def test_pictures_are_looked_at(content, synthetic_data, tmp_path, capsys):
+def test_images_are_looked_at(content, synthetic_data, tmp_path, capsys):
     images = tmp_path / "images"
     images.mkdir()
     for image in content["images"]:
@@ -164,22 +164,22 @@ def test_pictures_are_looked_at(content, synthetic_data, tmp_path, capsys):
         (images / image["file_name"]).write_bytes(source.read_bytes())
     names = [image["file_name"] for image in content["images"]]
     (images / names[0]).unlink()
-    (images / names[1]).write_bytes(b"no picture")
+    (images / names[1]).write_bytes(b"no image")
     (images / names[2]).write_bytes((images / names[2]).read_bytes()[:-500])
     content["images"][3]["width"] += 1
-    problems, mended = find_problems(content, images)
+    problems, fixed = find_problems(content, images)
     assert [names[i] in problems[i].what for i in range(3)] == [True] * 3
     assert "can't be opened: No such file" in problems[0].what
-    assert "can't be read as a picture: it is cut off" in problems[1].what
-    assert "can't be read as a picture: it is cut off" in problems[2].what
+    assert "can't be read as an image: it is cut off" in problems[1].what
+    assert "can't be read as an image: it is cut off" in problems[2].what
     assert "`width` and `height`" in problems[3].what
     assert len(problems) == 4
     ids = [image["id"] for image in content["images"]]
-    assert [image["id"] for image in mended["images"]] == ids[3:]
-    assert {entry["image_id"] for entry in mended["annotations"]} <= set(ids[3:])
-    assert mended["images"][0]["width"] == content["images"][3]["width"] - 1
+    assert [image["id"] for image in fixed["images"]] == ids[3:]
+    assert {entry["image_id"] for entry in fixed["annotations"]} <= set(ids[3:])
+    assert fixed["images"][0]["width"] == content["images"][3]["width"] - 1
 
-    source, out = tmp_path / "broken.json", tmp_path / "mended.json"
+    source, out = tmp_path / "broken.json", tmp_path / "fixed.json"
     source.write_text(json.dumps(content))
     assert check([str(source), "--images", str(images), "--fix", str(out)]) == 1
     assert check([str(out), "--images", str(images)]) == 0
@@ -202,7 +202,7 @@ def test_run_lengths_are_read_as_coco_writes_them():
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ([3, 4], "for 7 pixels, and the picture has 12"),
+        ([3, 4], "for 7 pixels, and the image has 12"),
         ([30], "for 30 pixels"),
         ([20, -8], "negative"),
         ([6.0, 6], "no list of whole numbers"),
@@ -234,9 +234,9 @@ def test_files_that_are_no_annotations(text, message, tmp_path, capsys):
     assert "There is no file" in capsys.readouterr().err
 
 
-def test_a_mended_file_is_written(content, tmp_path, capsys):
+def test_a_fixed_file_is_written(content, tmp_path, capsys):
     first_person(content)["area"] = -1
-    source, out = tmp_path / "broken.json", tmp_path / "mended.json"
+    source, out = tmp_path / "broken.json", tmp_path / "fixed.json"
     source.write_text(json.dumps(content))
     assert check([str(source), "--fix", str(out)]) == 1
     assert "0 problems remain" in capsys.readouterr().out
@@ -245,10 +245,10 @@ def test_a_mended_file_is_written(content, tmp_path, capsys):
     assert json.loads(source.read_text()) == content
 
 
-def test_where_no_mended_file_can_be_written_is_named_first(tmp_path, capsys):
+def test_where_no_fixed_file_can_be_written_is_named_first(tmp_path, capsys):
     """Before the annotations are read, which are not there."""
     source = str(tmp_path / "missing.json")
-    assert check([source, "--fix", str(tmp_path / "missing" / "mended.json")]) == 2
+    assert check([source, "--fix", str(tmp_path / "missing" / "fixed.json")]) == 2
     assert f"error: The folder '{tmp_path / 'missing'}'" in capsys.readouterr().err
     assert check([source, "--fix", str(tmp_path)]) == 2
     assert f"error: '{tmp_path}' is a folder" in capsys.readouterr().err

@@ -308,7 +308,7 @@ def test_a_backbone_that_is_not_there_is_reported(tmp_path):
 
 
 @pytest.mark.slow
-def test_real_pictures_that_are_not_there_are_reported(tmp_path):
+def test_real_images_that_are_not_there_are_reported(tmp_path):
     result = ablation(tmp_path, "run", "real_w32", env=dict(SWAHR_REAL_DATA=""))
     assert result.returncode == 1
     assert "set SWAHR_REAL_DATA" in result.stderr

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """What both tools are told of 15 drawn pictures."""
+    """What both tools are told of 15 drawn images."""
     folder = tmp_path_factory.mktemp("drawn")
     path = generate_dataset(folder, "val", SyntheticOptions(num_images=15, seed=9, long_side=192))
     return ["--data", str(path), "--images", str(folder / "images" / "val")]
@@ -38,7 +38,7 @@ def rescorer(data, tmp_path_factory):
     figures = [float(value) for value in re.findall(r"^AP.*: +([\d.]+)$", result.stdout, re.M)]
     before, _, ceiling = figures
     assert 0.3 < before < ceiling
-    assert "3 held-out pictures" in result.stdout
+    assert "3 held-out images" in result.stdout
     return path
 
 

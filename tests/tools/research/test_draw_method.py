@@ -1,4 +1,4 @@
-"""The pictures of docs/method.md, through the tool's door."""
+"""The images of docs/method.md, through the tool's door."""
 
 import importlib.util
 
@@ -20,15 +20,15 @@ def tool():
     return module
 
 
-def test_it_draws_all_pictures_of_the_page(tool, tmp_path):
+def test_it_draws_all_images_of_the_page(tool, tmp_path):
     assert tool.main(["--out", str(tmp_path / "new")]) == 0
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
     page = (ROOT / "docs/method.md").read_text(encoding="utf-8")
     assert len(names) == 3
     for name in names:
         assert f"(images/{name})" in page
-        picture = cv2.imread(str(tmp_path / "new" / name))
-        assert picture.std() > 10
+        image = cv2.imread(str(tmp_path / "new" / name))
+        assert image.std() > 10
         assert (tmp_path / "new" / name).stat().st_size < 150_000
 
 

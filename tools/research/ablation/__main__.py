@@ -43,31 +43,31 @@ def parse_args() -> argparse.Namespace:
     run.add_argument("--batch-size", type=int, default=8)
     run.add_argument("--no-bf16", dest="bf16", action="store_false",
                      help="train the network in float32 and not in bfloat16")  # fmt: skip
-    run.add_argument("--train-images", type=int, default=1500, help="for drawn pictures")
-    run.add_argument("--val-images", type=int, default=300, help="for drawn pictures")
+    run.add_argument("--train-images", type=int, default=1500, help="for drawn images")
+    run.add_argument("--val-images", type=int, default=300, help="for drawn images")
     run.add_argument("--jobs", type=int, default=1, help="runs at a time")
     run.add_argument("--workers", type=int, default=0, help="data loading processes of a run")
     run.add_argument("--work-dir", type=Path, default=Path("work_dirs/ablation"),
-                     help="drawn pictures, logs and checkpoints")  # fmt: skip
+                     help="drawn images, logs and checkpoints")  # fmt: skip
     report = commands.add_parser("report", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     report.add_argument("--out", type=Path, default=Path("docs/results.md"))
     return parser.parse_args()
 
 
 def prepare_data(name: str, experiment: Experiment, budget: Budget, work_dir: Path) -> Path:
-    """The folder of an experiment's pictures, which are drawn if they are to be."""
+    """The folder of an experiment's images, which are drawn if they are to be."""
     if not experiment.generated:
         root = os.environ.get("SWAHR_REAL_DATA")
         if not root:
             raise ValueError(
-                f"The experiment {name} needs real pictures: set SWAHR_REAL_DATA to their folder "
+                f"The experiment {name} needs real images: set SWAHR_REAL_DATA to their folder "
                 "(see the README)."
             )
         return Path(root) / "coco"
     folder = work_dir / f"data_{name}_{budget.train_images}_{budget.val_images}"
     # the held-out labels are without noise: what is measured is how near the truth people are
     for part, num_images, seed, noise in (
-        ("train", budget.train_images, experiment.picture_seed, experiment.label_noise),
+        ("train", budget.train_images, experiment.image_seed, experiment.label_noise),
         ("val", budget.val_images, 1, 0.0),
     ):
         # the annotations are written last, so that a part stopped half-way is drawn again
@@ -81,7 +81,7 @@ def missing_jobs(args: argparse.Namespace) -> list[Job]:
 
     Raises:
         ValueError: If a record of the same experiment was made with other settings, or real
-            pictures are wanted and there are none.
+            images are wanted and there are none.
     """
     budget = Budget(args.iterations, args.batch_size, args.bf16, args.train_images, args.val_images)
     folders, backbones = {}, {}

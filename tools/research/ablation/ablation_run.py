@@ -32,10 +32,10 @@ class Experiment:
     Attributes:
         config: Name of the config whose head the variants change.
         train: (annotation file, image folder) under the data's folder.
-        val: Likewise, the held-out pictures.
-        generated: Whether the pictures are drawn; else they are those of ``SWAHR_REAL_DATA``.
+        val: Likewise, the held-out images.
+        generated: Whether the images are drawn; else they are those of ``SWAHR_REAL_DATA``.
         label_noise: Noise on the training labels; see ``SyntheticOptions``.
-        picture_seed: Decides what training pictures are drawn.
+        image_seed: Decides what training images are drawn.
         backbone: The experiment whose first HigherHRNet gives the backbone's weights, as ImageNet
             does in the official training; None starts from random ones.
     """
@@ -45,7 +45,7 @@ class Experiment:
     val: tuple[str, str]
     generated: bool = False
     label_noise: float = 0.0
-    picture_seed: int = 0
+    image_seed: int = 0
     backbone: str | None = None
 
 
@@ -61,7 +61,7 @@ _REAL = dict(
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
-    "pretraining": Experiment(**_GENERATED, picture_seed=2),
+    "pretraining": Experiment(**_GENERATED, image_seed=2),
     "drawn": Experiment(**_GENERATED, backbone="pretraining"),
     "drawn_noisy": Experiment(**_GENERATED, label_noise=0.5, backbone="pretraining"),
     "drawn_scratch": Experiment(**_GENERATED),
@@ -77,10 +77,10 @@ class Budget:
 
     Attributes:
         iterations: Training iterations.
-        batch_size: Pictures in a batch; the learning rate follows it linearly.
+        batch_size: Images in a batch; the learning rate follows it linearly.
         bf16: Whether the network trains in bfloat16 (losses are float32 all the same).
-        train_images: Number of training pictures drawn, for drawn ones.
-        val_images: Number of held-out pictures drawn.
+        train_images: Number of training images drawn, for drawn ones.
+        val_images: Number of held-out images drawn.
     """
 
     iterations: int

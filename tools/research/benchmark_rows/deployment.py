@@ -1,4 +1,4 @@
-"""What `tools/benchmark.py` measures of ONNX Runtime, and of many pictures to a file."""
+"""What `tools/benchmark.py` measures of ONNX Runtime, and of many images to a file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mmpose.apis import MMPoseInferencer, inference_bottomup, init_model
 
 import swahr_mmpose
 from swahr_mmpose.apis.application_decoding import reads_for_applications
-from swahr_mmpose.apis.image_stream import find_pictures
-from swahr_mmpose.apis.prediction import predict_pictures
+from swahr_mmpose.apis.image_stream import find_images
+from swahr_mmpose.apis.prediction import predict_images
 from swahr_mmpose.apis.results_file import Output
 from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.export.onnx import export_onnx
@@ -29,11 +29,11 @@ TINY = "swahr_tiny_synthetic"
 
 
 def onnx_rows(device: str) -> Iterator[Row]:
-    """Pictures in memory to people, one at a time: ONNX Runtime and PyTorch on the CPU."""
+    """Images in memory to people, one at a time: ONNX Runtime and PyTorch on the CPU."""
     del device
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = [cv2.imread(str(path)) for path in drawn_pictures(folder, 12)]
+        images = [cv2.imread(str(path)) for path in drawn_images(folder, 12)]
         wide = folder / "w32.pth"
         config = str(swahr_mmpose.config_path("swahr_hrnet_w32_coco"))
         torch.save(dict(state_dict=init_model(config, device="cpu").state_dict()), wide)
@@ -58,20 +58,20 @@ def onnx_rows(device: str) -> Iterator[Row]:
 
 
 def predict_rows(device: str) -> Iterator[Row]:
-    """A folder of drawn pictures to a file of results, the tiny network."""
+    """A folder of drawn images to a file of results, the tiny network."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = drawn_pictures(folder, 64)
+        paths = drawn_images(folder, 64)
         config, weights = str(swahr_mmpose.config_path(TINY)), weights_of(TINY)
         as_config, model = (init_model(config, weights, device=device) for _ in range(2))
         reads_for_applications(model)
         inferencer = MMPoseInferencer(pose2d=config, pose2d_weights=weights, device=device)
-        pictures = find_pictures(str(paths[0].parent))
+        images = find_images(str(paths[0].parent))
 
         def by_tool(model: Any) -> None:
             with tempfile.TemporaryDirectory() as out:
                 output = Output(Path(out) / "results.jsonl")
-                predict_pictures(model, pictures, output, 4, 2, lambda n: None)
+                predict_images(model, images, output, 4, 2, lambda n: None)
 
         def by_inferencer() -> None:
             quiet = contextlib.redirect_stdout(io.StringIO())
@@ -81,7 +81,7 @@ def predict_rows(device: str) -> Iterator[Row]:
 
         for what, own in (("", model), (", people as the config's test finds them", as_config)):
             yield Row(
-                f"predict.py, a folder of 64 pictures, tiny network{what}",
+                f"predict.py, a folder of 64 images, tiny network{what}",
                 lambda own=own: by_tool(own),  # type: ignore[misc]
                 by_inferencer,
                 "MMPoseInferencer in a loop",
@@ -89,7 +89,7 @@ def predict_rows(device: str) -> Iterator[Row]:
             )
 
 
-def drawn_pictures(folder: Path, count: int) -> list[Path]:
-    """Files of drawn pictures."""
+def drawn_images(folder: Path, count: int) -> list[Path]:
+    """Files of drawn images."""
     generate_dataset(folder, "drawn", SyntheticOptions(num_images=count, seed=5))
     return sorted((folder / "images" / "drawn").iterdir())

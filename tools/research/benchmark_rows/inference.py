@@ -1,4 +1,4 @@
-"""What `tools/benchmark.py` measures of a test: pictures in files to figures."""
+"""What `tools/benchmark.py` measures of a test: images in files to figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STOCK = "body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coc
 
 
 def inference_rows(device: str) -> Iterator[Row]:
-    """Pictures end to end with flip test: read, seen by the network, decoded."""
+    """Images end to end with flip test: read, seen by the network, decoded."""
     gpu = device != "cpu"
     count = 32 if gpu else 3
     widths = ((32, 512), (48, 640)) if gpu else ((32, 512),)
@@ -39,13 +39,13 @@ def inference_rows(device: str) -> Iterator[Row]:
                     (stock_config(width, size), "TestLoop"),
                 )
             ]
-            what = f"inference W{width}, {size}, flip, per picture with 10 people"
+            what = f"inference W{width}, {size}, flip, per image with 10 people"
             other = f"stock AE HRNet-W{width}, one resolution"
             yield Row(what, *steps, other, count=count, rate=True)
 
 
 def stock_config(width: int, size: int) -> Config:
-    """MMPose's config of associative embedding, made as wide and for as large pictures."""
+    """MMPose's config of associative embedding, made as wide and for as large images."""
     config = Config.fromfile(Path(mmpose.__file__).parent / ".mim/configs" / STOCK)
     for number in (2, 3, 4):
         channels = tuple(width * 2**branch for branch in range(number))
@@ -57,9 +57,9 @@ def stock_config(width: int, size: int) -> Config:
 
 
 def test_loop(config: Config, loop: str, folder: Path, device: str, size: int) -> Callable[[], Any]:
-    """A function that tests a network of random weights on the folder's pictures.
+    """A function that tests a network of random weights on the folder's images.
 
-    Each picture is decoded as if the network had seen ten people in it.
+    Each image is decoded as if the network had seen ten people in it.
     """
     config.model.backbone.init_cfg = None
     for part in ("dataloader", "cfg", "evaluator"):

@@ -20,7 +20,7 @@ def our_codec(size: int, **kwargs: Any) -> ScaleAdaptiveHeatmap:
 
 
 def people_in(size: int, num_people: int, rng: np.random.Generator) -> np.ndarray:
-    """Keypoints (N, K, 2) of people spread over a square picture, in pixels."""
+    """Keypoints (N, K, 2) of people spread over a square image, in pixels."""
     centers = rng.uniform(0.1 * size, 0.9 * size, (num_people, 1, 2))
     spread = size / (4 * np.sqrt(num_people))
     keypoints = centers + rng.uniform(-spread, spread, (num_people, K, 2))

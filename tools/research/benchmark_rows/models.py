@@ -1,6 +1,6 @@
 """What `tools/benchmark.py` measures of other models that a user of MMPose could take instead.
 
-All run end to end on one picture, with random weights. What depends on the weights, the number of
+All run end to end on one image, with random weights. What depends on the weights, the number of
 people, is made ten in each: ours decodes maps of ten people, RTMO keeps its ten best proposals, and
 RTMPose is given ten boxes.
 """
@@ -34,16 +34,16 @@ PUBLISHED = {
 
 
 def model_rows(device: str) -> Iterator[Row]:
-    """Ours against other models, the picture in memory to people."""
-    picture = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    ours = swahr_w32(picture, device)
+    """Ours against other models, the image in memory to people."""
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    ours = swahr_w32(image, device)
     for name, build in (
         ("RTMO-s", rtmo("s_8xb32")),
         ("RTMO-m", rtmo("m_16xb16")),
         ("RTMO-l", rtmo("l_16xb16")),
         ("RTMPose-m with RTMDet-m", rtmpose),
     ):
-        other = build(picture, device)
+        other = build(image, device)
         what = f"{name} (AP {PUBLISHED[name]} as published)"
         yield Row(f"SWAHR-W32, 512, flip test, 640×480, {NUM_PEOPLE} people", ours, other, what)
 
@@ -54,27 +54,27 @@ def installed(path: str) -> Path:
     return next(p for p in (package / ".mim" / path, package.parent / path) if p.is_file())
 
 
-def swahr_w32(picture: np.ndarray, device: str) -> Callable[[], Any]:
+def swahr_w32(image: np.ndarray, device: str) -> Callable[[], Any]:
     """Ours; the paper reports AP 68.9."""
     config = str(swahr_mmpose.config_path("swahr_hrnet_w32_coco"))
     model = init_model(config, device=device)
     sees_people(model, NUM_PEOPLE, device)
-    return lambda: inference_bottomup(model, picture)
+    return lambda: inference_bottomup(model, image)
 
 
 def rtmo(name: str) -> Callable[[np.ndarray, str], Callable[[], Any]]:
     """A one-stage model of MMPose."""
 
-    def build(picture: np.ndarray, device: str) -> Callable[[], Any]:
+    def build(image: np.ndarray, device: str) -> Callable[[], Any]:
         path = f"configs/body_2d_keypoint/rtmo/coco/rtmo-{name}-600e_coco-640x640.py"
         model = init_model(str(installed(path)), device=device)
         model.test_cfg.update(score_thr=0.0, nms_pre=NUM_PEOPLE)
-        return lambda: inference_bottomup(model, picture)
+        return lambda: inference_bottomup(model, image)
 
     return build
 
 
-def rtmpose(picture: np.ndarray, device: str) -> Callable[[], Any]:
+def rtmpose(image: np.ndarray, device: str) -> Callable[[], Any]:
     """A detector, and a pose network for each of ten people."""
     from mmdet.apis import inference_detector, init_detector
 
@@ -88,7 +88,7 @@ def rtmpose(picture: np.ndarray, device: str) -> Callable[[], Any]:
 
     def run() -> None:
         with DefaultScope.overwrite_default_scope("mmdet"):
-            inference_detector(detector, picture)
-        inference_topdown(model, picture, boxes)
+            inference_detector(detector, image)
+        inference_topdown(model, image, boxes)
 
     return run

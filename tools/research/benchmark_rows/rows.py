@@ -118,7 +118,7 @@ def heatmap_loss_rows(device: str) -> Iterator[Row]:
 
 
 def target_rows(device: str) -> Iterator[Row]:
-    """What a data loader's worker does for one picture."""
+    """What a data loader's worker does for one image."""
     del device  # always on the CPU
     keypoints = people_in(640, 8, np.random.default_rng(0))
     visible = np.ones(keypoints.shape[:2], np.float32)
@@ -136,7 +136,7 @@ def target_rows(device: str) -> Iterator[Row]:
 
 
 def target_bytes() -> tuple[int, int]:
-    """Bytes of one picture's targets through the data loader's pipe, ours and with heatmaps."""
+    """Bytes of one image's targets through the data loader's pipe, ours and with heatmaps."""
     keypoints = people_in(640, 8, np.random.default_rng(0))
     return tuple(
         len(pickle.dumps(our_codec(640, encode_heatmaps=heatmaps).encode(keypoints)))
@@ -145,7 +145,7 @@ def target_bytes() -> tuple[int, int]:
 
 
 def training_batch(size: int, batch_size: int) -> dict[str, Any]:
-    """Pictures of noise with eight people each, as the data loader gives them."""
+    """Images of noise with eight people each, as the data loader gives them."""
     rng = np.random.default_rng(0)
     codec = our_codec(size, encode_heatmaps=False)
     samples = []

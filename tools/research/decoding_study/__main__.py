@@ -1,7 +1,7 @@
-"""Compares ways of reading people from the same maps of one network, on labelled pictures.
+"""Compares ways of reading people from the same maps of one network, on labelled images.
 
-Prints a table of AP with paired bootstrap intervals over pictures (BCa), and one of what is wrong
-with the people. All ways see the same maps, so nothing but the pictures is random.
+Prints a table of AP with paired bootstrap intervals over images (BCa), and one of what is wrong
+with the people. All ways see the same maps, so nothing but the images is random.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from swahr_mmpose.analysis.bootstrap import compare
 from swahr_mmpose.analysis.per_image_ap import (
     FoundPeople,
     average_precision,
-    evaluate_pictures,
+    evaluate_images,
     labelled_people,
 )
 from swahr_mmpose.analysis.pose_errors import (
@@ -44,7 +44,7 @@ from swahr_mmpose.utils.config_files import find_config
 
 @dataclass
 class Outcome:
-    """What one way found in all pictures."""
+    """What one way found in all images."""
 
     found: dict[int, FoundPeople] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
@@ -57,8 +57,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="name of one of this package's configs, or a path")
     parser.add_argument("checkpoint", nargs="?", help="default: the weights of this config")
     parser.add_argument("--data", type=Path, required=True, help="COCO annotations")
-    parser.add_argument("--images", type=Path, required=True, help="folder of the pictures")
-    parser.add_argument("--num-images", type=int, help="only so many pictures, the first ones")
+    parser.add_argument("--images", type=Path, required=True, help="folder of the images")
+    parser.add_argument("--num-images", type=int, help="only so many images, the first ones")
     parser.add_argument("--rescorer", type=Path, help="a file of tools/fit_rescorer.py")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
     return parser.parse_args()
@@ -76,21 +76,21 @@ def ways(options: DecodeOptions, rescorer: Path | None) -> dict[str, tuple[Decod
 
 
 def maps_of(model: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Heatmaps (K, H, W) and tags (L, K, H, W) of a BGR picture, and where they lie in it."""
+    """Heatmaps (K, H, W) and tags (L, K, H, W) of a BGR image, and where they lie in it."""
     (sample,) = inference_bottomup(model, image)
     heatmaps = sample.pred_fields.heatmaps.numpy()
     return heatmaps, sample.pred_fields.tags.numpy().reshape(-1, *heatmaps.shape), sample.metainfo
 
 
-def to_picture(keypoints: np.ndarray, meta: Any) -> np.ndarray:
-    """Keypoints from input pixels to those of the picture."""
+def to_image(keypoints: np.ndarray, meta: Any) -> np.ndarray:
+    """Keypoints from input pixels to those of the image."""
     scale = np.divide(meta["input_scale"], meta["input_size"])
     moved: np.ndarray = keypoints * scale + meta["input_center"] - np.divide(meta["input_scale"], 2)
     return moved
 
 
 def run(args: argparse.Namespace) -> None:
-    """Find the people of all pictures in every way, and report."""
+    """Find the people of all images in every way, and report."""
     config = find_config(args.config)
     model = init_model(str(config), args.checkpoint or weights_for(config), device="cpu")
     model.test_cfg["output_heatmaps"] = True
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
     annotations = read_labels(args.data, meta)
     outcomes = {name: Outcome() for name in [*rows, "official, oracle scores"]}
     images = annotations.dataset["images"][: args.num_images]
-    for image in tqdm(images, unit="picture"):
+    for image in tqdm(images, unit="image"):
         heatmaps, tags, sample_meta = maps_of(model, read_annotated(args.images, image))
         labels, areas = labelled_people(annotations, image["id"], meta["num_keypoints"])
         for name, (options, rescorer) in rows.items():
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
             if rescorer is not None:
                 scores = scores * rescorer(people.keypoints, people.keypoint_scores)
             outcomes[name].seconds.append(time.perf_counter() - start)
-            keypoints = to_picture(people.keypoints, sample_meta)
+            keypoints = to_image(people.keypoints, sample_meta)
             outcomes[name].found[image["id"]] = FoundPeople(keypoints, scores)
             outcomes[name].errors.update(
                 diagnose(keypoints, scores, labels, areas, meta["sigmas"],
@@ -128,7 +128,7 @@ def report(
 ) -> None:
     """Print both tables."""
     results = {
-        name: evaluate_pictures(annotations, outcome.found, sigmas)
+        name: evaluate_images(annotations, outcome.found, sigmas)
         for name, outcome in outcomes.items()
     }
     for line in [*ap_table(outcomes, results, num_resamples), "", *error_table(outcomes)]:
@@ -139,7 +139,7 @@ def ap_table(
     outcomes: dict[str, Outcome], results: dict[str, Any], num_resamples: int
 ) -> Iterator[str]:
     """AP of each way, and how much more than the official one it is."""
-    yield "| way | AP | AP50 | AP75 | against official (95 %) | people | ms per picture |"
+    yield "| way | AP | AP50 | AP75 | against official (95 %) | people | ms per image |"
     yield "|---|---|---|---|---|---|---|"
     for name, outcome in outcomes.items():
         by_threshold = average_precision(results[name])
