@@ -164,12 +164,21 @@ _PICKLE = SimpleNamespace(
 )
 
 
-def _what_was_refused(message: str) -> str:
-    """A sentence that names it, from our message or torch's, which goes on with other advice."""
+def _reason(error: Exception) -> str:
+    """Why a file can't be read; what it asked for is in our message, or torch's."""
+    if not isinstance(error, pickle.UnpicklingError):
+        return f"it is damaged, incomplete or of another kind ({type(error).__name__})."
+    message = str(error)
     named = re.search(r"GLOBAL (\S+) was not an allowed global", message)
     if named:
-        return f"It asks for {named.group(1)}. "
-    return "" if "weights_only" in message else f"{message.splitlines()[0]} "
+        message = f"It asks for {named.group(1)}."
+    # torch goes on with other advice
+    refused = "" if "weights_only" in message else message.partition("\n")[0] + " "
+    return (
+        "it holds objects other than tensors and plain values, which could run code, or it is no "
+        f"checkpoint. {refused}If you trust it, load it where it was made, and save its "
+        "`state_dict` alone."
+    )
 
 
 def read_checkpoint(
@@ -206,17 +215,9 @@ def read_checkpoint(
         options = dict(weights_only=False, pickle_module=_PICKLE)
     try:
         content = torch.load(source, map_location=map_location, **options)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"'{name}' can't be read as a checkpoint of tensors. It holds objects other than "
-            "tensors and plain values, which could run code, or it is no checkpoint. "
-            f"{_what_was_refused(str(error))}If you trust it, load it where it was made, and save "
-            "its `state_dict` alone."
-        ) from error
     except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
         raise CheckpointError(
-            f"'{name}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
-            f"another kind ({type(error).__name__})."
+            f"'{name}' can't be read as a checkpoint of tensors: {_reason(error)}"
         ) from error
     if isinstance(content, dict):
         _check_content(content, name)

@@ -474,6 +474,9 @@ def test_a_program_is_refused_by_older_versions_of_torch_too(tmp_path, monkeypat
     monkeypatch.setattr("swahr_mmpose.checkpoints.reading._TORCH_CHECKS", (99,))
     with pytest.raises(CheckpointError, match="is a TorchScript archive, which holds a program"):
         read_checkpoint(path)
+    for is_archive in (True, False):
+        torch.save(dict(weight=torch.ones(2)), path, _use_new_zipfile_serialization=is_archive)
+        assert read_checkpoint(path)["weight"].tolist() == [1, 1]
 
 
 # torch warns of every sparse tensor that it reads
