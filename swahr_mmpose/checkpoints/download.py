@@ -104,7 +104,7 @@ def _fetch(address: str, target: Path) -> str | None:
     try:
         if target.is_file() and expected and not sha256_of(target).startswith(expected):
             print(f"'{target}' is damaged, and fetched again.", flush=True)
-            target.unlink()
+            target.unlink(missing_ok=True)
         if not target.is_file():
             print(f"Downloading {address} to {target}", flush=True)
             target.parent.mkdir(parents=True, exist_ok=True)
