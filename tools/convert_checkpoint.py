@@ -1,7 +1,7 @@
 """Convert a checkpoint of another implementation for a config of this package.
 
-Takes official SWAHR and HigherHRNet checkpoints, those of MMPose 0.x with AEHigherResolutionHead,
-and ImageNet HRNet classifiers, of which it keeps the backbone for `init_cfg`.
+Takes official SWAHR and HigherHRNet checkpoints, and those of MMPose 0.x with
+AEHigherResolutionHead. An ImageNet HRNet needs no conversion: give it to `model.backbone.init_cfg`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from swahr_mmpose.checkpoints.convert import ConversionError, convert_checkpoint
+from swahr_mmpose.checkpoints.convert import convert_checkpoint
+from swahr_mmpose.checkpoints.reading import CheckpointError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,10 +30,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         converted = convert_checkpoint(args.src, args.dst, args.config)
-    except ConversionError as error:
+    except (CheckpointError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"Recognised {converted.kind}; wrote {len(converted.state_dict)} tensors to {args.dst}.")
+    print(f"Recognised {converted.layout}; wrote {len(converted.kept)} tensors to {args.dst}.")
     for key in converted.dropped:
         print(f"dropped: {key}")
     return 0

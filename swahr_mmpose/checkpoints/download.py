@@ -1,20 +1,20 @@
-"""Downloading weights once, into torch hub's cache."""
+"""Downloads of weights, once each, into torch hub's cache."""
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import re
+from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlparse
-from urllib.request import Request, urlopen
 
 import torch
 from mmengine.dist import barrier, get_rank, is_distributed
-from tqdm import tqdm
 
-from ..utils.files import PARTIAL
+from ..utils.files import sha256_of
+from .reading import CheckpointError, read_checkpoint
 
 #: How published names end: the start of the file's SHA-256, and a date.
 _HASH = re.compile(r"-([0-9a-f]{8,64})(?:_\d+)?\.\w+$")
@@ -23,11 +23,7 @@ _HASH = re.compile(r"-([0-9a-f]{8,64})(?:_\d+)?\.\w+$")
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
 
-#: Seconds without a byte after which a download is given up.
-_TIMEOUT = 60
-
-
-class DownloadError(RuntimeError):
+class DownloadError(CheckpointError):
     """Weights that can't be fetched; the message says why and what to do."""
 
 
@@ -39,7 +35,8 @@ def download(address: str) -> Path:
             against it.
 
     Raises:
-        DownloadError: If the file can't be fetched or written, or is not the one of that hash.
+        DownloadError: If the file can't be fetched or written, is not the one of that hash, or has
+            none and is no checkpoint. Nothing of it is kept.
     """
     target = cached_file(address)
     problem = _fetch(address, target) if _fetches() else None
@@ -48,8 +45,9 @@ def download(address: str) -> Path:
         problem = "another process of this machine could not fetch it"
     if problem:
         raise DownloadError(
-            f"{address} can't be had: {problem}. Fetch it by other means and put it to '{target}'; "
-            "or set the environment variable TORCH_HOME to a folder that can be written to."
+            f"{address} can't be had: {problem.rstrip('.')}. Nothing was kept. Fetch it by other "
+            f"means and put it to '{target}', or give its path. The environment variable "
+            "TORCH_HOME names another folder to keep weights in."
         )
     return target
 
@@ -104,53 +102,19 @@ def _fetch(address: str, target: Path) -> str | None:
     """Why the file can't be had; None where it is in its place."""
     expected = hash_in(target.name)
     try:
-        if target.is_file() and expected and not _sha256(target).startswith(expected):
+        if target.is_file() and expected and not sha256_of(target).startswith(expected):
             print(f"'{target}' is damaged, and fetched again.", flush=True)
-            target.unlink()
+            target.unlink(missing_ok=True)
         if not target.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
             print(f"Downloading {address} to {target}", flush=True)
-            return _fetch_whole(address, target, expected)
-    except (OSError, ValueError, http.client.HTTPException) as error:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=target.parent) as folder:
+                received = Path(folder, target.name)
+                torch.hub.download_url_to_file(address, str(received), hash_prefix=expected)
+                if not expected:
+                    # the connection may have broken off, or a login page have come
+                    read_checkpoint(received, name=target.name)
+                os.replace(received, target)
+    except (OSError, RuntimeError, ValueError, HTTPException) as error:
         return str(error) or type(error).__name__
     return None
-
-
-def _fetch_whole(address: str, target: Path, expected: str | None) -> str | None:
-    """Download beside the place, and move the file there if it is whole and the right one."""
-    partial = target.with_name(f"{target.name}.{os.getpid()}{PARTIAL}")
-    try:
-        length, received = _receive(address, partial)
-        if length is not None and received != length:
-            return f"the connection broke off after {received} of {length} bytes; try again"
-        if expected and not _sha256(partial).startswith(expected):
-            return (
-                f"what came is not the file whose hash begins with {expected}, and was removed. If "
-                "that part of the name is no hash, give the path of the file instead"
-            )
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return None
-
-
-def _receive(address: str, path: Path) -> tuple[int | None, int]:
-    """Write what comes from an address; its length as the server says it, and what came."""
-    # as torch hub calls itself: some servers refuse Python's own name
-    request = Request(address, headers={"User-Agent": "torch.hub"})
-    with urlopen(request, timeout=_TIMEOUT) as source, path.open("wb") as file:
-        said = source.headers.get("Content-Length")
-        length = int(said) if said else None
-        with tqdm(total=length, unit="B", unit_scale=True, unit_divisor=1024) as bar:
-            for part in iter(lambda: source.read(1 << 20), b""):
-                file.write(part)
-                bar.update(len(part))
-        return length, file.tell()
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for part in iter(lambda: file.read(1 << 20), b""):
-            digest.update(part)
-    return digest.hexdigest()

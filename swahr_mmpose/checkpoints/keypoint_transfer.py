@@ -1,23 +1,22 @@
-"""Starting from a network of other keypoints: what both know is carried over by name."""
+"""Transfer of weights to a network of other keypoints: what both know is carried over by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
-from .checks import TRAINING_BRANCHES
+from .checks import TRAINING_BRANCHES, check_state_dict
 
-#: How the names of weights begin whose first dimension runs over keypoints.
-_BY_KEYPOINT = ("head.final_layers.", *TRAINING_BRANCHES)
 #: The deconvolution reads the feature, then heatmaps and tags: its first dimension is its input.
 _DECONVOLUTION = "head.deconv_layers.0.0.0.weight"
-_COARSE_OUTPUT = "head.final_layers.0.weight"
+#: How the names of weights begin whose first dimension runs over keypoints.
+_BY_KEYPOINT = ("head.final_layers.", *TRAINING_BRANCHES, _DECONVOLUTION)
+_COARSE_OUTPUT, _OUTPUT = "head.final_layers.0.weight", "head.final_layers.1.weight"
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(NamedTuple):
     """Weights to start from.
 
     Attributes:
@@ -25,10 +24,6 @@ class Transfer:
         carried: Names of the keypoints that both networks have.
         new: Names that only the target has; their weights are the target's own.
         left: Names that only the source has.
-
-    Examples:
-        >>> Transfer({}, carried=["nose"], new=["tail"], left=["left_wrist"]).new
-        ['tail']
     """
 
     state_dict: dict[str, Tensor]
@@ -47,8 +42,8 @@ def transfer_keypoints(
 
     Where a weight has one row for each keypoint (heatmaps, tags, what the deconvolution reads of
     them, scale and weight branches), the rows of keypoints of the same name are taken from the
-    source. All other weights are taken as they are. Branches that the source does not have stay
-    the target's.
+    source. All other weights are taken as they are. What the source need not have stays the
+    target's.
 
     Args:
         source: State dict of the network to start from, in this package's layout.
@@ -57,8 +52,8 @@ def transfer_keypoints(
         target_names: Names of the target's keypoints, in order.
 
     Raises:
-        ValueError: If a network has another number of keypoints than names, the source lacks
-            something, or the two differ in more than their keypoints.
+        ValueError: If a network has another number of keypoints than names.
+        CheckpointError: If the two networks differ in more than their keypoints.
 
     Examples:
         >>> import torch
@@ -72,59 +67,38 @@ def transfer_keypoints(
         ("The checkpoint", source_names, source),
         ("The model", target_names, target),
     ):
-        given = state["head.final_layers.1.weight"].shape[0]
-        if given != len(names):
+        if _OUTPUT in state and len(state[_OUTPUT]) != len(names):
             raise ValueError(
-                f"{what} has {given} keypoints, but {len(names)} names were given for it. Give "
-                "the keypoints of the dataset that it is for."
+                f"{what} has {len(state[_OUTPUT])} keypoints, but {len(names)} names were given "
+                "for it. Give the keypoints of the dataset that it is for."
             )
-    pairs = [(source_names.index(name), i) for i, name in enumerate(target_names)
-             if name in source_names]  # fmt: skip
-    state_dict = {}
-    for name, own in target.items():
-        if name in source:
-            lead = own.shape[0] if own.dim() else 0
-            if name == _DECONVOLUTION:
-                lead = target[_COARSE_OUTPUT].shape[1]
-            elif name.startswith(_BY_KEYPOINT):
-                lead = 0
-            state_dict[name] = _merge(
-                name, source[name], own, lead, pairs, len(source_names), len(target_names)
-            )
-        elif name.startswith(TRAINING_BRANCHES):
-            state_dict[name] = own
-        else:
-            raise ValueError(f"The checkpoint has no `{name}`: it is of another network.")
+    # rows of the weights with rows by keypoint that come before these
+    leads = {
+        name: target[_COARSE_OUTPUT].shape[1] if name == _DECONVOLUTION else 0
+        for name, own in target.items()
+        if name.startswith(_BY_KEYPOINT) and own.dim()
+    }
+    expected = dict(target)
+    for name, lead in leads.items():
+        own = target[name]
+        rows = (len(own) - lead) // len(target_names) * len(source_names)
+        expected[name] = own.new_empty((lead + rows, *own.shape[1:]), device="meta")
+    check_state_dict(source, expected)
+
+    carried = [name for name in target_names if name in source_names]
+    theirs = [source_names.index(name) for name in carried]
+    ours = [target_names.index(name) for name in carried]
+    state_dict = {name: source.get(name, own) for name, own in target.items()}
+    for name in source.keys() & leads.keys():
+        lead, merged = leads[name], target[name].clone()
+        merged[:lead] = source[name][:lead]
+        # blocks of one row for each keypoint, such as heatmaps and tags
+        blocks = merged[lead:].unflatten(0, (-1, len(target_names)))
+        blocks[:, ours] = source[name][lead:].unflatten(0, (-1, len(source_names)))[:, theirs]
+        state_dict[name] = merged
     return Transfer(
         state_dict,
-        carried=[name for name in target_names if name in source_names],
+        carried,
         new=[name for name in target_names if name not in source_names],
         left=[name for name in source_names if name not in target_names],
     )
-
-
-def _merge(
-    name: str,
-    source: Tensor,
-    own: Tensor,
-    lead: int,
-    pairs: list[tuple[int, int]],
-    source_count: int,
-    own_count: int,
-) -> Tensor:
-    """The weight with ``lead`` rows as they are, then blocks of one row for each keypoint."""
-    blocks = (own.shape[0] - lead) // own_count if own.dim() else 0
-    expected = (lead + blocks * source_count, *own.shape[1:]) if own.dim() else ()
-    if tuple(source.shape) != expected:
-        raise ValueError(
-            f"`{name}` is {tuple(source.shape)} in the checkpoint, where {expected} was expected: "
-            "the networks differ in more than their keypoints. Use a checkpoint of the same width."
-        )
-    if not blocks:
-        return source
-    merged = own.clone()
-    merged[:lead] = source[:lead]
-    for block in range(blocks):
-        for theirs, ours in pairs:
-            merged[lead + block * own_count + ours] = source[lead + block * source_count + theirs]
-    return merged

@@ -1,11 +1,12 @@
-"""The doors by which MMEngine loads checkpoints, each through the one safe reader."""
+"""Doors by which MMEngine loads checkpoints, each through the one safe reader."""
 
 from __future__ import annotations
 
+import io
 import re
-from pathlib import Path
 from typing import Any
 
+from mmengine import fileio
 from mmengine.runner.checkpoint import (
     CheckpointLoader,
     get_deprecated_model_names,
@@ -14,7 +15,7 @@ from mmengine.runner.checkpoint import (
     get_torchvision_models,
 )
 
-from .download import download, hash_in
+from .download import download
 from .reading import CheckpointError, read_checkpoint
 
 #: What names in MMEngine's lists begin with.
@@ -26,7 +27,7 @@ _LISTS = {
     "mmcls://": get_mmcls_models,
 }
 
-#: Storages that MMEngine reads from by ways of its own.
+#: Storages, for MMEngine's file backends; ``pavi://`` has none, and is refused.
 _STORAGES = [r"(\S+\:)?s3://", r"(\S+\:)?petrel://", "pavi://"]
 
 
@@ -53,20 +54,6 @@ def listed_address(name: str) -> str:
     return str(known[short])
 
 
-def _read_downloaded(path: Path, address: str, map_location: Any) -> Any:
-    """A downloaded checkpoint; a file that is none does not stay in the cache."""
-    try:
-        return read_checkpoint(path, map_location)
-    except CheckpointError as error:
-        if hash_in(path.name):
-            raise
-        path.unlink(missing_ok=True)
-        raise CheckpointError(
-            f"What {address} gave is no checkpoint that can be used, and was removed from the "
-            f"cache. {error}"
-        ) from error
-
-
 def read_safely_in_mmengine() -> None:
     """Have MMEngine read checkpoints with :func:`read_checkpoint`, whatever its version.
 
@@ -79,7 +66,7 @@ def read_safely_in_mmengine() -> None:
         return read_checkpoint(filename, map_location)
 
     def load_from_http(filename: str, map_location: Any = None) -> Any:
-        return _read_downloaded(download(filename), filename, map_location)
+        return read_checkpoint(download(filename), map_location)
 
     def load_from_list(filename: str, map_location: Any = None) -> Any:
         checkpoint = load_from_http(listed_address(filename), map_location)
@@ -92,10 +79,14 @@ def read_safely_in_mmengine() -> None:
         return dict(state_dict=own)
 
     def load_from_storage(filename: str, map_location: Any = None) -> Any:
-        raise CheckpointError(
-            f"'{filename}' is in a storage that checkpoints can't be read from safely. Fetch the "
-            "file, and give its path."
-        )
+        try:
+            content = fileio.get(filename)
+        except Exception as error:  # storages raise errors of many kinds
+            raise CheckpointError(
+                f"'{filename}' can't be read from its storage ({type(error).__name__}: {error}). "
+                "Fetch the file, and give its path."
+            ) from error
+        return read_checkpoint(io.BytesIO(content), map_location, filename)
 
     CheckpointLoader.register_scheme("", load_from_local, force=True)
     CheckpointLoader.register_scheme(["http://", "https://"], load_from_http, force=True)

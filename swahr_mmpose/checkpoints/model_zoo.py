@@ -52,16 +52,6 @@ def weights_of(name: str) -> str | None:
     return address
 
 
-def names_with_weights() -> list[str]:
-    """The configs that there are weights for.
-
-    Examples:
-        >>> "swahr_tiny_synthetic" in names_with_weights()
-        True
-    """
-    return sorted(n for n, entry in models().items() if packaged_weights(n) or "Weights" in entry)
-
-
 def weights_for(config: Path) -> str:
     """Path or address of the weights for a config's file.
 
@@ -74,8 +64,9 @@ def weights_for(config: Path) -> str:
     """
     weights = weights_of(config.stem) if config.resolve().parent == configs_dir() else None
     if weights is None:
+        known = sorted(name for name in models() if weights_of(name))
         raise ValueError(
             f"There are no weights for '{config.stem}' yet. Give the path or address of a "
-            f"checkpoint, or use a config that has some: {', '.join(names_with_weights())}."
+            f"checkpoint, or use a config that has some: {', '.join(known)}."
         )
     return weights

@@ -1,14 +1,13 @@
-"""Reading checkpoint files without running what is in them, with any version of torch."""
+"""Reads checkpoints without running what is in them, with any version of torch."""
 
 from __future__ import annotations
 
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable
+from typing import Any, BinaryIO, Callable
 
 import numpy as np
 import torch
@@ -21,12 +20,8 @@ _TORCH_CHECKS = (2, 6)
 _PLAIN_DTYPE = re.compile(r"[?biufcSU]\d{0,9}")
 
 
-#: Bytes of a tensor that repeats the few numbers that are stored of it.
-_LARGEST_EXPANDED = 1 << 30
-
-
 class CheckpointError(RuntimeError):
-    """A checkpoint that can't be read; the message says why and what to do.
+    """A checkpoint that can't be used; the message says why and what to do.
 
     Examples:
         >>> state_dict_of(dict(epoch=3), "a.pth")
@@ -169,25 +164,36 @@ _PICKLE = SimpleNamespace(
 )
 
 
-def _what_was_refused(message: str) -> str:
-    """A sentence that names it, from our message or torch's, which goes on with other advice."""
+def _reason(error: Exception) -> str:
+    """Why a file can't be read; what it asked for is in our message, or torch's."""
+    if not isinstance(error, pickle.UnpicklingError):
+        return f"it is damaged, incomplete or of another kind ({type(error).__name__})."
+    message = str(error)
     named = re.search(r"GLOBAL (\S+) was not an allowed global", message)
     if named:
-        return f"It asks for {named.group(1)}. "
-    return "" if "weights_only" in message else f"{message.splitlines()[0]} "
+        message = f"It asks for {named.group(1)}."
+    # torch goes on with other advice
+    refused = "" if "weights_only" in message else message.partition("\n")[0] + " "
+    return (
+        "it holds objects other than tensors and plain values, which could run code, or it is no "
+        f"checkpoint. {refused}If you trust it, load it where it was made, and save its "
+        "`state_dict` alone."
+    )
 
 
-def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
-    """The content of a checkpoint file, read without unpickling arbitrary objects.
+def read_checkpoint(
+    source: str | Path | BinaryIO, map_location: Any = "cpu", name: str | None = None
+) -> Any:
+    """The content of a checkpoint, read without unpickling arbitrary objects.
 
     Args:
-        path: The file.
+        source: The file, by its path or opened.
         map_location: As for ``torch.load``.
+        name: What errors call the file, if not by its path.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If the file is damaged, no checkpoint, holds what could run code, or
-            weights that can't be copied into a network.
+        CheckpointError: If the file is damaged, no checkpoint, or holds what could run code.
 
     Examples:
         >>> import tempfile
@@ -196,112 +202,59 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> Any:
         ...     read_checkpoint(f"{folder}/a.pth")["meta"]
         {'epoch': 3}
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file '{path}'.")
+    if isinstance(source, (str, Path)):
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file '{path}'.")
+        with path.open("rb") as file:
+            return read_checkpoint(file, map_location, name or str(path))
     options: dict[str, Any] = dict(weights_only=True)
     if _torch_version() < _TORCH_CHECKS:
-        _refuse_programs(path)
+        _refuse_programs(source, name)
         # our check in place of torch's, which does not know MMEngine's types
         options = dict(weights_only=False, pickle_module=_PICKLE)
     try:
-        content = torch.load(str(path), map_location=map_location, **options)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"'{path}' can't be read as a checkpoint of tensors. It holds objects other than "
-            "tensors and plain values, which could run code, or it is no checkpoint. "
-            f"{_what_was_refused(str(error))}If you trust it, load it where it was made, and save "
-            "its `state_dict` alone."
-        ) from error
+        content = torch.load(source, map_location=map_location, **options)
     except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
         raise CheckpointError(
-            f"'{path}' can't be read as a checkpoint of tensors: it is damaged, incomplete or of "
-            f"another kind ({type(error).__name__})."
+            f"'{name}' can't be read as a checkpoint of tensors: {_reason(error)}"
         ) from error
     if isinstance(content, dict):
-        _check_content(content, path)
+        _check_content(content, name)
     return content
 
 
-def _refuse_programs(path: Path) -> None:
+def _refuse_programs(file: BinaryIO, name: str | None) -> None:
     """Raise for an archive of TorchScript, which older versions of torch run when they load it."""
     try:
-        names = torch._C.PyTorchFileReader(str(path)).get_all_records()
+        names = torch._C.PyTorchFileReader(file).get_all_records()
     except RuntimeError:  # of the older kind, or no checkpoint
-        return
+        names = []
+    file.seek(0)
     if "constants.pkl" in names:
         raise CheckpointError(
-            f"'{path}' is a TorchScript archive, which holds a program. Load it with "
+            f"'{name}' is a TorchScript archive, which holds a program. Load it with "
             "`torch.jit.load` where it is trusted, and save its `state_dict`."
         )
 
 
-def _check_content(content: dict[Any, Any], name: str | Path) -> None:
-    """Raise for a checkpoint, or a bare state dict, that loaders would trip over or misread."""
+def _check_content(content: dict[Any, Any], name: str | None) -> None:
+    """Raise for a checkpoint, or a bare state dict, that loaders would trip over."""
     for key in ("meta", "state_dict"):
-        value = content.get(key)
-        if value is not None and not isinstance(value, dict):
+        value = content.get(key, {})
+        if value is None:
+            # loaders would look into it
+            del content[key]
+        elif not isinstance(value, dict):
             raise CheckpointError(
                 f"'{name}' has a `{key}` that is not a dict but a {type(value).__name__}."
             )
-        if value is None and key in content:
-            # loaders would look into it
-            del content[key]
-    weights = content.get("state_dict", content)
-    # files of other kinds, such as a dict with the weights under `model`, are for others to read
-    if weights is not content or all(map(_is_weight, content.values())):
-        check_usable(weights, f"'{name}'")
-
-
-def _is_weight(value: Any) -> bool:
-    return isinstance(value, torch.Tensor)
-
-
-def check_usable(weights: Mapping[Any, Any], name: str) -> None:
-    """Raise for weights that loading would leave out, or copy as something else, in silence.
-
-    Args:
-        weights: A state dict.
-        name: What the message calls its checkpoint.
-
-    Raises:
-        CheckpointError: If a name is not text, or a weight is not a dense tensor of numbers.
-
-    Examples:
-        >>> check_usable({"bias": "0.5"}, "'a.pth'")
-        Traceback (most recent call last):
-            ...
-        swahr_mmpose.checkpoints.reading.CheckpointError: 'a.pth' has the weight 'bias', which ...
-    """
-    for key, value in weights.items():
-        if not isinstance(key, str):
+    for key, value in content.get("state_dict", content).items():
+        if isinstance(value, torch.Tensor) and not isinstance(key, str):
             raise CheckpointError(
-                f"{name} has a weight whose name is not text but a {type(key).__name__}: it holds "
-                "no state dict."
+                f"'{name}' has a weight whose name is not text but a {type(key).__name__}: it "
+                "holds no state dict."
             )
-        problem = _what_is_wrong_with(value)
-        if problem and not key.endswith("_extra_state"):
-            raise CheckpointError(
-                f"{name} has the weight '{key}', which {problem}. Save the `state_dict` of the "
-                "trained network, dense and in floating point, and load that."
-            )
-
-
-def _what_is_wrong_with(value: Any) -> str | None:
-    """Why a network can't use a weight, or None if it can."""
-    if not isinstance(value, torch.Tensor):
-        return f"is not a tensor but a {type(value).__name__}"
-    if value.is_meta:
-        return "holds no numbers: it was saved from the meta device"
-    if value.layout != torch.strided:
-        return f"is sparse ({value.layout})"
-    is_tiny_float = value.is_floating_point() and value.element_size() == 1
-    if value.is_complex() or value.is_quantized or is_tiny_float:
-        return f"is of the type {value.dtype}"
-    stored = value.untyped_storage().nbytes()
-    if value.numel() * value.element_size() > max(stored, _LARGEST_EXPANDED):
-        return f"has {value.numel()} elements but stores only {stored // value.element_size()}"
-    return None
 
 
 def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
@@ -321,7 +274,6 @@ def state_dict_of(checkpoint: Any, name: str | Path) -> dict[str, torch.Tensor]:
     state_dict = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
         raise CheckpointError(f"'{name}' holds no state dict: a dict of names to tensors.")
-    check_usable(state_dict, f"'{name}'")
     wrapper = "module."
     return {
         key[len(wrapper) :] if key.startswith(wrapper) else key: value

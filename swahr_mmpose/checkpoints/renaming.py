@@ -1,99 +1,68 @@
-"""The layouts of checkpoints of other implementations, and our names for theirs."""
+"""Layouts of other implementations' checkpoints, and our names for theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-#: Official module names to ours; the first that matches is used.
-_OFFICIAL_PREFIXES = (
-    ("conv_scale_layers.", "head.scale_layers."),
-    ("final_layers.", "head.final_layers."),
-    ("deconv_layers.", "head.deconv_layers."),
-    ("", "backbone."),
-)
-_MMPOSE_PREFIXES = (("keypoint_head.", "head."), ("backbone.", "backbone."))
+from functools import partial
+from typing import Any, Callable, NamedTuple
 
 
-class ConversionError(ValueError):
-    """A checkpoint that can't be converted; the message says why and what to do.
+class Layout(NamedTuple):
+    """The way in which an implementation names its weights.
 
-    Examples:
-        >>> identify(["fc.weight"])
-        Traceback (most recent call last):
-            ...
-        swahr_mmpose.checkpoints.renaming.ConversionError: The keys are those of no ...
+    Attributes:
+        name: The implementation.
+        marks: Beginnings of names: a state dict of this layout has some of each.
+        rename: Our name for one of its names.
     """
 
+    name: str
+    marks: tuple[str, ...]
+    rename: Callable[[str], str]
 
-def identify(keys: Iterable[str]) -> str:
-    """Recognise a state dict by its keys.
+
+def _by_beginning(beginnings: dict[str, str], name: str) -> str:
+    """The name with another beginning, by the first in the table that fits."""
+    for old, new in beginnings.items():
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
+
+
+_mmpose_0x = partial(_by_beginning, {"keypoint_head.": "head."})
+_official = partial(
+    _by_beginning,
+    {
+        "conv_scale_layers.": "head.scale_layers.",
+        "final_layers.": "head.final_layers.",
+        "deconv_layers.": "head.deconv_layers.",
+        "": "backbone.",
+    },
+)
+
+#: The layouts that are known; the first whose marks are there is taken.
+LAYOUTS = (
+    Layout("MMPose 0.x", ("keypoint_head.final_layers.1.",), _mmpose_0x),
+    Layout("official SWAHR", ("final_layers.1.", "conv_scale_layers."), _official),
+    Layout("official HigherHRNet", ("final_layers.1.",), _official),
+)
+
+
+def rename_weights(state_dict: dict[str, Any]) -> str | None:
+    """Give the weights of a network in another layout our names, in place.
 
     Returns:
-        'official SWAHR', 'official HigherHRNet', 'MMPose 0.x' or 'HRNet backbone'.
-
-    Raises:
-        ConversionError: If it is none of the kinds that can be converted.
-
-    Examples:
-        >>> identify(["conv1.weight", "final_layers.1.weight", "conv_scale_layers.0.0.weight"])
-        'official SWAHR'
-    """
-    names = set(keys)
-    if any(name.startswith("head.") for name in names):
-        raise ConversionError(
-            "The checkpoint has a `head`: it is MMPose 1.x's or this package's own, and needs no "
-            "conversion."
-        )
-    if "keypoint_head.final_layers.1.weight" in names:
-        return "MMPose 0.x"
-    if "final_layers.1.weight" in names:
-        has_scales = any(name.startswith("conv_scale_layers.") for name in names)
-        return "official SWAHR" if has_scales else "official HigherHRNet"
-    if "conv1.weight" in names and any(name.startswith("stage4.") for name in names):
-        return "HRNet backbone"
-    raise ConversionError(
-        "The keys are those of no known source. Known are official SWAHR and HigherHRNet "
-        "(`final_layers.1.weight`), MMPose 0.x AEHigherResolutionHead "
-        "(`keypoint_head.final_layers.1.weight`) and HRNet classifiers (`stage4.*`), but the "
-        f"first keys are {sorted(names)[:3]}."
-    )
-
-
-def rename(key: str, kind: str) -> str:
-    """Our name for a key of a checkpoint of that kind.
-
-    Examples:
-        >>> rename("final_layers.1.weight", "official SWAHR")
-        'head.final_layers.1.weight'
-    """
-    if kind == "HRNet backbone":
-        return key
-    prefixes = _MMPOSE_PREFIXES if kind == "MMPose 0.x" else _OFFICIAL_PREFIXES
-    for old, new in prefixes:
-        if key.startswith(old):
-            return new + key[len(old) :]
-    return key
-
-
-def rename_all(state_dict: dict[str, Any]) -> None:
-    """Give the weights of a whole network of another implementation our names, in place.
-
-    What is no such network stays as it is.
+        The layout that it was in; None if it is in none of these, and stays as it is.
 
     Examples:
         >>> state_dict = {"keypoint_head.final_layers.1.weight": 0, "backbone.conv1.weight": 1}
-        >>> rename_all(state_dict)
+        >>> rename_weights(state_dict)
+        'MMPose 0.x'
         >>> list(state_dict)
         ['head.final_layers.1.weight', 'backbone.conv1.weight']
     """
-    if not state_dict or any(name.startswith("head.") for name in state_dict):
-        return
-    try:
-        kind = identify(state_dict)
-    except ConversionError:
-        return
-    if kind == "HRNet backbone":
-        return
-    for name in list(state_dict):
-        state_dict[rename(name, kind)] = state_dict.pop(name)
+    for layout in LAYOUTS:
+        if all(any(name.startswith(mark) for name in state_dict) for mark in layout.marks):
+            for name in list(state_dict):
+                state_dict[layout.rename(name)] = state_dict.pop(name)
+            return layout.name
+    return None

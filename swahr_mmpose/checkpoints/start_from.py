@@ -1,4 +1,4 @@
-"""Training that starts from a network of other keypoints."""
+"""Start of a training from a network of other keypoints."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from ..datasets.metainfo import keypoint_names
 from .keypoint_transfer import transfer_keypoints
 from .model_zoo import weights_of
 from .reading import CheckpointError, state_dict_of
-from .renaming import rename_all
+from .renaming import rename_weights
 
 
 def start_from(
-    model: nn.Module,
-    checkpoint: str,
-    target: str | Sequence[str],
-    source: str | Sequence[str] | None = None,
+    model: nn.Module, checkpoint: str, target: Sequence[str], source: Sequence[str] | None = None
 ) -> None:
     """Load a checkpoint of other keypoints; those of the same name are carried over.
 
@@ -28,29 +24,20 @@ def start_from(
         model: The network, initialised.
         checkpoint: Path or address; this package's layout or one that it knows. Or the name of a
             config that there are weights for.
-        target: The keypoints of the model: name of a dataset that MMPose describes, path of a
-            description, or names.
-        source: Those of the checkpoint, likewise. None: as the checkpoint says.
+        target: The keypoints of the model.
+        source: Those of the checkpoint. None: as the checkpoint says.
 
     Raises:
-        ValueError: If the keypoints are not those of the networks, or the networks differ in more.
-        CheckpointError: If the checkpoint can't be read, or does not say its keypoints.
+        ValueError: If the keypoints are not those of the networks.
+        CheckpointError: If the checkpoint can't be read, does not say its keypoints, or is of a
+            network that differs in more than these.
     """
     checkpoint = weights_of(checkpoint) or checkpoint
     content = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
     weights = state_dict_of(content, checkpoint)
-    rename_all(weights)
-    if "head.final_layers.1.weight" not in weights:
-        raise CheckpointError(
-            f"'{checkpoint}' has no head of HigherHRNet. `start_from` takes whole networks; a "
-            "backbone belongs into `model.backbone.init_cfg`."
-        )
-    transfer = transfer_keypoints(
-        weights,
-        model.state_dict(),
-        _names_in(content, checkpoint) if source is None else keypoint_names(source),
-        keypoint_names(target),
-    )
+    rename_weights(weights)
+    names = _names_in(content, checkpoint) if source is None else source
+    transfer = transfer_keypoints(weights, model.state_dict(), names, target)
     model.load_state_dict(transfer.state_dict)
     print_log(
         f"Started from {checkpoint}. Keypoints carried over: {_listed(transfer.carried)}; new: "

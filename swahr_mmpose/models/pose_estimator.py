@@ -10,10 +10,10 @@ from mmpose.models.pose_estimators.bottomup import BottomupPoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from ..checkpoints.checks import check_fits, check_weights
-from ..checkpoints.reading import check_usable
-from ..checkpoints.renaming import rename_all
+from ..checkpoints.checks import check_state_dict
+from ..checkpoints.renaming import rename_weights
 from ..checkpoints.start_from import start_from
+from ..datasets.metainfo import keypoint_names
 from .aggregation import aggregate_maps
 from .data_preprocessor import BottomupPoseDataPreprocessor
 from .finite_losses import FiniteLosses, check_images
@@ -45,7 +45,8 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         partial_checkpoint: Whether a checkpoint may lack weights, or have some of other shapes,
             which then stay as they are: for fine-tuning on another dataset.
         start_from: What a training starts from that is for other keypoints than the checkpoint:
-            the arguments of :func:`swahr_mmpose.checkpoints.start_from.start_from`.
+            the arguments of :func:`swahr_mmpose.checkpoints.start_from.start_from`. Keypoints may
+            also be the name of a dataset that MMPose describes, or the path of a description.
         **kwargs: As for ``BottomupPoseEstimator``.
     """
 
@@ -66,15 +67,17 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         """Initialise for training, from ``start_from`` where it is given."""
         super().init_weights()
         if self.start_from:
-            start_from(self, **self.start_from)
+            names = {
+                key: keypoint_names(self.start_from[key])
+                for key in ("source", "target")
+                if self.start_from.get(key) is not None
+            }
+            start_from(self, **{**self.start_from, **names})
 
     def _before_loading(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-        check_usable(state_dict, "The checkpoint")
         if not prefix:
-            rename_all(state_dict)
-        if not self.partial_checkpoint:
-            check_fits(state_dict, self.state_dict(), prefix)
-        check_weights(state_dict, prefix)
+            rename_weights(state_dict)
+        check_state_dict(state_dict, self.state_dict(), prefix, self.partial_checkpoint)
         if hasattr(self.head, "scales_known"):
             branch = f"{prefix}head.scale_layers."
             self.head.scales_known = any(name.startswith(branch) for name in state_dict)

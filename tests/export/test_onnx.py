@@ -351,8 +351,7 @@ def test_weights_that_are_not_finite_are_named(checkpoint, tmp_path, capsys):
     path = tmp_path / "out.onnx"
     assert export(["swahr_tiny_synthetic", str(tmp_path / "nan.pth"), str(path)]) == 1
     error = capsys.readouterr().err
-    assert error.startswith(f"error: '{tmp_path / 'nan.pth'}' can't be loaded")
-    assert "NaN or infinity in 1 tensors, first backbone.conv1.weight" in error
+    assert "error: The checkpoint holds NaN or infinity in 1 tensors, first backbone.con" in error
     assert not path.exists()
 
 

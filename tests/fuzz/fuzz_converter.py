@@ -10,16 +10,14 @@ import atheris
 
 with atheris.instrument_imports(
     include=[
+        "swahr_mmpose.checkpoints.checks",
         "swahr_mmpose.checkpoints.reading",
-        "swahr_mmpose.checkpoints.convert",
         "swahr_mmpose.checkpoints.renaming",
     ]
 ):
-    from swahr_mmpose.checkpoints.convert import (
-        ConversionError,
-        convert_state_dict,
-        load_source,
-    )
+    from swahr_mmpose.checkpoints.checks import check_state_dict
+    from swahr_mmpose.checkpoints.reading import CheckpointError, read_checkpoint, state_dict_of
+    from swahr_mmpose.checkpoints.renaming import rename_weights
 
 import torch
 
@@ -77,9 +75,10 @@ def run(data):
         data = changed_archive(Choices(data[1:]))
     FILE.write_bytes(data)
     try:
-        weights = load_source(FILE)
-        convert_state_dict(weights, MODEL)
-    except ConversionError as error:
+        weights = state_dict_of(read_checkpoint(FILE), FILE)
+        rename_weights(weights)
+        check_state_dict(weights, MODEL)
+    except CheckpointError as error:
         assert str(error)
 
 

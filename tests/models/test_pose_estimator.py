@@ -166,8 +166,8 @@ def save(state_dict, path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(num_keypoints=14), r"another shape: 5, first head.final_layers.0.weight is \("),
-        (dict(num_basic_blocks=2), "missing weights: 12, first head.deconv_layers.0.2.0.conv1"),
+        (dict(num_keypoints=14), r"another shape: 21, first head.final_layers.0.weight is \("),
+        (dict(num_basic_blocks=2), "missing weights: 10, first head.deconv_layers.0.2.0.conv1"),
     ],
 )
 def test_a_checkpoint_of_another_model_is_named(tiny, tmp_path, change, message):
