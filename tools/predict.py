@@ -14,7 +14,6 @@ import os
 import sys
 from pathlib import Path
 
-import torch.distributed as dist
 from tqdm import tqdm
 
 from swahr_mmpose.apis import predict_files
@@ -66,10 +65,11 @@ def main(argv: list[str] | None = None) -> int:
     first = os.environ.get("RANK", "0") == "0"
     try:
         # the delay: it is not there before the first image
-        with tqdm(unit=" images", smoothing=0.05, delay=1e-9, disable=not first) as bar:
+        with tqdm(unit=" images", smoothing=0.05, delay=1, disable=not first) as bar:
 
             def show(done: int, total: int) -> None:
                 if not done:
+                    bar.delay = 0
                     bar.reset(total)
                 bar.update(done - bar.n)
 
@@ -82,8 +82,6 @@ def main(argv: list[str] | None = None) -> int:
         if predicted.num_errors:
             text = f"Images that could not be used: {predicted.num_errors} ({predicted.errors})"
             print(text, file=sys.stderr, flush=True)
-    if dist.is_initialized():
-        dist.destroy_process_group()
     return 1 if predicted.num_errors else 0
 
 

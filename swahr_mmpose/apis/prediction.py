@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -88,6 +89,8 @@ def predict_files(
         # before the model: one process of a machine downloads weights, and the others wait;
         # parts may take very different times
         dist.init_process_group("gloo", timeout=timedelta(days=30))
+        # not sooner: torchrun's processes can't connect a second time
+        atexit.register(dist.destroy_process_group)
     own_device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     # no one goes on where another can't, or writes results before all have read what is done
     with _all_or_none(world_size):

@@ -437,7 +437,7 @@ def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, images, 
         for rank in range(2)
     ]
     try:
-        first, second = (process.communicate(timeout=120)[1] for process in processes)
+        first, second = (process.communicate(timeout=300)[1] for process in processes)
         assert [process.returncode for process in processes] == [2, 2]
         assert "error: Line 1 of" in first
         assert "error: Another process can't begin: ValueError" in second
