@@ -51,7 +51,6 @@ def predict_files(
 
     A call that was stopped, by whatever, goes on where it was when it is repeated. Images that
     can't be used are listed in ``NAME.errors.jsonl`` beside ``NAME.jsonl``, and tried again then.
-
     Processes that ``torchrun`` started share the images, and the first brings the results together.
 
     Args:
