@@ -101,7 +101,10 @@ def load(files: ImageFiles, num_workers: int) -> Iterator[Prepared]:
     loader: DataLoader[Any] = DataLoader(
         files, batch_size=None, num_workers=num_workers, prefetch_factor=ahead, collate_fn=_as_is
     )
-    return iter(loader)
+    try:
+        yield from loader
+    except RuntimeError as error:  # a worker ended; the cause says by which signal
+        raise RuntimeError(f"{error}. {error.__cause__ or ''}") from error
 
 
 def _as_is(prepared: Any) -> Any:

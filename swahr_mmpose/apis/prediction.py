@@ -74,10 +74,7 @@ def predict_files(
             scale branch and ``widths`` are wanted, or the file of results is of something else.
     """
     if batch_size < 1 or num_workers < 0:
-        raise ValueError(
-            f"The batch size must be at least 1, and the workers 0, but are {batch_size} and "
-            f"{num_workers}."
-        )
+        raise ValueError("The batch size must be at least 1, and the workers at least 0.")
     rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     output = Output(Path(out), rank, world_size)
     output.check()
@@ -95,7 +92,6 @@ def predict_files(
     with _all_or_none(world_size):
         model = init_model(str(config_path), checkpoint, device=device or own_device)
         _set_options(model, checkpoint, widths, min_score)
-        names = model.dataset_meta["keypoint_id2name"]
         settings = dict(
             config=str(config),
             checkpoint=checkpoint,
@@ -105,7 +101,7 @@ def predict_files(
             folder=str(Path(images).resolve()) if Path(images).is_dir() else None,
             widths=widths,
             min_score=min_score,
-            keypoints=[names[k] for k in sorted(names)],
+            keypoints=[name for _, name in sorted(model.dataset_meta["keypoint_id2name"].items())],
         )
         remaining = begin(output, files, settings)
     if rank == 0 and len(remaining) < len(files):
