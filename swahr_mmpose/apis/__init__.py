@@ -1,5 +1,6 @@
 """Inference in applications."""
 
 from .inferencer import BottomupInferencer
+from .prediction import predict_files
 
-__all__ = ["BottomupInferencer"]
+__all__ = ["BottomupInferencer", "predict_files"]

@@ -1,4 +1,4 @@
-"""Many images from files: read by workers, and put into batches of one size."""
+"""Many images from files: found, read by workers, and put into batches of one size."""
 
 from __future__ import annotations
 
@@ -10,35 +10,21 @@ from typing import Any, NamedTuple
 from mmengine.dataset import Compose, pseudo_collate
 from torch.utils.data import DataLoader, Dataset
 
-from ..images.files import read_image
-
-#: What is taken for an image in a folder.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+from ..images.files import images_in, read_image
 
 #: Images of other sizes that may wait until they are enough for a batch, in batches.
 _WAITING_BATCHES = 8
 
 
 class ImageFile(NamedTuple):
-    """An image's file.
-
-    Attributes:
-        name: As it is called in results.
-        path: Where it is.
-    """
+    """An image's name in the results, and its path."""
 
     name: str
     path: str
 
 
 class Prepared(NamedTuple):
-    """An image after the test pipeline.
-
-    Attributes:
-        name: As it is called in results.
-        sample: What the pipeline gives; None where the image can't be used.
-        error: Why not.
-    """
+    """An image's name and sample after the test pipeline; or None, and why it can't be used."""
 
     name: str
     sample: dict[str, Any] | None
@@ -55,36 +41,23 @@ def find_images(source: str) -> list[ImageFile]:
     Raises:
         FileNotFoundError: If there are none.
         ValueError: If the text file is not UTF-8.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     for name in ("b.png", "a.jpg", "notes.txt"):
-        ...         Path(folder, name).touch()
-        ...     [image.name for image in find_images(folder)]
-        ['a.jpg', 'b.png']
     """
     path = Path(source)
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        images = [ImageFile(file.relative_to(path).as_posix(), str(file)) for file in found]
-    elif path.is_file() and path.suffix == ".txt":
-        images = [ImageFile(name, name) for name in dict.fromkeys(_listed(path))]
-    elif path.is_file():
-        images = [ImageFile(source, source)]
+        return [ImageFile(p.relative_to(path).as_posix(), str(p)) for p in images_in(path)]
+    if path.is_file():
+        names = _listed(path) if path.suffix == ".txt" else [source]
     else:
-        images = [ImageFile(name, name) for name in sorted(glob.glob(source, recursive=True))]
-    if not images:
+        names = sorted(glob.glob(source, recursive=True))
+    if not names:
         raise FileNotFoundError(
             f"There are no images in '{source}'. Give a folder, a text file with one path per "
-            f"line, or a glob in quotes. In folders these are looked for: "
-            f"{', '.join(sorted(SUFFIXES))}."
+            "line, or a glob in quotes."
         )
-    return images
+    return [ImageFile(name, name) for name in dict.fromkeys(names)]
 
 
 def _listed(path: Path) -> list[str]:
-    """The lines of a text file that are not empty."""
     try:
         # Windows programs begin files with a mark, which would be part of the first path
         text = path.read_text(encoding="utf-8-sig")
@@ -97,18 +70,7 @@ def _listed(path: Path) -> list[str]:
 
 
 class ImageFiles(Dataset):
-    """Images after the test pipeline; what can't be used is said, not raised.
-
-    Args:
-        images: The files.
-        pipeline: Configs of the test pipeline, whose first step takes ``img``.
-        dataset_meta: Of the model.
-
-    Examples:
-        >>> files = ImageFiles([ImageFile("a.jpg", "no_such_folder/a.jpg")], [], dataset_meta={})
-        >>> files[0].error
-        "'no_such_folder/a.jpg' can't be opened: No such file or directory."
-    """
+    """Images after the test pipeline, whose first step takes ``img``; none raises an error."""
 
     def __init__(
         self, images: Sequence[ImageFile], pipeline: list[Any], dataset_meta: dict[str, Any]
@@ -134,18 +96,15 @@ class ImageFiles(Dataset):
 
 
 def load(files: ImageFiles, num_workers: int) -> Iterator[Prepared]:
-    """All images, read by workers; 0 workers: here.
-
-    Examples:
-        >>> files = ImageFiles([ImageFile("a.jpg", "no_such_folder/a.jpg")], [], dataset_meta={})
-        >>> [prepared.name for prepared in load(files, num_workers=0)]
-        ['a.jpg']
-    """
+    """All images, read by workers; 0 workers: here."""
     ahead = 4 if num_workers else None
     loader: DataLoader[Any] = DataLoader(
         files, batch_size=None, num_workers=num_workers, prefetch_factor=ahead, collate_fn=_as_is
     )
-    return iter(loader)
+    try:
+        yield from loader
+    except RuntimeError as error:  # a worker ended; the cause says by which signal
+        raise RuntimeError(f"{error}. {error.__cause__ or ''}") from error
 
 
 def _as_is(prepared: Any) -> Any:
@@ -158,18 +117,6 @@ def batches_of_one_size(
     """Names and collated samples, those of one input size together.
 
     A batch comes when it is full, or when too many others wait: memory is bounded.
-
-    Args:
-        prepared: Images that can be used.
-        batch_size: The most in a batch.
-
-    Examples:
-        >>> from mmpose.structures import PoseDataSample
-        >>> sizes = dict(a=(64, 64), b=(64, 96), c=(64, 64))
-        >>> samples = {n: PoseDataSample(metainfo=dict(input_size=own)) for n, own in sizes.items()}
-        >>> prepared = [Prepared(n, dict(data_samples=own), "") for n, own in samples.items()]
-        >>> [names for names, _ in batches_of_one_size(prepared, batch_size=2)]
-        [['a', 'c'], ['b']]
     """
     waiting: dict[Any, list[Prepared]] = {}
     for image in prepared:

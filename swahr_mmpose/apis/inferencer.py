@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+import mimetypes
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
 import mmengine
+import numpy as np
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer, Pose2DInferencer
 
 from ..checkpoints.model_zoo import weights_for
-from ..decoding import DecodeOptions
+from ..images.files import images_in
 from ..utils.arguments import nearest
 from ..utils.config_files import find_config
 from ..utils.files import UniqueNames
 from ..visualization.bottomup_visualizer import BottomupVisualizer
 from .application_decoding import reads_for_applications
-from .inferencer_inputs import as_mmpose_takes_it, is_folder
-
-# MMEngine looks for functions in MMPose's scope, which has no registry of them, and warns each time
-if "mmpose" not in FUNCTIONS.children:
-    Registry("function", parent=FUNCTIONS, scope="mmpose")
 
 #: Arguments of ``MMPoseInferencer`` that concern detectors, tracking and lifting to 3D only.
 _WITHOUT_EFFECT = {
@@ -55,41 +54,54 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
             )
 
 
-@dataclass
-class _Call:
-    """What one call of the inferencer asked for, while its results are taken one by one.
-
-    Attributes:
-        options: How people are read.
-        skips_unreadable: Whether images that can't be used are left out: those of a folder.
-        writes: Whether files are written, which need names of their own.
-        unreadable: Which were left out, and why.
-        files: The images of the result that is being made.
-        unique: Names for files.
-    """
-
-    options: DecodeOptions
-    skips_unreadable: bool
-    writes: bool
-    unreadable: dict[str, str] = field(default_factory=dict)
-    files: list[str] = field(default_factory=list)
-    unique: UniqueNames = field(default_factory=UniqueNames)
+def _as_mmpose_takes_it(inputs: Any) -> Any:
+    """A list of images, or the name of a video or webcam."""
+    if isinstance(inputs, (list, tuple)):
+        return [_image(one) for one in inputs]
+    if _is_folder(inputs):
+        return _images_of_folder(Path(inputs))
+    name = str(inputs) if isinstance(inputs, (str, Path)) else ""
+    if name.startswith("webcam") or _is_video(name):
+        return name
+    return [_image(inputs)]
 
 
-def _check_thresholds(
-    bbox_thr: float | None, nms_thr: float | Literal["unchanged"] | None
-) -> dict[str, Any]:
-    """The decoding options that thresholds of a call change."""
-    changed: dict[str, Any] = {}
-    if bbox_thr is not None:
-        if not 0 <= bbox_thr < 1:
-            raise ValueError(f"`bbox_thr` must be in [0, 1), but is {bbox_thr}.")
-        changed["min_score"] = bbox_thr
-    if nms_thr != "unchanged":
-        if nms_thr is not None and not 0 < nms_thr < 1:
-            raise ValueError(f"`nms_thr` must be None or in (0, 1), but is {nms_thr}.")
-        changed["pose_nms_thr"] = nms_thr
-    return changed
+def _is_folder(given: Any) -> bool:
+    return isinstance(given, (str, Path)) and Path(given).is_dir()
+
+
+def _is_video(name: str) -> bool:
+    return (mimetypes.guess_type(name)[0] or "").startswith("video/")
+
+
+def _image(given: Any) -> Any:
+    """An image of a list, a path as text."""
+    if isinstance(given, (str, Path)):
+        for problem, kind in ((_is_folder(given), "folder"), (_is_video(str(given)), "video")):
+            if problem:
+                raise ValueError(f"'{given}' is a {kind}. Give it alone, not in a list.")
+        return str(given)
+    if not isinstance(given, np.ndarray):
+        raise TypeError(
+            f"An image must be a path, an address or an array, but is {type(given).__name__}. "
+            "(cv2.imread gives None for a file that it can't read.)"
+        )
+    if given.dtype != np.uint8:
+        raise ValueError(
+            f"An image must be an array of uint8, as cv2.imread gives it, but is {given.dtype}."
+        )
+    return given
+
+
+def _images_of_folder(folder: Path) -> list[str]:
+    found = images_in(folder, deeper=False)
+    if len(images_in(folder)) > len(found):
+        print_log(
+            f"Images in folders inside '{folder}' are left out; `tools/predict.py` takes them.",
+            logger="current",
+            level=30,
+        )
+    return [str(path) for path in found]
 
 
 class BottomupInferencer(MMPoseInferencer):
@@ -138,6 +150,9 @@ class BottomupInferencer(MMPoseInferencer):
         device: str | None = None,
         show_progress: bool = False,
     ) -> None:
+        # MMEngine looks for functions in MMPose's scope, which has none, and warns each time
+        if "mmpose" not in FUNCTIONS.children:
+            Registry("function", parent=FUNCTIONS, scope="mmpose")
         path = find_config(config)
         super().__init__(
             str(path),
@@ -145,15 +160,13 @@ class BottomupInferencer(MMPoseInferencer):
             device=device,
             show_progress=show_progress,
         )
-        self._num_arrays = 0
-        self._frame_id = 0
-        self.unreadable: dict[str, str] = {}
         model = self.inferencer.model
         if getattr(model.head, "scales_known", False):
             model.test_cfg["output_scales"] = True
         reads_for_applications(model, decode)
-        self._options: DecodeOptions = model.head.decoder.decode_options
-        self._call = _Call(self._options, skips_unreadable=False, writes=False)
+        self.unreadable: dict[str, str] = {}
+        self._options = model.head.decoder.decode_options
+        self._numbers = itertools.count()
         self._lock = Lock()
 
     def __call__(
@@ -181,9 +194,9 @@ class BottomupInferencer(MMPoseInferencer):
                 whatever it says. Only 1 is allowed.
             out_dir: Folder for images and JSON files, named as the images that they are of;
                 where several have one name, with a number.
-            bbox_thr: People of a lower score are left out, from this call on. By default 0.2.
-            nms_thr: Whoever has a higher OKS than this with someone of higher score is left out,
-                from this call on; None keeps all. By default 0.9.
+            bbox_thr: People of a lower score are left out. None: of ``decode``, by default 0.2.
+            nms_thr: Whoever has a higher OKS than this with someone of higher score is left out;
+                None keeps all. By default that of ``decode``, else 0.9.
             **kwargs: Others as for ``MMPoseInferencer``, without those that only concern detectors
                 and tracking.
 
@@ -200,26 +213,35 @@ class BottomupInferencer(MMPoseInferencer):
                 f"`batch_size` is {batch_size}, but the inferencer takes image by image. Leave "
                 "it out, or use `tools/predict.py`, which puts images of a size together."
             )
-        self._options = replace(self._options, **_check_thresholds(bbox_thr, nms_thr))
+        thresholds: dict[str, Any] = {} if bbox_thr is None else dict(min_score=bbox_thr)
+        if nms_thr != "unchanged":
+            thresholds["pose_nms_thr"] = nms_thr
+        # what a call asks for, and its video, are attributes of a copy: calls may take turns
+        call = copy(self)
+        call.inferencer = copy(self.inferencer)
+        call.unreadable = self.unreadable = {}
+        call._options = replace(self._options, **thresholds)
+        call._skips_unreadable = _is_folder(inputs)
         writes = bool(out_dir or kwargs.get("vis_out_dir") or kwargs.get("pred_out_dir"))
-        call = _Call(self._options, is_folder(inputs), writes)
-        self.unreadable = call.unreadable
-        arguments = (as_mmpose_takes_it(inputs), return_datasamples, batch_size, out_dir)
-        return self._results(call, super().__call__(*arguments, **kwargs), kwargs)
+        call._unique = UniqueNames() if writes else None
+        results = super(BottomupInferencer, call).__call__(
+            _as_mmpose_takes_it(inputs), return_datasamples, batch_size, out_dir, **kwargs
+        )
+        return call._results(results, kwargs)
 
     def _results(
-        self, call: _Call, results: Iterator[dict[str, Any]], kwargs: Mapping[str, Any]
+        self, results: Iterator[dict[str, Any]], kwargs: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
         """The results of a call, whatever others are taken in between, also by other threads."""
+        visualizer = self.inferencer.visualizer
         while True:
-            # what a call asks for is state of the model, the visualizer and this object
+            # all calls share the model and the visualizer
             with self._lock:
-                self._call = call
-                self.inferencer.model.head.decoder.decode_options = call.options
+                self.inferencer.model.head.decoder.decode_options = self._options
                 self.inferencer.update_model_visualizer_settings(**kwargs)
                 # whoever is a result is drawn
-                if isinstance(self.inferencer.visualizer, BottomupVisualizer):
-                    self.inferencer.visualizer.person_thr = call.options.min_score
+                if isinstance(visualizer, BottomupVisualizer):
+                    visualizer.person_thr = self._options.min_score
                 result = next(results, None)
             if result is None:
                 return
@@ -227,8 +249,7 @@ class BottomupInferencer(MMPoseInferencer):
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
         """As in MMPose; images of a folder that can't be read are left out and named."""
-        call = self._call
-        if not call.skips_unreadable:
+        if not self._skips_unreadable:
             prepared_inputs = super().preprocess(inputs, batch_size, **kwargs)
             for self._frame_id, prepared in enumerate(prepared_inputs):
                 yield prepared
@@ -238,7 +259,7 @@ class BottomupInferencer(MMPoseInferencer):
                 prepared = list(super().preprocess([path], batch_size, **kwargs))
             except Exception as error:  # readers of images raise errors of many kinds
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                call.unreadable[path] = reason
+                self.unreadable[path] = reason
                 print_log(f"'{path}' is left out: {reason}", logger="current", level=30)
                 continue
             yield from prepared
@@ -248,13 +269,12 @@ class BottomupInferencer(MMPoseInferencer):
         samples: list[Any] = super().forward(inputs, **forward_kwargs)
         for sample in samples:
             if not Path(sample.img_path).is_file():
-                sample.set_metainfo(dict(img_path=f"{self._num_arrays:06d}.jpg"))
-                self._num_arrays += 1
-        self._call.files = [sample.img_path for sample in samples]
-        if self._call.writes:
+                sample.set_metainfo(dict(img_path=f"{next(self._numbers):06d}.jpg"))
+        self._files = [sample.img_path for sample in samples]
+        if self._unique:
             # MMPose writes files by these names
-            for sample, file in zip(samples, self._call.files):
-                name = self._call.unique(Path(file).name)
+            for sample, file in zip(samples, self._files):
+                name = self._unique(Path(file).name)
                 sample.set_metainfo(dict(img_path=str(Path(file).with_name(name))))
         return samples
 
@@ -268,7 +288,7 @@ class BottomupInferencer(MMPoseInferencer):
     ) -> dict[str, Any]:
         """As in MMPose, with ``keypoint_widths`` (K,) for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
-        result["files"] = self._call.files
+        result["files"] = self._files
         if self._video_input:
             result["frame_id"] = self._frame_id
         if return_datasample or return_datasamples:

@@ -1,45 +1,173 @@
-"""People in any number of images, to a file that a killed run goes on with."""
+"""Resumable prediction: people in any number of images, a line of JSON for each."""
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.distributed as dist
+from mmengine.logging import print_log
+from mmpose.apis import init_model
 
+from ..checkpoints.model_zoo import weights_for
+from ..decoding import APPLICATION_OPTIONS
 from ..engine.test_loop import decoded_beside
-from .image_stream import ImageFile, ImageFiles, Prepared, batches_of_one_size, load
-from .results_file import Journal, Output
+from ..utils.config_files import find_config
+from ..utils.files import sha256_of
+from .application_decoding import reads_for_applications
+from .image_stream import ImageFile, ImageFiles, Prepared, batches_of_one_size, find_images, load
+from .results_file import Journal, Output, begin, bring_together
+
+
+class Predicted(NamedTuple):
+    """How many images have a result, how many could not be used, and the list of these, if any."""
+
+    num_results: int
+    num_errors: int
+    errors: Path
+
+
+def predict_files(
+    images: str | Path,
+    out: str | Path,
+    config: str | Path,
+    weights: str | Path | None = None,
+    *,
+    widths: bool = False,
+    min_score: float | None = APPLICATION_OPTIONS["min_score"],  # type: ignore[assignment]
+    batch_size: int = 4,
+    num_workers: int = 2,
+    device: str | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Predicted:
+    """Find the people in any number of images, and write a line of JSON for each image.
+
+    A call that was stopped, by whatever, goes on where it was when it is repeated. Images that
+    can't be used are listed in ``NAME.errors.jsonl`` beside ``NAME.jsonl``, and tried again then.
+    Processes that ``torchrun`` started share the images, and the first brings the results together.
+
+    Args:
+        images: A folder, a text file (``.txt``) with a path per line, a glob, or an image.
+        out: The file of results, ``NAME.jsonl``.
+        config: Name of one of this package's configs, or path of any with its codec.
+        weights: Path or address of a checkpoint; None: those known for the config.
+        widths: Whether to write the predicted widths of keypoints too.
+        min_score: People of a lower score are left out; None: all people as the config's test
+            finds them.
+        batch_size: Images in a batch.
+        num_workers: Processes that read images.
+        device: Such as ``'cpu'`` or ``'cuda:1'``; None: a GPU if there is one.
+        progress: Called with how many images this process is through with, first 0, and how many
+            its share has.
+
+    Raises:
+        FileNotFoundError: If there are no images, no such config or no folder for the results.
+        RuntimeError: If another process can't begin.
+        ValueError: If a number is out of its range, no weights are known, the checkpoint has no
+            scale branch and ``widths`` are wanted, or the file of results is of something else.
+    """
+    if batch_size < 1 or num_workers < 0:
+        raise ValueError("The batch size must be at least 1, and the workers at least 0.")
+    rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    output = Output(Path(out), rank, world_size)
+    output.check()
+    config_path = find_config(config)
+    checkpoint = str(weights or weights_for(config_path))
+    files = find_images(str(images))
+    if world_size > 1 and not dist.is_initialized():
+        # before the model: one process of a machine downloads weights, and the others wait;
+        # parts may take very different times
+        dist.init_process_group("gloo", timeout=timedelta(days=30))
+        # not sooner: torchrun's processes can't connect a second time
+        atexit.register(dist.destroy_process_group)
+    own_device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    # no one goes on where another can't, or writes results before all have read what is done
+    with _all_or_none(world_size):
+        model = init_model(str(config_path), checkpoint, device=device or own_device)
+        _set_options(model, checkpoint, widths, min_score)
+        settings = dict(
+            config=str(config),
+            checkpoint=checkpoint,
+            # trained on since, under the same path? (an address can be too long for Path.is_file)
+            checkpoint_sha256=sha256_of(checkpoint)[:16] if os.path.isfile(checkpoint) else None,
+            # images are named relative to it
+            folder=str(Path(images).resolve()) if Path(images).is_dir() else None,
+            widths=widths,
+            min_score=min_score,
+            keypoints=[name for _, name in sorted(model.dataset_meta["keypoint_id2name"].items())],
+        )
+        remaining = begin(output, files, settings)
+    if rank == 0 and len(remaining) < len(files):
+        done = len(files) - len(remaining)
+        print_log(f"{done} of {len(files)} images have results already.", logger="current")
+    share = remaining[rank::world_size]
+    own_errors = predict_images(model, share, output, batch_size, num_workers, progress)
+    num_errors = sum(_of_all(own_errors, world_size))
+    if rank == 0:
+        bring_together(output)
+    # torchrun stops the others once one ends with a status: not before the first is done
+    _of_all("done", world_size)
+    return Predicted(len(files) - num_errors, num_errors, output.errors)
+
+
+def _set_options(model: Any, checkpoint: str, widths: bool, min_score: float | None) -> None:
+    if widths and not getattr(model.head, "scales_known", False):
+        raise ValueError(
+            f"'{checkpoint}' has no scale branch, which predicts widths. Leave out the widths."
+        )
+    model.test_cfg["output_scales"] = widths
+    if min_score is not None:
+        reads_for_applications(model, dict(min_score=min_score))
+
+
+def _of_all(value: Any, world_size: int) -> list[Any]:
+    """The values of all processes, which wait for each other."""
+    values = [value] * world_size
+    if world_size > 1:
+        dist.all_gather_object(values, value)
+    return values
+
+
+@contextmanager
+def _all_or_none(world_size: int) -> Iterator[None]:
+    """Where one process has an error, all have."""
+    own: Exception | None = None
+    try:
+        yield
+    except Exception as error:
+        own = error
+    reasons = [reason for reason in _of_all(own and repr(own), world_size) if reason]
+    if own:
+        raise own
+    if reasons:
+        raise RuntimeError(f"Another process can't begin: {reasons[0]}")
 
 
 def predict_images(
     model: Any,
     images: Sequence[ImageFile],
     output: Output,
-    batch_size: int,
-    num_workers: int,
-    progress: Callable[[int], object],
+    batch_size: int = 4,
+    num_workers: int = 2,
+    progress: Callable[[int, int], object] | None = None,
 ) -> int:
-    """Find people in images, and write a line for each.
+    """Find people in images, write a line for each, and return how many could not be used.
 
     Workers read, the network runs on a batch of one size, and a thread decodes the one before.
-
-    Args:
-        model: As ``init_model`` gives it.
-        images: This process's part.
-        output: Where results go.
-        batch_size: Images in a batch.
-        num_workers: Processes that read.
-        progress: Called with the number of images after each batch or image that can't be
-            used.
-
-    Returns:
-        How many could not be used; they are in ``output.errors``.
     """
-    results = Journal(output.part(output.results))
-    num_errors = 0
+    results, errors = (Journal(output.part(path)) for path in (output.results, output.errors))
+    results.path.touch()  # also where no image can be used
     files = ImageFiles(images, model.cfg.test_dataloader.dataset.pipeline, model.dataset_meta)
+    num_results = num_errors = 0
+    progress = progress or (lambda done, total: None)
+    progress(0, len(images))
 
     def usable() -> Iterator[Prepared]:
         nonlocal num_errors
@@ -47,43 +175,22 @@ def predict_images(
             if image.sample is not None:
                 yield image
                 continue
-            _list_error(output, image)
+            errors.append(dict(file=image.name, error=image.error))
             num_errors += 1
-            progress(1)
+            progress(num_results + num_errors, len(images))
 
-    try:
-        with torch.no_grad():
-            batches = batches_of_one_size(usable(), batch_size)
-            for names, people in decoded_beside(model, batches):
-                for name, sample in zip(names, people):
-                    results.append(record_of(name, sample))
-                progress(len(names))
-    finally:
-        results.close()
+    with closing(results), closing(errors), torch.no_grad():
+        batches = batches_of_one_size(usable(), batch_size)
+        for names, people in decoded_beside(model, batches):
+            for name, sample in zip(names, people):
+                results.append(record_of(name, sample))
+            num_results += len(names)
+            progress(num_results + num_errors, len(images))
     return num_errors
 
 
-def _list_error(output: Output, image: Prepared) -> None:
-    # opened each time: a run with other results in the folder may have replaced the file
-    errors = Journal(output.part(output.errors))
-    try:
-        errors.append(dict(file=image.name, error=image.error, results=output.results.name))
-    finally:
-        errors.close()
-
-
 def record_of(name: str, sample: Any) -> dict[str, Any]:
-    """The line for an image: thousandths of a pixel, and scores to five digits.
-
-    Examples:
-        >>> from mmengine.structures import InstanceData
-        >>> from mmpose.structures import PoseDataSample
-        >>> places = dict(keypoints=np.full((1, 1, 2), 1 / 3), bboxes=np.zeros((1, 4)))
-        >>> people = InstanceData(**places, keypoint_scores=np.ones((1, 1)), bbox_scores=np.ones(1))
-        >>> sample = PoseDataSample(pred_instances=people, metainfo=dict(ori_shape=(48, 64)))
-        >>> record_of("a.jpg", sample)["people"][0]["keypoints"]
-        [[0.333, 0.333]]
-    """
+    """The line for an image: thousandths of a pixel, and scores to five digits."""
     height, width = sample.metainfo["ori_shape"][:2]
     people = sample.pred_instances
     fields = dict(

@@ -16,6 +16,9 @@ import numpy as np
 
 from .geometry import LONGEST_SIDE
 
+#: What the names of images in a folder end in.
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+
 
 class ImageError(ValueError):
     """An image that can't be used; the message says which and why.
@@ -122,3 +125,22 @@ def read_annotated(folder: Path, image: Mapping[str, Any]) -> np.ndarray:
         (48, 64, 3)
     """
     return read_image(folder / image["file_name"], (image.get("width"), image.get("height")))
+
+
+def images_in(folder: Path, deeper: bool = True) -> list[Path]:
+    """The images in a folder by their suffixes, in order of their names.
+
+    Args:
+        folder: Where to look.
+        deeper: Whether to look in folders inside it too.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    files = folder.rglob("*") if deeper else folder.iterdir()
+    found = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    if not found:
+        raise FileNotFoundError(
+            f"There are no images in the folder '{folder}' ({', '.join(sorted(SUFFIXES))})."
+        )
+    return found

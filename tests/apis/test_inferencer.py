@@ -40,7 +40,6 @@ def model(checkpoint):
 
 @pytest.fixture(scope="module")
 def inferencer(checkpoint):
-    """For tests that leave its thresholds as they are."""
     return BottomupInferencer(str(TINY), checkpoint, device="cpu")
 
 
@@ -98,8 +97,7 @@ def test_a_large_image(model):
     assert sample.pred_instances.keypoints.max() <= 4100
 
 
-def test_widths_are_in_the_inferencers_results(checkpoint, tmp_path):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_widths_are_in_the_inferencers_results(inferencer, tmp_path):
     image = str(tmp_path / "image.png")
     cv2.imwrite(image, make_image(100, 80))
     (result,) = inferencer(image, out_dir=str(tmp_path / "out"))
@@ -172,8 +170,7 @@ def test_heatmaps_lie_where_the_keypoints_are(model, size):
     np.testing.assert_allclose([columns.mean(), rows.mean()], expected, atol=0.6)
 
 
-def test_the_inferencer_draws_heatmaps(checkpoint):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_the_inferencer_draws_heatmaps(inferencer):
     image = make_image(100, 80)
     (result,) = inferencer(image, draw_heatmap=True, return_vis=True)
     # people above, heatmaps below
@@ -192,8 +189,7 @@ def test_the_inferencers_draw_the_maps_of_the_config(checkpoint, tmp_path, make)
     assert result["visualization"][0].shape == (4 * 80, 100, 3)
 
 
-def test_samples_can_be_had_with_widths_too(checkpoint):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_samples_can_be_had_with_widths_too(inferencer):
     (result,) = inferencer(make_image(100, 80), return_datasamples=True)
     (sample,) = result["predictions"]
     assert sample.pred_instances.keypoint_widths.shape[1] == 17
@@ -236,16 +232,16 @@ def test_no_one_is_found_where_no_one_is():
     assert len(every) > 10
 
 
-def test_thresholds_of_the_inferencer_are_honoured(checkpoint):
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+def test_thresholds_of_the_inferencer_are_honoured(inferencer):
     image = make_image(100, 80)
     every = people_found(inferencer, image, bbox_thr=0, nms_thr=None)
     scores = np.array([person["bbox_score"] for person in every])
     threshold = float(np.median(scores))
     some = people_found(inferencer, image, bbox_thr=threshold)
     assert len(some) == (scores >= threshold).sum() < len(every)
-    # kept until another is given, also for the official figures: without NMS
-    assert len(people_found(inferencer, image)) == len(some)
+    # for that call only, and else those of applications
+    of_applications = people_found(inferencer, image, bbox_thr=0.2, nms_thr=0.9)
+    assert people_found(inferencer, image) == of_applications
     fewer = people_found(inferencer, image, bbox_thr=0, nms_thr=0.2)
     assert 0 < len(fewer) < len(every)
 
@@ -265,9 +261,9 @@ def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
         (dict(bboxes=[[0, 0, 1, 1]]), "`bboxes` has no effect on people found bottom-up"),
         (dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
         (dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
-        (dict(bbox_thr=1.5), r"`bbox_thr` must be in \[0, 1\), but is 1.5"),
+        (dict(bbox_thr=1.5), r"min_score` must be in \[0, 1\), but got 1.5"),
         (dict(batch_size=4), "takes image by image. Leave it out, or use `tools/predict.py`"),
-        (dict(nms_thr=0), r"`nms_thr` must be None or in \(0, 1\), but is 0"),
+        (dict(nms_thr=0), r"pose_nms_thr` must be None \(off\) or in \(0, 1\), but got 0"),
     ],
 )
 def test_arguments_without_effect_are_refused(inferencer, arguments, message):
@@ -275,31 +271,33 @@ def test_arguments_without_effect_are_refused(inferencer, arguments, message):
         inferencer(make_image(100, 80), **arguments)
 
 
-def test_each_call_keeps_its_thresholds(checkpoint):
+def test_each_call_keeps_its_thresholds(inferencer):
     """Results are taken one by one, those of another call in between."""
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
     image = make_image(100, 80)
     many = len(people_found(inferencer, image, bbox_thr=0.0, nms_thr=None))
     few = len(people_found(inferencer, image, bbox_thr=0.9, nms_thr=None))
     assert few < many
     strict = inferencer([image, image], bbox_thr=0.9, draw_heatmap=True, return_datasamples=True)
-    loose = inferencer([image, image], bbox_thr=0.0)
+    loose = inferencer([image, image], bbox_thr=0.0, nms_thr=None)
     for _ in range(2):
         (sample,) = next(strict)["predictions"]
         assert len(sample.pred_instances) == few
         assert "heatmaps" in sample.pred_fields
         assert len(next(loose)["predictions"][0]) == many
-    assert len(people_found(inferencer, image)) == many  # from the call before on
 
 
 def test_each_call_keeps_its_kind_of_input(inferencer, tmp_path):
+    """A folder, of which a file is left out; an image; and a video, which has numbers."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.jpg").write_text("no image")
     cv2.imwrite(str(tmp_path / "folder" / "b.jpg"), make_image(100, 80))
     of_folder = inferencer(tmp_path / "folder")
     unreadable = inferencer.unreadable
-    assert len(list(inferencer(make_image(100, 80)))) == 1
+    of_video = inferencer(str(short_video(tmp_path)))
+    assert next(of_video)["frame_id"] == 0
+    assert "frame_id" not in next(inferencer(make_image(100, 80)))
     assert [Path(result["files"][0]).name for result in of_folder] == ["b.jpg"]
+    assert [result["frame_id"] for result in of_video] == [1, 2]
     assert [Path(path).name for path in unreadable] == ["a.jpg"]
     assert inferencer.unreadable == {}
 
@@ -383,7 +381,7 @@ def test_a_rescorer_changes_scores_only(model, checkpoint, tmp_path):
         inference_bottomup(missing, image)
 
 
-def test_a_folder_goes_on_where_an_image_can_not_be_read(checkpoint, tmp_path):
+def test_a_folder_goes_on_where_an_image_can_not_be_read(inferencer, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     for name in ("a.png", "c.jpg"):
@@ -391,7 +389,6 @@ def test_a_folder_goes_on_where_an_image_can_not_be_read(checkpoint, tmp_path):
     (folder / "b.jpg").write_bytes(b"no image")
     (folder / "d.png").touch()
     (folder / "README").write_text("no image, and not to be one")
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
     results = list(inferencer(folder, out_dir=str(tmp_path / "out")))
     assert [Path(result["files"][0]).name for result in results] == ["a.png", "c.jpg"]
     assert sorted(Path(path).name for path in inferencer.unreadable) == ["b.jpg", "d.png"]
@@ -406,13 +403,17 @@ def test_a_folder_goes_on_where_an_image_can_not_be_read(checkpoint, tmp_path):
         inferencer(tmp_path / "empty")
 
 
-def test_a_video_has_numbers_for_its_frames(checkpoint, tmp_path):
-    path = tmp_path / "short.avi"
+def short_video(folder):
+    path = folder / "short.avi"
     video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (100, 80))
     for _ in range(3):
         video.write(make_image(100, 80))
     video.release()
-    inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    return path
+
+
+def test_a_video_has_numbers_for_its_frames(inferencer, tmp_path):
+    path = short_video(tmp_path)
     results = list(inferencer(str(path), pred_out_dir=str(tmp_path / "out")))
     assert len(results) == 3
     frames = json.loads((tmp_path / "out/short.json").read_text())

@@ -1,4 +1,4 @@
-"""`tools/predict.py`: any number of images to a file, stopped and gone on with."""
+"""Any number of images to a file, stopped and gone on with: `tools/predict.py` and its function."""
 
 import json
 import os
@@ -16,17 +16,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
-from swahr_mmpose.apis import BottomupInferencer
+from swahr_mmpose.apis import BottomupInferencer, predict_files
 from swahr_mmpose.apis.image_stream import find_images
-from swahr_mmpose.apis.results_file import (
-    Journal,
-    Output,
-    bring_together,
-    files_in,
-    forget_errors,
-    merge,
-)
+from swahr_mmpose.apis.results_file import Journal, Output, bring_together, lines_in
 from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.checkpoints.reading import read_checkpoint
 
@@ -57,16 +51,10 @@ def predict(checkpoint, tmp_path):  # noqa: F811
 
     def run(source, *options):
         out = tmp_path / "results.jsonl"
-        required = [
-            "--config",
-            "swahr_tiny_synthetic",
-            "--checkpoint",
-            checkpoint,
-            "--workers",
-            "0",
-        ]
-        status = main([str(source), *required, "--out", str(out), *options])
-        return status, lines(out), lines(tmp_path / "errors.jsonl")
+        required = ["--config", "swahr_tiny_synthetic", "--checkpoint", checkpoint]
+        required += ["--workers", "0", "--out", str(out)]
+        status = main([str(source), *required, *options])
+        return status, lines(out), lines(tmp_path / "results.errors.jsonl")
 
     return run
 
@@ -99,7 +87,22 @@ def test_people_are_those_of_the_inferencer(predict, images, checkpoint):  # noq
             np.testing.assert_allclose(ours["bbox"], expected["bbox"][0], atol=2e-3)
 
 
-def test_what_can_not_be_used_is_listed_and_tried_again(predict, images):
+def test_a_program_can_call_it(images, checkpoint, tmp_path):  # noqa: F811
+    (images / "broken.jpg").write_text("no image")
+    out, steps = tmp_path / "results.jsonl", []
+    found = predict_files(
+        images, out, "swahr_tiny_synthetic", checkpoint, min_score=None, batch_size=3,
+        num_workers=0, device="cpu", progress=lambda done, total: steps.append((done, total)),
+    )  # fmt: skip
+    assert found == (len(SIZES), 1, tmp_path / "results.errors.jsonl")
+    assert [line["file"] for line in lines(found.errors)] == ["broken.jpg"]
+    assert all(line["people"] for line in lines(out))
+    total = len(SIZES) + 1
+    assert steps == sorted(steps)
+    assert (steps[0], steps[-1]) == ((0, total), (total, total))
+
+
+def test_what_can_not_be_used_is_listed_and_tried_again(predict, images, tmp_path):
     (images / "broken.jpg").write_text("no image")
     (images / "empty.png").touch()
     cv2.imwrite(str(images / "thin.png"), np.zeros((2, 200, 3), np.uint8))
@@ -115,6 +118,7 @@ def test_what_can_not_be_used_is_listed_and_tried_again(predict, images):
         cv2.imwrite(str(images / name), np.zeros((64, 64, 3), np.uint8))
     status, results, errors = predict(images)
     assert (status, errors) == (0, [])
+    assert not (tmp_path / "results.errors.jsonl").exists()
     names = [line["file"] for line in results]
     assert len(names) == len(set(names)) == len(SIZES) + 3
 
@@ -148,7 +152,8 @@ def folder_of(parent, *names):
     return parent
 
 
-def test_another_folder_is_not_taken_for_done(predict, tmp_path, capsys, monkeypatch):
+def test_another_folder_is_not_taken_for_done(predict, tmp_path, capsys, caplog, monkeypatch):
+    MMLogger.get_current_instance().addHandler(caplog.handler)
     first, second = (folder_of(tmp_path / name, "0.png", "1.png") for name in ("fa", "fb"))
     assert predict(first)[0] == 0
     assert predict(second)[0] == 2
@@ -159,7 +164,7 @@ def test_another_folder_is_not_taken_for_done(predict, tmp_path, capsys, monkeyp
     folder_of(tmp_path / "fa" / "more", "2.png")
     status, results, _ = predict("fa")
     assert (status, len(results)) == (0, 3)
-    assert "2 of 3 images have results already.\n" in capsys.readouterr().out
+    assert "2 of 3 images have results already." in caplog.text
 
 
 def test_other_weights_under_the_same_path_are_not_mixed(predict, checkpoint, tmp_path, capsys):  # noqa: F811
@@ -171,17 +176,6 @@ def test_other_weights_under_the_same_path_are_not_mixed(predict, checkpoint, tm
     torch.save(trained_on, weights)
     assert predict(folder, "--checkpoint", str(weights))[0] == 2
     assert "was begun with checkpoint_sha256 '" in capsys.readouterr().err
-
-
-def test_settings_of_older_versions_are_completed(predict, tmp_path, capsys):
-    folder, written = folder_of(tmp_path / "fa", "0.png"), tmp_path / "results.settings.json"
-    assert predict(folder)[0] == 0
-    settings = json.loads(written.read_text())
-    older = {k: settings[k] for k in settings if k not in ("folder", "checkpoint_sha256")}
-    written.write_text(json.dumps(older))
-    assert predict(folder)[0] == 0
-    assert json.loads(written.read_text()) == settings
-    assert predict(folder_of(tmp_path / "fb", "0.png"))[0] == 2
 
 
 def test_names_of_any_bytes_and_line_separators(predict, tmp_path):
@@ -209,7 +203,7 @@ def test_a_least_score_without_effect_is_refused(predict, images, capsys):
     with pytest.raises(SystemExit) as ended:
         predict(images, "--as-config", "--min-score", "0.5")
     assert ended.value.code == 2
-    assert "--min-score 0.5 has no effect with --as-config" in capsys.readouterr().err
+    assert "--min-score: not allowed with argument --as-config" in capsys.readouterr().err
 
 
 def test_widths_that_a_network_does_not_predict(tmp_path, images, capsys):
@@ -277,10 +271,10 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path, capsys):
     [
         ("x.json", "x.json': the name has to end in '.jsonl', as in 'x.jsonl'"),
         ("results", "results': the name has to end in '.jsonl'"),
-        ("errors.jsonl", "errors.jsonl': the images that can't be used are listed there"),
-        ("x.part1.jsonl", "x.part1.jsonl': parts of several processes have such names"),
-        ("folder.jsonl", "folder.jsonl': that is a folder. Name a file in it"),
-        ("missing/x.jsonl", "missing' is not there. Make it."),
+        ("x.errors.jsonl", "x.errors.jsonl': files beside the results have such names"),
+        ("x.part1.jsonl", "x.part1.jsonl': files beside the results have such names"),
+        ("folder.jsonl", "folder.jsonl' is a folder. Name the file to write"),
+        ("missing/x.jsonl", "missing' of the file to write is not there. Make it"),
     ],
 )
 def test_names_that_results_can_not_have(predict, images, tmp_path, capsys, name, message):
@@ -292,71 +286,47 @@ def test_names_that_results_can_not_have(predict, images, tmp_path, capsys, name
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_errors_of_other_results_stay(predict, tmp_path):
-    for name in ("a", "b"):
-        folder_of(tmp_path / name, "good.png")
-        (tmp_path / name / "broken.png").write_text("no image")
-
-    def run(name):
-        status, _, errors = predict(tmp_path / name, "--out", str(tmp_path / f"{name}.jsonl"))
-        return status, sorted((line["results"], line["file"]) for line in errors)
-
-    (tmp_path / "errors.jsonl").write_text('{"file": "older.png", "error": "empty"}\n')
-    of_a, of_b = ("a.jsonl", "broken.png"), ("b.jsonl", "broken.png")
-    assert run("a") == (1, [of_a])
-    assert run("b") == (1, [of_a, of_b])
-    assert run("b") == (1, [of_a, of_b])
-    (tmp_path / "a" / "broken.png").unlink()
-    assert run("a") == (0, [of_b])
-    (tmp_path / "b" / "broken.png").unlink()
-    assert run("b") == (0, [])
-    assert not (tmp_path / "errors.jsonl").exists()
-
-
-def test_errors_of_other_results_are_merged_apart(tmp_path):
-    output = Output(tmp_path / "a.jsonl")
-    for rank, results in ((0, "a.jsonl"), (1, "b.jsonl"), (2, "a.jsonl")):
-        journal = Journal(tmp_path / f"errors.part{rank}.jsonl")
-        journal.append(dict(file="broken.png", error="empty", results=results))
-        journal.close()
-    bring_together(output)
-    assert [line["results"] for line in lines(output.errors)] == ["a.jsonl", "b.jsonl"]
-    forget_errors(output)
-    assert [line["results"] for line in lines(output.errors)] == ["b.jsonl"]
-
-
 def test_a_list_that_is_not_of_errors_stays(predict, images, tmp_path, capsys):
-    (tmp_path / "errors.jsonl").write_text('{"mine": 1}\n')
+    (tmp_path / "results.errors.jsonl").write_text('{"mine": 1}\n')
     assert predict(images)[0] == 2
     assert "errors.jsonl' is no result" in capsys.readouterr().err
-    assert (tmp_path / "errors.jsonl").read_text() == '{"mine": 1}\n'
+    assert (tmp_path / "results.errors.jsonl").read_text() == '{"mine": 1}\n'
+
+
+def write(path, *names):
+    journal = Journal(path)
+    for name in names:
+        journal.append(dict(file=name, people=[]))
+    journal.close()
+
+
+def names_in(path):
+    return [name for name, _ in lines_in(path)]
 
 
 def test_parts_are_known_by_their_names(tmp_path):
     """Also where a name has characters that globs take for others."""
     output = Output(tmp_path / "r[1].jsonl")
     for name in ("r[1].part0", "r[1].part12", "r[1].part-east", "r[1].part1.old", "r1.part0"):
-        journal = Journal(tmp_path / f"{name}.jsonl")
-        journal.append(dict(file=name, people=[]))
-        journal.close()
+        write(tmp_path / f"{name}.jsonl", name)
+    write(tmp_path / "r[1].errors.part2.jsonl", "broken")
     bring_together(output)
-    assert sorted(files_in(output.results)) == ["r[1].part0", "r[1].part12"]
-    left = {"r[1].jsonl", "r[1].part-east.jsonl", "r[1].part1.old.jsonl", "r1.part0.jsonl"}
+    assert names_in(output.results) == ["r[1].part0", "r[1].part12"]
+    assert names_in(output.errors) == ["broken"]
+    left = {"r[1].part-east.jsonl", "r[1].part1.old.jsonl", "r1.part0.jsonl"}
+    left |= {"r[1].jsonl", "r[1].errors.jsonl"}
     assert {path.name for path in tmp_path.iterdir()} == left
 
 
-def test_journals_are_merged_once(tmp_path):
+def test_parts_are_merged_once(tmp_path):
     """Also where the merging was stopped after the target was written, before parts were gone."""
-    target, parts = tmp_path / "r.jsonl", [tmp_path / f"r.part{i}.jsonl" for i in range(2)]
-    for i, part in enumerate(parts):
-        journal = Journal(part)
-        for name in (f"{i}a", f"{i}b", "both"):
-            journal.append(dict(file=name, people=[]))
-        journal.close()
-    target.write_bytes(parts[0].read_bytes())
-    merge(parts, target)
-    assert sorted(files_in(target)) == ["0a", "0b", "1a", "1b", "both"]
-    assert not any(part.exists() for part in parts)
+    output = Output(tmp_path / "r.jsonl")
+    for i in range(2):
+        write(tmp_path / f"r.part{i}.jsonl", f"{i}a", f"{i}b", "both")
+    output.results.write_bytes((tmp_path / "r.part0.jsonl").read_bytes())
+    bring_together(output)
+    assert names_in(output.results) == ["0a", "0b", "both", "1a", "1b"]
+    assert list(tmp_path.iterdir()) == [output.results]
 
 
 ELSE = ['{"name": "value"}\n', '{"images": [], "annotations": []}', '[{"file": 1}]', '"x"', "{}\n"]
@@ -371,20 +341,17 @@ def test_a_file_of_something_else_is_not_written_to(predict, images, tmp_path, c
     assert not (tmp_path / "results.settings.json").exists()
 
 
-def test_a_journal_cuts_only_its_own_lines(tmp_path):
+def test_only_lines_of_ours_are_cut(tmp_path):
     path, whole = tmp_path / "r.jsonl", '{"file": "a.jpg"}\n'
     for cut_off in ("{", '{"file"', '{"file": "', '{"file": "b.jpg", "wid'):
         path.write_text(whole + cut_off)
-        assert list(files_in(path)) == ["a.jpg"]
-        Journal(path).close()
-        assert path.read_text() == whole
+        assert names_in(path) == ["a.jpg"]
+        write(path, "c.jpg")
+        assert path.read_text() == whole + '{"file": "c.jpg", "people": []}\n'
     for other in ('{"files": ', '{"images": []}', " "):
         path.write_text(whole + other)
         with pytest.raises(ValueError, match=r"Line 2 of .*r\.jsonl' is no result"):
-            list(files_in(path))
-        with pytest.raises(ValueError, match=r"The last line of .*r\.jsonl' is no result"):
-            Journal(path)
-        assert path.read_text() == whole + other
+            names_in(path)
 
 
 def command(checkpoint, folder, out, *launcher):  # noqa: F811
@@ -444,30 +411,36 @@ def test_two_processes_share_the_work(server, checkpoint, images, predict, tmp_p
         text=True,
     )
     assert result.returncode == 1
-    assert "Results of 8 images" in result.stdout, result.stderr
-    assert f"1 image could not be used: {out.parent / 'errors.jsonl'}" in result.stderr
+    assert f"Images with results: 8 ({out})" in result.stdout, result.stderr
+    errors = out.with_suffix(".errors.jsonl")
+    assert f"Images that could not be used: 1 ({errors})" in result.stderr
     assert result.stdout.count("Downloading") == 1
     merged = lines(out)
     assert [line["file"] for line in merged[: len(before)]] == before
     ours = {line["file"]: len(line["people"]) for line in merged[len(before) :]}
     assert ours == {line["file"]: len(line["people"]) for line in expected}
-    assert [line["file"] for line in lines(out.parent / "errors.jsonl")] == ["broken.jpg"]
+    assert [line["file"] for line in lines(errors)] == ["broken.jpg"]
     assert list(out.parent.glob("*.part*")) == []
 
 
 @pytest.mark.slow
 def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, images, tmp_path):  # noqa: F811
-    (tmp_path / "errors.jsonl").write_text("not ours\n")  # only the first process reads it
+    (tmp_path / "results.errors.jsonl").write_text("not ours\n")  # only the first process reads it
     group = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29614", OMP_NUM_THREADS="1")
     processes = [
         subprocess.Popen(
             command(checkpoint, images, tmp_path / "results.jsonl"),
             env=dict(os.environ, **group, RANK=str(rank), LOCAL_RANK=str(rank)),
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for rank in range(2)
     ]
     try:
-        assert [process.wait(timeout=120) for process in processes] == [2, 2]
+        first, second = (process.communicate(timeout=300)[1] for process in processes)
+        assert [process.returncode for process in processes] == [2, 2]
+        assert "error: Line 1 of" in first
+        assert "error: Another process can't begin: ValueError" in second
     finally:
         for process in processes:
             process.kill()

@@ -71,7 +71,7 @@ def predict_rows(device: str) -> Iterator[Row]:
         def by_tool(model: Any) -> None:
             with tempfile.TemporaryDirectory() as out:
                 output = Output(Path(out) / "results.jsonl")
-                predict_images(model, images, output, 4, 2, lambda n: None)
+                predict_images(model, images, output)
 
         def by_inferencer() -> None:
             quiet = contextlib.redirect_stdout(io.StringIO())
