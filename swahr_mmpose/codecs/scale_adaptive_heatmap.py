@@ -13,7 +13,6 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
 from ..decoding import DecodeOptions, People, decode_people
-from ..decoding.options import PEAK_SPREAD
 from ..layout import STRIDES, TAG_LEVEL, map_sizes
 from ..utils.arguments import size_of
 from .targets import keypoint_centers, keypoint_indices, render_heatmaps
@@ -43,8 +42,6 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         decode_keypoint_order: Order in which keypoints join people. None is the official order.
         decode_grouping: ``'official'``, or ``'score_first'``: candidates choose people in order of
             their scores.
-        decode_score: What ranks people: ``'mean'`` of the keypoint scores (official), or
-            ``'expected_oks'``.
         decode_min_score: People of a lower score are left out, before their missing keypoints are
             filled in.
         decode_pose_nms_thr: Whoever has a higher OKS than this with someone of higher score is left
@@ -84,7 +81,6 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         decode_fill_missing: bool = True,
         decode_keypoint_order: Sequence[int] | None = None,
         decode_grouping: str = "official",
-        decode_score: str = "mean",
         decode_min_score: float = 0.0,
         decode_pose_nms_thr: float | None = None,
         decode_keypoint_sigmas: Sequence[float] | None = None,
@@ -112,11 +108,9 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             fill_missing=decode_fill_missing,
             keypoint_order=decode_keypoint_order,
             grouping=decode_grouping,
-            score=decode_score,
             min_score=decode_min_score,
             pose_nms_thr=decode_pose_nms_thr,
             keypoint_sigmas=decode_keypoint_sigmas,
-            peak_sigma=self.sigma * PEAK_SPREAD,
         )
 
     def encode(

@@ -13,7 +13,6 @@ from .grouping import group_candidates
 from .matching import GROUPINGS
 from .options import DecodeOptions
 from .refinement import adjust_keypoints, fill_missing_keypoints
-from .scores import instance_scores
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,8 @@ def group_people(candidates: Candidates, options: DecodeOptions) -> tuple[np.nda
     order = options.order_for(len(candidates.tags))
     match = GROUPINGS[options.grouping]
     people = group_candidates(candidates, order, options.tag_thr, options.topk, match)
-    scores = instance_scores(people, options)
+    # the mean over all K, as in the official implementation: missing keypoints count as 0
+    scores = people[..., 2].mean(axis=1, dtype=np.float32)
     sure = scores >= options.min_score
     people, scores = people[sure], scores[sure]
     if options.max_instances is not None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..decoding import boxes_of_keypoints, decode_people, keypoint_widths
-from ..decoding.rescoring import Rescorer
 from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
 from .onnx_settings import OnnxSettings
 
@@ -29,8 +28,6 @@ class OnnxPoseEstimator:
         num_threads: Threads of one network pass on the CPU; None: one per core.
         decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ from
             those in the file, which are the config's.
-        rescorer: A file of ``tools/fit_rescorer.py``: scores are multiplied by the OKS that it
-            predicts.
 
     Attributes:
         settings: What the file says about itself.
@@ -49,14 +46,12 @@ class OnnxPoseEstimator:
         providers: Sequence[str | tuple[str, dict[str, Any]]] | None = None,
         num_threads: int | None = None,
         decode: Mapping[str, Any] | None = None,
-        rescorer: str | Path | None = None,
     ) -> None:
         self._session = _session(Path(path), providers or ["CPUExecutionProvider"], num_threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.settings = OnnxSettings.from_metadata(metadata, str(path))
         _check_maps(self._session, self.settings, path)
         self._options = replace(self.settings.decode_options, **(decode or {}))
-        self._rescorer = None if rescorer is None else Rescorer.load(rescorer)
         self._factor = (1 / np.array(self.settings.std, np.float32)).reshape(3, 1, 1)
         self._offset = -np.array(self.settings.mean, np.float32).reshape(3, 1, 1) * self._factor
 
@@ -88,15 +83,12 @@ class OnnxPoseEstimator:
         maps = self._session.run(None, {"images": self._normalise(show(image, geometry, size))})
         heatmaps, tags = maps[0][0], maps[1][0]
         people = decode_people(heatmaps, tags.reshape(-1, *heatmaps.shape), self._options)
-        scores = people.instance_scores
-        if self._rescorer is not None:
-            scores = scores * self._rescorer(people.keypoints, people.keypoint_scores)
         boxes = boxes_of_keypoints(people.keypoints, people.keypoint_scores)
         result = dict(
             keypoints=to_image(people.keypoints, geometry),
             keypoint_scores=people.keypoint_scores,
             bboxes=to_image(boxes.reshape(-1, 2, 2), geometry).reshape(-1, 4),
-            bbox_scores=scores,
+            bbox_scores=people.instance_scores,
         )
         if self.settings.output_scales:
             widths = keypoint_widths(

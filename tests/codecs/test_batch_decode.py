@@ -19,8 +19,7 @@ def tensors_of(numbers):
 
 
 def codec_of(numbers, **kwargs):
-    options = dict(vars(options_of(numbers)))
-    del options["peak_sigma"]  # the codec has its own, from the targets' width
+    options = vars(options_of(numbers))
     return codec_for((512, 512), **{f"decode_{k}": v for k, v in options.items()}, **kwargs)
 
 

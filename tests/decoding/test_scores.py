@@ -11,17 +11,10 @@ from swahr_mmpose.decoding import (
     find_candidates,
     group_candidates,
 )
-from swahr_mmpose.decoding.scores import expected_similarity, instance_scores
 
 from ..helpers import as_set, codec_for
 
 SIGMAS = (0.05, 0.1, 0.1)
-
-
-def people_of(*scores):
-    """One person of three keypoints in a box of 100 by 40 map pixels."""
-    places = np.array([[10.0, 10], [110, 50], [60, 30]])
-    return np.concatenate([places, np.array(scores)[:, None]], axis=1)[None]
 
 
 def noisy_maps(seed=0, size=(48, 64), num_keypoints=5, tag_dim=2):
@@ -35,47 +28,16 @@ def noisy_maps(seed=0, size=(48, 64), num_keypoints=5, tag_dim=2):
     return heatmaps, rng.normal(0, 2, (tag_dim, num_keypoints, *size)).astype(np.float32)
 
 
-def test_a_sure_peak_is_expected_to_be_right():
-    similarity = expected_similarity(people_of(1.0, 1.0, 1.0), np.array(SIGMAS), 6.0)
-    np.testing.assert_allclose(similarity, 1)
-
-
-def test_the_expected_similarity_is_that_of_noisy_places():
-    """By sampling: the peak of a mean of Gaussians, and the similarity of places so spread."""
-    rng, peak_sigma, spread = np.random.default_rng(0), 6.0, 5.0
-    offsets = rng.normal(0, spread, (200_000, 2))
-    squared = (offsets**2).sum(axis=1)
-    peak = np.exp(-squared / (2 * peak_sigma**2)).mean()
-    reach = (2 * SIGMAS[0]) ** 2 * 100 * 40
-    expected = np.exp(-squared / (2 * reach)).mean()
-    similarity = expected_similarity(people_of(peak, 0.5, 0.5), np.array(SIGMAS), peak_sigma)
-    # the formulas are exact for Gaussians: what differs is the sample
-    assert similarity[0, 0] == pytest.approx(expected, abs=0.01)
-
-
-def test_expected_oks_ranks_large_people_higher():
-    """Of two with the same peaks the larger one's places matter less."""
-    small = people_of(0.6, 0.6, 0.6)
-    large = small * [3, 3, 1]
-    options = DecodeOptions(score="expected_oks", keypoint_sigmas=SIGMAS)
-    scores = instance_scores(np.concatenate([small, large]), options)
-    assert 0 < scores[0] < scores[1] < 0.6
-    official = instance_scores(np.concatenate([small, large]), DecodeOptions())
-    assert official.tolist() == pytest.approx([0.6, 0.6])
-
-
-@pytest.mark.parametrize("options", [dict(score="expected_oks"), dict(pose_nms_thr=0.5)])
-def test_sigmas_are_asked_for_where_they_are_not_known(options):
+def test_sigmas_are_asked_for_where_they_are_not_known():
     with pytest.raises(ValueError, match="`decode_keypoint_sigmas` must be the dataset's 5 `sigm"):
-        decode_people(*noisy_maps(), DecodeOptions(**options))
+        decode_people(*noisy_maps(), DecodeOptions(pose_nms_thr=0.5))
     with pytest.raises(ValueError, match="but 3 were given"):
-        decode_people(*noisy_maps(), DecodeOptions(**options, keypoint_sigmas=SIGMAS))
+        decode_people(*noisy_maps(), DecodeOptions(pose_nms_thr=0.5, keypoint_sigmas=SIGMAS))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(score="best"), "`decode_score` must be one of mean, expected_oks"),
         (dict(min_score=1.0), r"`decode_min_score` must be in \[0, 1\)"),
         (dict(pose_nms_thr=0.0), "`decode_pose_nms_thr` must be None"),
         (dict(keypoint_sigmas=(0.1, -1)), "`decode_keypoint_sigmas` must be positive"),

@@ -27,7 +27,6 @@ from mmpose.registry import METRICS
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.decoding import APPLICATION_OPTIONS, NotFiniteError
-from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.runtime.onnx_settings import OnnxSettings
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
@@ -144,18 +143,6 @@ def test_people_can_be_read_as_applications_want_it(exported, people_images):
     assert num_people > 10
     with pytest.raises(ValueError, match="`decode_grouping` must be one of"):
         OnnxPoseEstimator(exported, decode=dict(grouping="greedy"))
-
-
-@pytest.mark.slow
-def test_scores_can_be_those_of_a_rescorer(exported, people_images, tmp_path):
-    layers = [(np.zeros((1, 3 + 17), np.float32), np.full(1, 0.5, np.float32))]
-    rescorer = Rescorer(np.array([[5, 7]]), 17, layers)
-    rescorer.save(tmp_path / "half.npz")
-    image = people_images[-1]
-    before = OnnxPoseEstimator(exported)(image)
-    after = OnnxPoseEstimator(exported, rescorer=tmp_path / "half.npz")(image)
-    np.testing.assert_array_equal(after["keypoints"], before["keypoints"])
-    np.testing.assert_allclose(after["bbox_scores"], before["bbox_scores"] / 2)
 
 
 @pytest.mark.slow
