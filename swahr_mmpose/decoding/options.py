@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -95,6 +95,9 @@ class DecodeOptions:
         30
     """
 
+    #: Before the names of options in messages: what an argument is called where they are given.
+    prefix: ClassVar[str] = ""
+
     keypoint_thr: float = 0.1
     tag_thr: float = 1.0
     topk: int = 30
@@ -115,7 +118,7 @@ class DecodeOptions:
             except TypeError:  # text where a number is expected, and the like
                 is_valid = False
             if not is_valid:
-                raise ValueError(f"`decode_{name}` must be {expected}, but got {value!r}.")
+                raise ValueError(f"`{self.prefix}{name}` must be {expected}, but got {value!r}.")
 
     def order_for(self, num_keypoints: int) -> Sequence[int]:
         """The order in which ``num_keypoints`` keypoints join people.
@@ -127,8 +130,8 @@ class DecodeOptions:
         order = default_keypoint_order(num_keypoints) if order is None else list(order)
         if sorted(order) != list(range(num_keypoints)):
             raise ValueError(
-                f"`decode_keypoint_order` must name each of the {num_keypoints} keypoints once, "
-                f"but got {list(order)}."
+                f"`{self.prefix}keypoint_order` must name each of the {num_keypoints} keypoints "
+                f"once, but got {list(order)}."
             )
         return order
 
@@ -144,8 +147,8 @@ class DecodeOptions:
         if sigmas is None or len(sigmas) != num_keypoints:
             given = "none were given" if sigmas is None else f"{len(sigmas)} were given"
             raise ValueError(
-                f"`decode_keypoint_sigmas` must be the dataset's {num_keypoints} `sigmas`, but "
-                f"{given}. `decode_pose_nms_thr` needs them."
+                f"`{self.prefix}keypoint_sigmas` must be the dataset's {num_keypoints} `sigmas`, "
+                f"but {given}. `{self.prefix}pose_nms_thr` needs them."
             )
         return np.array(sigmas, np.float64)
 

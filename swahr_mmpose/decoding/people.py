@@ -50,11 +50,16 @@ def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions
         array([[[5.25, 2.25],
                 [5.25, 6.25]]], dtype=float32)
     """
-    if heatmaps.ndim != 3 or tags.ndim != 4 or tags.shape[1:] != heatmaps.shape:
+    if heatmaps.ndim != 3 or tags.shape[1:] != heatmaps.shape:
         raise ValueError(
             f"Tags of shape {tags.shape} do not fit heatmaps of shape {heatmaps.shape}: heatmaps "
             "must be (K, H, W), and tags (L, K, H, W)."
         )
+    return read_people(heatmaps, tags, options)
+
+
+def read_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions) -> People:
+    """As :func:`decode_people`, for maps whose shapes fit."""
     check_finite("heatmaps", heatmaps)
     check_finite("tag maps", tags.reshape(-1, *tags.shape[2:]))
     people, scores = group_people(find_candidates(heatmaps, tags, options), options)

@@ -355,7 +355,7 @@ def test_options_of_the_inferencer_are_checked(checkpoint):
         BottomupInferencer(str(TINY), checkpoint, device="cpu", det_model="rtmdet")
     with pytest.raises(TypeError, match="groupings"):
         BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(groupings="official"))
-    with pytest.raises(ValueError, match="`decode_grouping` must be one of"):
+    with pytest.raises(ValueError, match="`grouping` must be one of"):
         BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(grouping="greedy"))
 
 

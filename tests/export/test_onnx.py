@@ -141,7 +141,7 @@ def test_people_can_be_read_as_applications_want_it(exported, people_images):
             assert np.mean(same_keypoints(people, expected)) > 0.95
         num_people += len(people["keypoints"])
     assert num_people > 10
-    with pytest.raises(ValueError, match="`decode_grouping` must be one of"):
+    with pytest.raises(ValueError, match="`grouping` must be one of"):
         OnnxPoseEstimator(exported, decode=dict(grouping="greedy"))
 
 
@@ -392,7 +392,7 @@ def test_networks_of_others_are_named(tmp_path, metadata, message):
     ("change", "message"),
     [
         (dict(decode=dict(an_option_to_come=1)), "an_option_to_come"),
-        (dict(decode=dict(topk=0)), "`decode_topk` must be at least 1"),
+        (dict(decode=dict(topk=0)), "`topk` must be at least 1"),
         (dict(mean=[0.0, 0.0]), "`mean` and `std` must be of 3 numbers"),
         (dict(mean=["a", "b", "c"]), "`mean` and `std` must be of 3 numbers"),
         (dict(std=[1.0, 0.0, 1.0]), "those of `std` not 0"),
