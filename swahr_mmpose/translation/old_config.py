@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 #: Default of a setting that must be there, and of one that may be absent.
@@ -107,3 +107,11 @@ def _leaves(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def check_settings(kind: Callable[..., Any], settings: dict[str, Any], key: str) -> None:
+    """Raise an OldConfigError where one of our parts refuses what MMPose 0.x takes."""
+    try:
+        kind(**{name: value for name, value in settings.items() if name != "type"})
+    except (TypeError, ValueError, AssertionError) as error:
+        raise OldConfigError(f"`{key}` can't be translated. {error}") from error

@@ -275,7 +275,7 @@ def test_what_has_no_counterpart_is_listed(synthetic_data, tmp_path, capsys):
         ),
         (
             setting("model.test_cfg.nms_kernel", 4),
-            "`data_cfg` and `model.test_cfg` can't be translated into a codec. `decode_nms_kernel`",
+            "`data_cfg` and `model.test_cfg` can't be translated. `decode_nms_kernel`",
         ),
     ],
 )
