@@ -1,4 +1,4 @@
-"""How people are read from aggregated maps."""
+"""Options of decoding, and their checks."""
 
 from __future__ import annotations
 

@@ -67,16 +67,7 @@ class OldConfig:
         return default
 
     def look(self, key: str, default: Any = _NEEDED) -> Any:
-        """The value of a dotted key, which is left as it was.
-
-        Raises:
-            OldConfigError: If there is none, and no default.
-
-        Examples:
-            >>> old = OldConfig(dict(total_epochs=300))
-            >>> old.look("total_epochs"), old.take("total_epochs")
-            (300, 300)
-        """
+        """As :meth:`take`, but the value is left as it was."""
         value = self.take(key, default)
         if value is not default:
             self.put(key, value)
