@@ -6,6 +6,7 @@ import warnings
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -97,6 +98,15 @@ def options_of(numbers, **kwargs):
         nms_kernel=int(numbers["nms_kernel"]),
         **kwargs,
     )
+
+
+def noisy_maps(seed=0, size=(48, 64), num_keypoints=5, tag_dim=2):
+    """Maps of blurred noise: many candidates, near in tags, and no two values equal."""
+    rng = np.random.default_rng(seed)
+    noise = rng.random((num_keypoints, *size)).astype(np.float32)
+    heatmaps = np.stack([cv2.GaussianBlur(own, (0, 0), 2) for own in noise])
+    heatmaps = (heatmaps - heatmaps.min()) / np.ptp(heatmaps) * 0.9
+    return heatmaps, rng.normal(0, 2, (tag_dim, num_keypoints, *size)).astype(np.float32)
 
 
 def as_set(people):

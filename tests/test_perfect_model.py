@@ -65,7 +65,6 @@ def test_perfect_model_on_coco(size, flip_test, multiscale, real_data, tmp_path)
     "decode",
     [
         dict(decode_grouping="score_first"),
-        dict(decode_score="expected_oks"),
         dict(decode_grouping="score_first", decode_pose_nms_thr=0.9),
     ],
 )

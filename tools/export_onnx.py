@@ -1,7 +1,7 @@
 """Write a network with its test-time aggregation to an ONNX file, which needs nothing else.
 
 The file takes any batch and any size in multiples of 64 pixels, unless --size is given. It is
-checked against PyTorch on random pixels and on a drawn image. In its metadata it says the
+checked against PyTorch on noise and on smooth noise. In its metadata it says the
 keypoints, the decoding options and the normalisation: `swahr_mmpose.runtime.OnnxPoseEstimator`
 reads them.
 """

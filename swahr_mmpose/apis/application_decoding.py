@@ -6,11 +6,10 @@ Configs read them as the official implementation does, for figures that can be c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..codecs import ScaleAdaptiveHeatmap
-from ..decoding import APPLICATION_OPTIONS
+from ..decoding import APPLICATION_OPTIONS, DecodeOptions
 
 
 def reads_for_applications(model: Any, decode: Mapping[str, Any] | None = None) -> None:
@@ -41,4 +40,4 @@ def reads_for_applications(model: Any, decode: Mapping[str, Any] | None = None) 
     sigmas = model.dataset_meta.get("sigmas")
     known = {} if sigmas is None else dict(keypoint_sigmas=[float(sigma) for sigma in sigmas])
     options = {**known, **APPLICATION_OPTIONS, **(decode or {})}
-    codec.decode_options = replace(codec.decode_options, **options)
+    codec.decode_options = DecodeOptions(**{**vars(codec.decode_options), **options})

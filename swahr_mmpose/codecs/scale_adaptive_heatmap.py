@@ -12,12 +12,17 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from ..decoding import DecodeOptions, People, decode_people
-from ..decoding.options import PEAK_SPREAD
+from ..decoding import DecodeOptions, People, read_people
 from ..layout import STRIDES, TAG_LEVEL, map_sizes
 from ..utils.arguments import size_of
 from .targets import keypoint_centers, keypoint_indices, render_heatmaps
-from .torch_decoding import decode_on_device
+from .torch_decoding import decode_with_torch
+
+
+class _CodecOptions(DecodeOptions):
+    """Messages speak of the codec's arguments."""
+
+    prefix = "decode_"
 
 
 @KEYPOINT_CODECS.register_module()
@@ -43,8 +48,6 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         decode_keypoint_order: Order in which keypoints join people. None is the official order.
         decode_grouping: ``'official'``, or ``'score_first'``: candidates choose people in order of
             their scores.
-        decode_score: What ranks people: ``'mean'`` of the keypoint scores (official), or
-            ``'expected_oks'``.
         decode_min_score: People of a lower score are left out, before their missing keypoints are
             filled in.
         decode_pose_nms_thr: Whoever has a higher OKS than this with someone of higher score is left
@@ -84,7 +87,6 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
         decode_fill_missing: bool = True,
         decode_keypoint_order: Sequence[int] | None = None,
         decode_grouping: str = "official",
-        decode_score: str = "mean",
         decode_min_score: float = 0.0,
         decode_pose_nms_thr: float | None = None,
         decode_keypoint_sigmas: Sequence[float] | None = None,
@@ -93,17 +95,20 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
     ) -> None:
         super().__init__()
         self.input_size = size_of(input_size, "input_size")
-        self.heatmap_sizes = [size_of(size, "heatmap_sizes") for size in heatmap_sizes]
-        if not isinstance(sigma, (int, float, np.number)) or not 0 < sigma < math.inf:
+        self.heatmap_sizes = map_sizes(self.input_size)
+        if [tuple(size) for size in heatmap_sizes] != self.heatmap_sizes:
             raise ValueError(
-                f"`sigma` must be a finite positive number of map pixels, but got {sigma!r}."
+                f"`heatmap_sizes` {list(heatmap_sizes)} must be those of the network's strides "
+                f"{STRIDES}, in this order: for `input_size` {self.input_size} use "
+                f"`heatmap_sizes={self.heatmap_sizes}`."
             )
-        _check_sizes(self.input_size, self.heatmap_sizes)
+        if not 0 < sigma < math.inf:
+            raise ValueError(f"`sigma` must be finite and positive map pixels, but got {sigma!r}.")
         self.sigma = float(sigma)
         self.encode_heatmaps = encode_heatmaps
         self.num_keypoints = num_keypoints
         self.tag_dim = tag_dim
-        self.decode_options = DecodeOptions(
+        self.decode_options: DecodeOptions = _CodecOptions(
             keypoint_thr=decode_keypoint_thr,
             tag_thr=decode_tag_thr,
             topk=decode_topk,
@@ -112,11 +117,9 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             fill_missing=decode_fill_missing,
             keypoint_order=decode_keypoint_order,
             grouping=decode_grouping,
-            score=decode_score,
             min_score=decode_min_score,
             pose_nms_thr=decode_pose_nms_thr,
             keypoint_sigmas=decode_keypoint_sigmas,
-            peak_sigma=self.sigma * PEAK_SPREAD,
         )
 
     def encode(
@@ -137,12 +140,16 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             In any case ``target_sigma``, σ0, and ``heatmap_sizes``, (w, h) of each map.
 
         Raises:
-            ValueError: If the arrays are not of these shapes.
+            ValueError: If people have another number of keypoints than ``num_keypoints``.
         """
-        keypoints = np.asarray(keypoints)
+        if self.num_keypoints not in (None, keypoints.shape[1]):
+            raise ValueError(
+                f"The annotations have {keypoints.shape[1]} keypoints per person, but the codec "
+                f"is for `num_keypoints={self.num_keypoints}`. Use a codec (and head) for the "
+                "dataset's keypoints, or the dataset that the config is for."
+            )
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
-        self._check_keypoints(keypoints, np.asarray(keypoints_visible))
         centers = [
             keypoint_centers(keypoints, keypoints_visible, self.input_size, size)
             for size in self.heatmap_sizes
@@ -187,8 +194,15 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             ValueError: If the shapes do not fit together, the maps hold NaN or infinity, or
                 ``decode_keypoint_order`` is not an order of the K keypoints.
         """
-        people = self._people(heatmaps, tags)
-        h, w = heatmaps.shape[2:]
+        batch_size, num_keypoints, *size = heatmaps.shape
+        num_tags = tags.shape[1] // num_keypoints
+        if len(size) != 2 or tags.shape != (batch_size, num_tags * num_keypoints, *size):
+            raise ValueError(
+                f"Tags of shape {tuple(tags.shape)} do not fit heatmaps of shape "
+                f"{tuple(heatmaps.shape)}: heatmaps must be (B, K, H, W), and tags (B, L·K, H, W)."
+            )
+        people = self._people(heatmaps, tags.unflatten(1, (num_tags, num_keypoints)))
+        h, w = size
         scale = np.divide((w, h) if input_size is None else input_size, (w, h))
         return (
             [(image.keypoints * scale).astype(np.float32) for image in people],
@@ -198,60 +212,9 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
 
     @torch.no_grad()
     def _people(self, heatmaps: Tensor, tags: Tensor) -> list[People]:
-        _check_maps(heatmaps, tags)
-        heatmaps = heatmaps.detach().float()
-        tags = tags.detach().float().unflatten(1, (-1, heatmaps.shape[1]))
+        heatmaps, tags = heatmaps.detach().float(), tags.detach().float()
         if heatmaps.device.type != "cpu":
-            return decode_on_device(heatmaps, tags, self.decode_options)
+            return decode_with_torch(heatmaps, tags, self.decode_options)
         return [
-            decode_people(*maps, self.decode_options)
-            for maps in zip(heatmaps.numpy(), tags.numpy())
+            read_people(*maps, self.decode_options) for maps in zip(heatmaps.numpy(), tags.numpy())
         ]
-
-    def _check_keypoints(self, keypoints: np.ndarray, visible: np.ndarray) -> None:
-        if keypoints.ndim != 3 or keypoints.shape[2] != 2:
-            raise ValueError(
-                f"`keypoints` must be of shape (N, K, 2), but got {tuple(keypoints.shape)}."
-            )
-        if visible.shape != keypoints.shape[:2]:
-            raise ValueError(
-                f"`keypoints_visible` must be of shape (N, K) = {keypoints.shape[:2]} like "
-                f"`keypoints`, but got {tuple(visible.shape)}."
-            )
-        if self.num_keypoints is not None and keypoints.shape[1] != self.num_keypoints:
-            raise ValueError(
-                f"The annotations have {keypoints.shape[1]} keypoints per person, but the codec "
-                f"is for `num_keypoints={self.num_keypoints}`. Use a codec (and head) for the "
-                "dataset's keypoints, or the dataset that the config is for."
-            )
-
-
-def _check_maps(heatmaps: Tensor, tags: Tensor) -> None:
-    if heatmaps.ndim != 4 or tags.ndim != 4:
-        raise ValueError(
-            "Heatmaps (B, K, H, W) and tags (B, L*K, H, W) must have four dimensions, but got "
-            f"{tuple(heatmaps.shape)} and {tuple(tags.shape)}."
-        )
-    same_size = heatmaps.shape[0] == tags.shape[0] and heatmaps.shape[2:] == tags.shape[2:]
-    if not same_size or tags.shape[1] % heatmaps.shape[1]:
-        raise ValueError(
-            f"Tags of shape {tuple(tags.shape)} do not fit heatmaps of shape "
-            f"{tuple(heatmaps.shape)}: batch, height and width must be the same, and the tag "
-            "channels a multiple of the keypoints."
-        )
-
-
-def _check_sizes(input_size: tuple[int, int], heatmap_sizes: list[tuple[int, int]]) -> None:
-    expected = map_sizes(input_size)
-    if heatmap_sizes == expected:
-        return
-    if len(heatmap_sizes) != len(STRIDES):
-        problem = f"has {len(heatmap_sizes)} entries, but the network has {len(STRIDES)} outputs"
-    elif sorted(heatmap_sizes) == sorted(expected):
-        problem = "is in the wrong order (the highest stride comes first)"
-    else:
-        problem = f"does not have the network's strides {STRIDES}"
-    raise ValueError(
-        f"`heatmap_sizes` {heatmap_sizes} {problem}. For `input_size` {input_size} use "
-        f"`heatmap_sizes={expected}`."
-    )

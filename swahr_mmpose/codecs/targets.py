@@ -8,14 +8,7 @@ from torch import Tensor
 
 
 def support_radius(sigma: float) -> int:
-    """Half the side of the square that a target Gaussian is cut to, in map pixels.
-
-    The official implementation draws (6σ+3)×(6σ+3) patches: 3σ+1 pixels to each side.
-
-    Examples:
-        >>> support_radius(2.0)
-        7
-    """
+    """Half the side of the official (6σ+3)×(6σ+3) square that a target is cut to, in pixels."""
     return int(3 * sigma + 1)
 
 

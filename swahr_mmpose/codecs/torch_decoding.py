@@ -1,4 +1,4 @@
-"""The steps of :mod:`swahr_mmpose.decoding` for maps on a GPU: no map leaves the device."""
+"""The steps of :mod:`swahr_mmpose.decoding` in torch: no map leaves the device it is on."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..decoding import Candidates, DecodeOptions, People, finish_people, group_people
-from ..decoding.finite_maps import NotFiniteError, not_finite_message
+from ..decoding.finite_maps import check_finite
 
 #: Missing keypoints that are looked for at a time: bounds the memory for their distances.
 _CHUNK = 32
 
 
-def decode_on_device(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> list[People]:
+def decode_with_torch(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> list[People]:
     """The people that :func:`swahr_mmpose.decoding.decode_people` finds, for a batch.
 
     Args:
@@ -28,14 +28,14 @@ def decode_on_device(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> 
     Examples:
         >>> heatmaps, tags = torch.zeros(1, 2, 8, 8), torch.zeros(1, 1, 2, 8, 8)
         >>> heatmaps[0, 0, 2, 5] = heatmaps[0, 1, 6, 5] = 0.9
-        >>> (people,) = decode_on_device(heatmaps, tags, DecodeOptions())
+        >>> (people,) = decode_with_torch(heatmaps, tags, DecodeOptions())
         >>> people.keypoints.tolist()
         [[[5.25, 2.25], [5.25, 6.25]]]
     """
     _check_finite("heatmaps", heatmaps)
     _check_finite("tag maps", tags)
     results = []
-    for index, candidates in enumerate(find_candidates_on_device(heatmaps, tags, options)):
+    for index, candidates in enumerate(find_candidates_with_torch(heatmaps, tags, options)):
         people, scores = group_people(candidates, options)
         found = people[..., 2] > 0
         people = _refine(people, heatmaps[index], tags[index], options.fill_missing)
@@ -45,13 +45,11 @@ def decode_on_device(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) -> 
 
 def _check_finite(name: str, maps: Tensor) -> None:
     """Raise unless all values of maps (B, ..., H, W) are finite; one number goes to the host."""
-    if maps.sum().isfinite() or maps.isfinite().all():
-        return
-    finite = maps.flatten(0, -3).isfinite().flatten(1).all(dim=1)
-    raise NotFiniteError(not_finite_message(name, int((~finite).sum()), len(finite)))
+    if not maps.sum().isfinite():
+        check_finite(name, maps.flatten(0, -3).cpu().numpy())
 
 
-def find_candidates_on_device(
+def find_candidates_with_torch(
     heatmaps: Tensor, tags: Tensor, options: DecodeOptions
 ) -> list[Candidates]:
     """The candidates of each image, by pooling whole maps; only they are copied to the host.
@@ -64,7 +62,7 @@ def find_candidates_on_device(
     Examples:
         >>> heatmaps, tags = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 1, 8, 8)
         >>> heatmaps[0, 0, 2, 5:7] = torch.tensor([0.9, 0.5])
-        >>> (candidates,) = find_candidates_on_device(heatmaps, tags, DecodeOptions())
+        >>> (candidates,) = find_candidates_with_torch(heatmaps, tags, DecodeOptions())
         >>> candidates.locations[0].tolist()
         [[5, 2]]
     """

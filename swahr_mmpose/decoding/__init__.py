@@ -5,7 +5,14 @@ from .finite_maps import NotFiniteError
 from .grouping import group_candidates
 from .matching import GROUPINGS
 from .options import APPLICATION_OPTIONS, DecodeOptions, default_keypoint_order
-from .people import People, boxes_of_keypoints, decode_people, finish_people, group_people
+from .people import (
+    People,
+    boxes_of_keypoints,
+    decode_people,
+    finish_people,
+    group_people,
+    read_people,
+)
 from .refinement import adjust_keypoints, fill_missing_keypoints
 from .widths import keypoint_widths
 
@@ -26,4 +33,5 @@ __all__ = [
     "group_candidates",
     "group_people",
     "keypoint_widths",
+    "read_people",
 ]

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from .scores import pose_areas
+
+def pose_areas(people: np.ndarray) -> np.ndarray:
+    """Areas of the boxes around keypoints with a positive score, (P,), at least 1 map pixel.
+
+    Examples:
+        >>> pose_areas(np.array([[[2, 1, 0.9], [8, 6, 0.7], [0, 0, 0]]])).tolist()
+        [30.0]
+    """
+    found = (people[..., 2] > 0)[..., None]
+    lowest = np.where(found, people[..., :2], np.inf).min(axis=1, initial=np.inf)
+    highest = np.where(found, people[..., :2], -np.inf).max(axis=1, initial=-np.inf)
+    areas: np.ndarray = np.maximum(highest - lowest, 1).prod(axis=1)
+    return areas
 
 
 def without_duplicates(

@@ -1,4 +1,4 @@
-"""Maps that hold NaN or infinity are an error, and not an image without people."""
+"""The check of maps for NaN and infinity, which are an error and not an image without people."""
 
 from __future__ import annotations
 
@@ -17,36 +17,15 @@ class NotFiniteError(ValueError):
 
 
 def check_finite(name: str, maps: np.ndarray) -> None:
-    """Raise unless all values are finite.
-
-    Args:
-        name: What the maps are, for the message.
-        maps: Of any shape; their first dimension is counted in the message.
-
-    Raises:
-        NotFiniteError: If any is NaN or infinite.
-
-    Examples:
-        >>> check_finite("heatmaps", np.zeros((17, 8, 8)))
-    """
+    """Raise a NotFiniteError unless all values of maps (N, H, W) are finite."""
     # a sum is NaN or infinite where anything in it is, and takes one pass without a copy
     with np.errstate(over="ignore", invalid="ignore"):
         total = maps.sum(dtype=np.float32)
     if np.isfinite(total) or np.isfinite(maps).all():
         return
     broken = np.flatnonzero(~np.isfinite(maps).reshape(len(maps), -1).all(axis=1))
-    raise NotFiniteError(not_finite_message(name, len(broken), len(maps)))
-
-
-def not_finite_message(name: str, num_broken: int, num_maps: int) -> str:
-    """What :class:`NotFiniteError` says.
-
-    Examples:
-        >>> not_finite_message("heatmaps", 2, 17).split(",")[0]
-        "2 of the network's 17 heatmaps hold NaN or infinity"
-    """
-    return (
-        f"{num_broken} of the network's {num_maps} {name} hold NaN or infinity, so that people "
+    raise NotFiniteError(
+        f"{len(broken)} of the network's {len(maps)} {name} hold NaN or infinity, so that people "
         "can't be read from them. Either the weights are those of a training that diverged (use an "
         "earlier checkpoint), the image holds NaN, or half precision overflowed (use float32 or "
         "bfloat16)."

@@ -1,4 +1,4 @@
-"""Who takes a candidate: ways of matching the candidates of one keypoint with people."""
+"""Ways of matching the candidates of one keypoint with people."""
 
 from __future__ import annotations
 

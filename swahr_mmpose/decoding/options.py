@@ -1,22 +1,14 @@
-"""How people are read from aggregated maps."""
+"""Options of decoding, and their checks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..layout import STRIDES
 from .matching import GROUPINGS
-
-#: The width of a peak in the mean of both resolutions' heatmaps, at the size of the input, for
-#: targets of width 1 in each.
-PEAK_SPREAD = float(np.sqrt(np.mean(np.square(STRIDES))))
-
-#: Ways of scoring people: see :func:`swahr_mmpose.decoding.scores.instance_scores`.
-SCORES = ("mean", "expected_oks")
 
 #: COCO's standard deviations of labels, relative to the size of people.
 _COCO_SIGMAS = (
@@ -65,14 +57,12 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
         "None (the official order) or keypoint indices",
     ),
     "grouping": (lambda value: value in GROUPINGS, f"one of {', '.join(GROUPINGS)}"),
-    "score": (lambda value: value in SCORES, f"one of {', '.join(SCORES)}"),
     "min_score": (lambda value: 0 <= value < 1, "in [0, 1)"),
     "pose_nms_thr": (lambda value: value is None or 0 < value < 1, "None (off) or in (0, 1)"),
     "keypoint_sigmas": (
         lambda value: value is None or (len(value) > 0 and all(sigma > 0 for sigma in value)),
         "positive numbers",
     ),
-    "peak_sigma": (lambda value: value > 0, "positive map pixels"),
 }
 
 
@@ -91,14 +81,11 @@ class DecodeOptions:
         keypoint_order: Order in which keypoints join people; None is the official order.
         grouping: How candidates of one keypoint are shared out among people. ``'official'``: at
             least total cost. ``'score_first'``: in order of their scores.
-        score: What ranks people: ``'mean'`` of the keypoint scores, or ``'expected_oks'``.
         min_score: People of a lower score are left out, before missing keypoints are filled in.
         pose_nms_thr: Whoever has a higher OKS than this with someone of higher score, over the
             keypoints that were found, is left out; None keeps all.
         keypoint_sigmas: The dataset's standard deviations of labels (``sigmas`` of its
             description), for OKS; None: COCO's, for 17 keypoints.
-        peak_sigma: Width of the network's peaks in pixels of the maps, for ``'expected_oks'``: by
-            default that of both resolutions' targets together, at the size of the input.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -108,6 +95,9 @@ class DecodeOptions:
         30
     """
 
+    #: Before the names of options in messages: what an argument is called where they are given.
+    prefix: ClassVar[str] = ""
+
     keypoint_thr: float = 0.1
     tag_thr: float = 1.0
     topk: int = 30
@@ -116,11 +106,9 @@ class DecodeOptions:
     fill_missing: bool = True
     keypoint_order: Sequence[int] | None = None
     grouping: str = "official"
-    score: str = "mean"
     min_score: float = 0.0
     pose_nms_thr: float | None = None
     keypoint_sigmas: Sequence[float] | None = None
-    peak_sigma: float = 2 * PEAK_SPREAD
 
     def __post_init__(self) -> None:
         for name, (valid, expected) in _CHECKS.items():
@@ -130,7 +118,7 @@ class DecodeOptions:
             except TypeError:  # text where a number is expected, and the like
                 is_valid = False
             if not is_valid:
-                raise ValueError(f"`decode_{name}` must be {expected}, but got {value!r}.")
+                raise ValueError(f"`{self.prefix}{name}` must be {expected}, but got {value!r}.")
 
     def order_for(self, num_keypoints: int) -> Sequence[int]:
         """The order in which ``num_keypoints`` keypoints join people.
@@ -142,8 +130,8 @@ class DecodeOptions:
         order = default_keypoint_order(num_keypoints) if order is None else list(order)
         if sorted(order) != list(range(num_keypoints)):
             raise ValueError(
-                f"`decode_keypoint_order` must name each of the {num_keypoints} keypoints once, "
-                f"but got {list(order)}."
+                f"`{self.prefix}keypoint_order` must name each of the {num_keypoints} keypoints "
+                f"once, but got {list(order)}."
             )
         return order
 
@@ -159,9 +147,8 @@ class DecodeOptions:
         if sigmas is None or len(sigmas) != num_keypoints:
             given = "none were given" if sigmas is None else f"{len(sigmas)} were given"
             raise ValueError(
-                f"`decode_keypoint_sigmas` must be the dataset's {num_keypoints} `sigmas`, but "
-                f"{given}. OKS needs them: `decode_score='expected_oks'` and "
-                "`decode_pose_nms_thr` do."
+                f"`{self.prefix}keypoint_sigmas` must be the dataset's {num_keypoints} `sigmas`, "
+                f"but {given}. `{self.prefix}pose_nms_thr` needs them."
             )
         return np.array(sigmas, np.float64)
 

@@ -13,7 +13,6 @@ from .grouping import group_candidates
 from .matching import GROUPINGS
 from .options import DecodeOptions
 from .refinement import adjust_keypoints, fill_missing_keypoints
-from .scores import instance_scores
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,16 @@ def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions
         array([[[5.25, 2.25],
                 [5.25, 6.25]]], dtype=float32)
     """
-    if heatmaps.ndim != 3 or tags.ndim != 4 or tags.shape[1:] != heatmaps.shape:
+    if heatmaps.ndim != 3 or tags.shape[1:] != heatmaps.shape:
         raise ValueError(
             f"Tags of shape {tags.shape} do not fit heatmaps of shape {heatmaps.shape}: heatmaps "
             "must be (K, H, W), and tags (L, K, H, W)."
         )
+    return read_people(heatmaps, tags, options)
+
+
+def read_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions) -> People:
+    """As :func:`decode_people`, for maps whose shapes fit."""
     check_finite("heatmaps", heatmaps)
     check_finite("tag maps", tags.reshape(-1, *tags.shape[2:]))
     people, scores = group_people(find_candidates(heatmaps, tags, options), options)
@@ -102,7 +106,8 @@ def group_people(candidates: Candidates, options: DecodeOptions) -> tuple[np.nda
     order = options.order_for(len(candidates.tags))
     match = GROUPINGS[options.grouping]
     people = group_candidates(candidates, order, options.tag_thr, options.topk, match)
-    scores = instance_scores(people, options)
+    # the mean over all K, as in the official implementation: missing keypoints count as 0
+    scores = people[..., 2].mean(axis=1, dtype=np.float32)
     sure = scores >= options.min_score
     people, scores = people[sure], scores[sure]
     if options.max_instances is not None:

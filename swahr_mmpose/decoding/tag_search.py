@@ -27,18 +27,7 @@ def tag_distance(tags: Sequence[np.ndarray], mean: np.ndarray) -> np.ndarray:
 
 
 def best_place(heatmap: np.ndarray, tags: Sequence[np.ndarray], mean: np.ndarray) -> int:
-    """The first pixel where heatmap − round(tag distance) is highest.
-
-    Args:
-        heatmap: (H·W,).
-        tags: L of (H·W,).
-        mean: (L,).
-
-    Examples:
-        >>> heatmap, tags = np.array([0.2, 0.9, 0.8]), [np.array([0.0, 5.0, 0.3])]
-        >>> best_place(heatmap, tags, mean=np.array([0.0]))
-        2
-    """
+    """The first pixel of (H·W,) where heatmap − round(tag distance) is highest."""
     return int(np.argmax(heatmap - np.round(tag_distance(tags, mean))))
 
 

@@ -13,15 +13,7 @@ MIN_NARROWING = 1 / 16
 
 
 def relative_widths(scales: np.ndarray) -> np.ndarray:
-    r"""Predicted standard deviations in multiples of the base width, :math:`1/\sqrt{1+\alpha}`.
-
-    Args:
-        scales: α, of any shape.
-
-    Examples:
-        >>> relative_widths(np.array([0.0, 3.0])).tolist()
-        [1.0, 0.5]
-    """
+    r"""Predicted widths in multiples of the base width, :math:`1/\sqrt{1+\alpha}`."""
     widths: np.ndarray = 1 / np.sqrt(np.maximum(1 + scales, MIN_NARROWING))
     return widths
 

@@ -27,6 +27,12 @@ def to_three_channels(image: np.ndarray) -> np.ndarray:
         >>> to_three_channels(np.zeros((4, 6), np.uint8)).shape
         (4, 6, 3)
     """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        raise ValueError(
+            "An image must be an array of uint8, as cv2.imread gives it, but got "
+            f"{getattr(image, 'dtype', type(image).__name__)}. (cv2.imread gives None for a file "
+            "that it can't read.)"
+        )
     if image.ndim not in (2, 3) or not image.size:
         raise ValueError(
             "An image must be an array of shape (H, W), (H, W, 3) or (H, W, 4) with pixels in it, "

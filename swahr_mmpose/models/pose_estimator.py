@@ -36,8 +36,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     ``test_cfg``: ``flip_test`` (average with the mirrored image, tags side by side),
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
     width that the scale branch predicts for each keypoint, as ``keypoint_widths`` in pixels of the
-    image), ``rescorer`` (a file of ``tools/fit_rescorer.py``: scores are multiplied by the OKS
-    that it predicts). The scales of a multi-scale test are those of the pipeline's
+    image). The scales of a multi-scale test are those of the pipeline's
     :class:`BottomupPyramidResize`.
 
     Args:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..decoding import boxes_of_keypoints, decode_people, keypoint_widths
-from ..decoding.rescoring import Rescorer
 from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
 from .onnx_settings import OnnxSettings
 
@@ -29,8 +27,6 @@ class OnnxPoseEstimator:
         num_threads: Threads of one network pass on the CPU; None: one per core.
         decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ from
             those in the file, which are the config's.
-        rescorer: A file of ``tools/fit_rescorer.py``: scores are multiplied by the OKS that it
-            predicts.
 
     Attributes:
         settings: What the file says about itself.
@@ -39,8 +35,8 @@ class OnnxPoseEstimator:
         ImportError: If ONNX Runtime is not installed.
         FileNotFoundError: If there is no such file.
         TypeError: If ``decode`` names an option that there is not.
-        ValueError: If a file can't be read or was not written by this package, a provider is not
-            there, or a number of threads or an option of ``decode`` is out of its range.
+        ValueError: If the file can't be read or was not written by this version, a provider is
+            not there, or an option of ``decode`` is out of its range.
     """
 
     def __init__(
@@ -49,14 +45,11 @@ class OnnxPoseEstimator:
         providers: Sequence[str | tuple[str, dict[str, Any]]] | None = None,
         num_threads: int | None = None,
         decode: Mapping[str, Any] | None = None,
-        rescorer: str | Path | None = None,
     ) -> None:
         self._session = _session(Path(path), providers or ["CPUExecutionProvider"], num_threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.settings = OnnxSettings.from_metadata(metadata, str(path))
-        _check_maps(self._session, self.settings, path)
         self._options = replace(self.settings.decode_options, **(decode or {}))
-        self._rescorer = None if rescorer is None else Rescorer.load(rescorer)
         self._factor = (1 / np.array(self.settings.std, np.float32)).reshape(3, 1, 1)
         self._offset = -np.array(self.settings.mean, np.float32).reshape(3, 1, 1) * self._factor
 
@@ -76,7 +69,6 @@ class OnnxPoseEstimator:
         Raises:
             ValueError: If it is no such image, or the network's maps hold NaN or infinity.
         """
-        _check(image)
         image = to_three_channels(image)
         height, width = image.shape[:2]
         fixed = self.settings.fixed_size
@@ -85,18 +77,16 @@ class OnnxPoseEstimator:
         else:
             geometry = pyramid_geometry((width, height), self.settings.input_size, (1.0,))
         (size,) = geometry.sizes
-        maps = self._session.run(None, {"images": self._normalise(show(image, geometry, size))})
+        names = ["heatmaps", "tags", *(["scales"] if self.settings.output_scales else [])]
+        maps = self._session.run(names, {"images": self._normalise(show(image, geometry, size))})
         heatmaps, tags = maps[0][0], maps[1][0]
         people = decode_people(heatmaps, tags.reshape(-1, *heatmaps.shape), self._options)
-        scores = people.instance_scores
-        if self._rescorer is not None:
-            scores = scores * self._rescorer(people.keypoints, people.keypoint_scores)
         boxes = boxes_of_keypoints(people.keypoints, people.keypoint_scores)
         result = dict(
             keypoints=to_image(people.keypoints, geometry),
             keypoint_scores=people.keypoint_scores,
             bboxes=to_image(boxes.reshape(-1, 2, 2), geometry).reshape(-1, 4),
-            bbox_scores=scores,
+            bbox_scores=people.instance_scores,
         )
         if self.settings.output_scales:
             widths = keypoint_widths(
@@ -113,29 +103,6 @@ class OnnxPoseEstimator:
         return planes
 
 
-def _check_maps(session: Any, settings: OnnxSettings, path: str | Path) -> None:
-    """Raise unless the network has the inputs and outputs that the metadata speaks of."""
-    expected = ["images"], ["heatmaps", "tags", *(["scales"] if settings.output_scales else [])]
-    given = (
-        [place.name for place in session.get_inputs()],
-        [place.name for place in session.get_outputs()],
-    )
-    if given != expected:
-        raise ValueError(
-            f"'{path}' is another network than its metadata says: it makes {given[1]} from "
-            f"{given[0]}, and not {expected[1]} from {expected[0]}. Export it again."
-        )
-
-
-def _check(image: Any) -> None:
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        given = f"{image.dtype}" if isinstance(image, np.ndarray) else f"{type(image).__name__}"
-        raise ValueError(
-            f"An image must be a NumPy array of uint8, as cv2.imread gives it, but got {given}. "
-            "(cv2.imread gives None for a file that it can't read.)"
-        )
-
-
 def _session(path: Path, providers: Sequence[Any], num_threads: int | None) -> Any:
     """ONNX Runtime's session for a file."""
     try:
@@ -146,45 +113,24 @@ def _session(path: Path, providers: Sequence[Any], num_threads: int | None) -> A
         ) from error
     if not path.is_file():
         raise FileNotFoundError(f"There is no file '{path}'.")
-    names = _provider_names(providers)
-    missing = sorted(set(names) - set(onnxruntime.get_available_providers()))
-    if missing:
+    # of what it does not know, ONNX Runtime itself only warns, and goes on with the CPU
+    known = onnxruntime.get_available_providers()
+    names = [own[0] if isinstance(own, tuple) and len(own) == 2 else own for own in providers]
+    unknown = [name for name in names if name not in known]
+    if unknown:
         raise ValueError(
-            f"ONNX Runtime has no provider {missing}; there are "
-            f"{onnxruntime.get_available_providers()}. CUDA's comes with onnxruntime-gpu."
+            f"ONNX Runtime has no provider {unknown[0]!r}. `providers` is a list of names, or of "
+            f"tuples of a name and a dict of options, and may name {known}. CUDA's comes with "
+            "onnxruntime-gpu."
         )
     options = onnxruntime.SessionOptions()
     # sizes change from image to image, and arenas keep the largest of each
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    if num_threads is not None:
-        if not isinstance(num_threads, Integral) or num_threads < 1:
-            raise ValueError(
-                f"`num_threads` must be None or a whole number from 1 on, but is {num_threads!r}."
-            )
-        options.intra_op_num_threads = int(num_threads)
+    options.intra_op_num_threads = num_threads or 0
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # on bytes that are no network it raises kinds of its own
         raise ValueError(
             f"'{path}' can't be read as an ONNX network: {str(error).splitlines()[0]}"
         ) from error
-
-
-def _provider_names(providers: Sequence[Any]) -> list[str]:
-    """The names of providers, with options or without.
-
-    ONNX Runtime itself goes on with the CPU where a provider is written in another way.
-    """
-    if isinstance(providers, str):
-        raise ValueError(f"`providers` must be a list. Give [{providers!r}].")
-    names = []
-    for provider in providers:
-        pair = provider if isinstance(provider, tuple) else (provider, {})
-        if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], dict):
-            raise ValueError(
-                "A provider must be a name, or a tuple of a name and a dict of its options, but "
-                f"is {provider!r}."
-            )
-        names.append(pair[0])
-    return names

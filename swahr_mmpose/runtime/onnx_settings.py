@@ -1,15 +1,13 @@
-"""What an exported network has to say about itself, in the metadata of its file."""
+"""Settings of an exported network, in the metadata of its file."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..decoding import DecodeOptions
-from ..layout import TEST_SIZE_DIVISOR
 
 #: The entry in the file's metadata, a JSON object.
 METADATA_KEY = "swahr_mmpose"
@@ -41,7 +39,7 @@ class OnnxSettings:
         >>> OnnxSettings.from_metadata({}, "a.onnx")
         Traceback (most recent call last):
             ...
-        ValueError: 'a.onnx' has no entry `swahr_mmpose` in its metadata. ...
+        ValueError: 'a.onnx' is no network of this version's tools/export_onnx.py: ...
     """
 
     keypoints: list[str]
@@ -78,51 +76,14 @@ class OnnxSettings:
             path: The file, for messages.
 
         Raises:
-            ValueError: If they are not there or incomplete.
+            ValueError: If they are not there, or those of another version.
         """
-        fix = "Export it with this version's tools/export_onnx.py."
         try:
-            content = json.loads(metadata[METADATA_KEY])
-        except KeyError:
-            raise ValueError(
-                f"'{path}' has no entry `{METADATA_KEY}` in its metadata. {fix}"
-            ) from None
-        except ValueError as error:
-            raise ValueError(f"The metadata of '{path}' can't be read: {error}. {fix}") from None
-        names = {field.name for field in fields(cls)}
-        if not isinstance(content, dict) or set(content) != names:
-            given = content if isinstance(content, dict) else ()
-            differing = sorted(names.symmetric_difference(given))
-            raise ValueError(
-                f"The metadata of '{path}' is that of another version: {differing} differ. {fix}"
-            )
-        settings = cls(**content)
-        try:
+            settings = cls(**json.loads(metadata[METADATA_KEY]))
             settings.decode_options  # noqa: B018  (they are checked when they are made)
-            _check_numbers(settings)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"The metadata of '{path}' can't be used: {error} {fix}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"'{path}' is no network of this version's tools/export_onnx.py: its metadata "
+                f"can't be read ({type(error).__name__}: {error}). Export it again."
+            ) from error
         return settings
-
-
-def _check_numbers(settings: OnnxSettings) -> None:
-    """Raise a ValueError for what images can't be brought into a network's input with."""
-    if not _are_numbers(settings.mean) or not _are_numbers(settings.std) or 0 in settings.std:
-        raise ValueError("`mean` and `std` must be of 3 numbers, those of `std` not 0.")
-    if not _is_size(settings.input_size):
-        raise ValueError(f"`input_size` must be a multiple of {TEST_SIZE_DIVISOR} pixels.")
-    fixed = settings.fixed_size
-    if fixed is not None and not (len(fixed) == 2 and all(map(_is_size, fixed))):
-        raise ValueError(f"`fixed_size` must be two multiples of {TEST_SIZE_DIVISOR} pixels.")
-    if not 0 < settings.heatmap_sigma < math.inf:
-        raise ValueError("`heatmap_sigma` must be above 0.")
-
-
-def _are_numbers(values: Any) -> bool:
-    return len(values) == 3 and all(
-        isinstance(value, (int, float)) and math.isfinite(value) for value in values
-    )
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and value > 0 and value % TEST_SIZE_DIVISOR == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mmengine.config import Config
@@ -13,7 +12,7 @@ from ..datasets.transforms import (
     BottomupPyramidResize,
     BottomupUniformAffine,
 )
-from .old_config import OldConfig, OldConfigError, plain
+from .old_config import OldConfig, check_settings, plain
 
 #: Ours for each dataset of MMPose 0.x, and the name in its description.
 DATASETS = {
@@ -147,8 +146,8 @@ def _train_pipeline(
     # there is no limit
     targets.pop("max_num_people", None)
     preprocessor.update(_normalisation(steps.pop("NormalizeTensor", None)))
-    _check(BottomupUniformAffine, pipeline[1], f"{key}.BottomUpRandomAffine")
-    _check(BottomupHorizontalFlip, pipeline[2], f"{key}.BottomUpRandomFlip")
+    check_settings(BottomupUniformAffine, pipeline[1], f"{key}.BottomUpRandomAffine")
+    check_settings(BottomupHorizontalFlip, pipeline[2], f"{key}.BottomUpRandomFlip")
     return pipeline
 
 
@@ -167,7 +166,7 @@ def _test_pipeline(
     # scale 1 comes first, and gives the tags
     scales.sort(key=lambda scale: scale != 1)
     resize = dict(type="BottomupPyramidResize", input_size=min(codec["input_size"]), scales=scales)
-    _check(BottomupPyramidResize, resize, f"{key}.BottomUpGetImgSize.test_scale_factor")
+    check_settings(BottomupPyramidResize, resize, f"{key}.BottomUpGetImgSize.test_scale_factor")
     return [dict(type="BottomupLoadImage"), resize, dict(type="BottomupPackInputs")]
 
 
@@ -192,18 +191,6 @@ def _normalisation(step: dict[str, Any] | None) -> dict[str, Any]:
     """MMPose 0.x has values in [0, 1] and RGB."""
     step = dict(mean=[0.0] * 3, std=[1.0] * 3) if step is None else step
     return {name: [round(value * 255, 4) for value in step[name]] for name in ("mean", "std")}
-
-
-def _check(kind: Callable[..., Any], step: dict[str, Any], key: str) -> None:
-    """Build a step, which may refuse what MMPose 0.x takes.
-
-    Raises:
-        OldConfigError: If it does.
-    """
-    try:
-        kind(**{name: value for name, value in step.items() if name != "type"})
-    except (TypeError, ValueError, AssertionError) as error:
-        raise OldConfigError(f"`{key}` can't be translated. {error}") from error
 
 
 def _drop(step: dict[str, Any], **expected: Any) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..codecs.scale_adaptive_heatmap import ScaleAdaptiveHeatmap
-from .old_config import OldConfig, OldConfigError
+from mmpose.registry import KEYPOINT_CODECS
+
+from .old_config import OldConfig, OldConfigError, check_settings
 
 #: The order of COCO's 17 keypoints is this package's default. MMPose 0.x takes others as they come.
 _COCO_KEYPOINTS = 17
@@ -50,7 +51,7 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
     )
     if num_keypoints != _COCO_KEYPOINTS:
         codec["decode_keypoint_order"] = list(range(num_keypoints))
-    _check_codec(codec)
+    check_settings(KEYPOINT_CODECS.get(codec["type"]), codec, "data_cfg` and `model.test_cfg")
     # MMPose 0.x aligns them where nothing is said
     old.put("model.test_cfg.align_corners", old.take("model.test_cfg.align_corners", True))
     for key, *values in (
@@ -81,15 +82,6 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
     ):
         old.drop(f"data_cfg.{key}", *values)
     return codec
-
-
-def _check_codec(codec: dict[str, Any]) -> None:
-    try:
-        ScaleAdaptiveHeatmap(**{name: value for name, value in codec.items() if name != "type"})
-    except (TypeError, ValueError) as error:
-        raise OldConfigError(
-            f"`data_cfg` and `model.test_cfg` can't be translated into a codec. {error}"
-        ) from error
 
 
 def head_of(old: OldConfig, codec: dict[str, Any]) -> dict[str, Any]:

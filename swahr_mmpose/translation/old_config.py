@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 #: Default of a setting that must be there, and of one that may be absent.
@@ -67,16 +67,7 @@ class OldConfig:
         return default
 
     def look(self, key: str, default: Any = _NEEDED) -> Any:
-        """The value of a dotted key, which is left as it was.
-
-        Raises:
-            OldConfigError: If there is none, and no default.
-
-        Examples:
-            >>> old = OldConfig(dict(total_epochs=300))
-            >>> old.look("total_epochs"), old.take("total_epochs")
-            (300, 300)
-        """
+        """As :meth:`take`, but the value is left as it was."""
         value = self.take(key, default)
         if value is not default:
             self.put(key, value)
@@ -107,3 +98,11 @@ def _leaves(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def check_settings(kind: Callable[..., Any], settings: dict[str, Any], key: str) -> None:
+    """Raise an OldConfigError where one of our parts refuses what MMPose 0.x takes."""
+    try:
+        kind(**{name: value for name, value in settings.items() if name != "type"})
+    except (TypeError, ValueError, AssertionError) as error:
+        raise OldConfigError(f"`{key}` can't be translated. {error}") from error

@@ -13,7 +13,6 @@ from mmpose.apis.inferencers.base_mmpose_inferencer import split_instances
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.reading import read_checkpoint
-from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.visualization import draw_heatmap, image_to_map
 
 from ..helpers import CONFIGS, load_config
@@ -354,31 +353,8 @@ def test_options_of_the_inferencer_are_checked(checkpoint):
         BottomupInferencer(str(TINY), checkpoint, device="cpu", det_model="rtmdet")
     with pytest.raises(TypeError, match="groupings"):
         BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(groupings="official"))
-    with pytest.raises(ValueError, match="`decode_grouping` must be one of"):
+    with pytest.raises(ValueError, match="`grouping` must be one of"):
         BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(grouping="greedy"))
-
-
-def test_a_rescorer_changes_scores_only(model, checkpoint, tmp_path):
-    rng = np.random.default_rng(0)
-    limbs = np.array([[5, 7], [7, 9]])
-    layers = [(rng.normal(0, 0.5, (1, 3 * 2 + 17)).astype(np.float32), np.full(1, 0.5, np.float32))]
-    rescorer = Rescorer(limbs, 17, layers)
-    rescorer.save(tmp_path / "rescorer.npz")
-    config = load_config("swahr_tiny_synthetic")
-    config.model.test_cfg.rescorer = str(tmp_path / "rescorer.npz")
-    rescoring = init_model(config, checkpoint, device="cpu")
-    image = make_image(100, 80)
-    (before,), (after,) = (inference_bottomup(own, image) for own in (model, rescoring))
-    before, after = before.pred_instances, after.pred_instances
-    np.testing.assert_array_equal(after.keypoints, before.keypoints)
-    np.testing.assert_array_equal(after.keypoint_scores, before.keypoint_scores)
-    predicted = rescorer(before.keypoints, before.keypoint_scores)
-    assert np.ptp(predicted) > 0.1
-    np.testing.assert_allclose(after.bbox_scores, before.bbox_scores * predicted, rtol=1e-3)
-    config.model.test_cfg.rescorer = str(tmp_path / "missing.npz")
-    missing = init_model(config, checkpoint, device="cpu")
-    with pytest.raises(FileNotFoundError, match=r"no file '.*missing.npz' with a rescorer"):
-        inference_bottomup(missing, image)
 
 
 def test_a_folder_goes_on_where_an_image_can_not_be_read(inferencer, tmp_path):

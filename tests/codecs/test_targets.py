@@ -85,18 +85,16 @@ def test_keypoints_that_are_nowhere_are_not_drawn(value):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        (dict(heatmap_sizes=[(32, 32), (16, 16)]), "wrong order"),
-        (dict(heatmap_sizes=[(16, 16)]), "has 1 entries, but the network has 2 outputs"),
-        (dict(heatmap_sizes=[(16, 16), (64, 64)]), "does not have the network's strides"),
+        (dict(heatmap_sizes=[(32, 32), (16, 16)]), r"strides \(4, 2\), in this order"),
+        (dict(heatmap_sizes=[(16, 16)]), "those of the network's strides"),
+        (
+            dict(heatmap_sizes=[(16, 16), (64, 64)]),
+            r"`heatmap_sizes=\[\(16, 16\), \(32, 32\)\]`",
+        ),
         (dict(input_size=(72, 64)), "width of `input_size` .* is 72, .* multiple of 32"),
-        (dict(sigma=0), "`sigma` must be a finite positive number"),
-        (dict(sigma=math.inf), "`sigma` must be a finite positive number"),
-        (dict(sigma="2"), "`sigma` must be a finite positive number"),
-        (dict(decode_topk=0), "`decode_topk` must be at least 1"),
-        (dict(decode_nms_kernel=4), "`decode_nms_kernel` must be odd"),
-        (dict(decode_keypoint_thr=-0.1), r"`decode_keypoint_thr` must be in \[0, 1\)"),
-        (dict(decode_tag_thr=0), "`decode_tag_thr` must be positive"),
-        (dict(decode_max_instances=0), "`decode_max_instances` must be None"),
+        (dict(sigma=0), "`sigma` must be finite and positive"),
+        (dict(sigma=math.inf), "`sigma` must be finite and positive"),
+        (dict(sigma=math.nan), "`sigma` must be finite and positive"),
     ],
 )
 def test_wrong_options_are_named(kwargs, message):
@@ -105,18 +103,10 @@ def test_wrong_options_are_named(kwargs, message):
         ScaleAdaptiveHeatmap(**options)
 
 
-@pytest.mark.parametrize(
-    ("keypoints", "visible", "message"),
-    [
-        ((1, 14, 2), (1, 14), "have 14 keypoints per person, but the codec is for"),
-        ((1, 17), (1, 17), r"`keypoints` must be of shape \(N, K, 2\)"),
-        ((1, 17, 2), (1, 14), "`keypoints_visible` must be of shape"),
-    ],
-)
-def test_wrong_annotations_are_named(keypoints, visible, message):
+def test_annotations_for_other_keypoints_are_named():
     codec = codec_for((64, 64), num_keypoints=17)
-    with pytest.raises(ValueError, match=message):
-        codec.encode(np.zeros(keypoints), np.zeros(visible))
+    with pytest.raises(ValueError, match="have 14 keypoints per person, but the codec is for"):
+        codec.encode(np.zeros((1, 14, 2)), np.zeros((1, 14)))
 
 
 @pytest.mark.parametrize("name", ["coco", "crowdpose"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from swahr_mmpose.codecs.torch_decoding import decode_on_device
+from swahr_mmpose.codecs.torch_decoding import decode_with_torch
 from swahr_mmpose.decoding import DecodeOptions, NotFiniteError, decode_people, keypoint_widths
 
 
@@ -12,16 +12,16 @@ def maps(tag_dim=2, num_keypoints=17, size=(32, 48)):
     return heatmaps, rng.random((tag_dim, num_keypoints, *size), np.float32)
 
 
-def on_the_host(heatmaps, tags):
+def in_numpy(heatmaps, tags):
     return decode_people(heatmaps, tags, DecodeOptions())
 
 
-def on_a_device(heatmaps, tags):
+def in_torch(heatmaps, tags):
     batch = (torch.from_numpy(own)[None] for own in (heatmaps, tags))
-    return decode_on_device(*batch, DecodeOptions())[0]
+    return decode_with_torch(*batch, DecodeOptions())[0]
 
 
-@pytest.mark.parametrize("decode", [on_the_host, on_a_device])
+@pytest.mark.parametrize("decode", [in_numpy, in_torch])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["heatmaps", "tag maps"])
 def test_one_value_that_is_not_finite_is_an_error(decode, value, where):
@@ -33,7 +33,7 @@ def test_one_value_that_is_not_finite_is_an_error(decode, value, where):
         decode(heatmaps, tags)
 
 
-@pytest.mark.parametrize("decode", [on_the_host, on_a_device])
+@pytest.mark.parametrize("decode", [in_numpy, in_torch])
 def test_large_values_are_none(decode):
     """Not even where their sum overflows."""
     heatmaps, tags = maps()

@@ -4,14 +4,10 @@ import numpy as np
 import pytest
 
 from swahr_mmpose.decoding import (
-    GROUPINGS,
-    Candidates,
     DecodeOptions,
     decode_people,
-    default_keypoint_order,
     fill_missing_keypoints,
     find_candidates,
-    group_candidates,
 )
 
 from ..helpers import as_set, golden, maps_of, nearest_person, options_of
@@ -94,88 +90,6 @@ def test_a_peak_in_the_corner_does_not_bring_its_shoulders():
     heatmaps = render(keypoints, np.ones((2, 1), bool), (320, 320))
     candidates = find_candidates(heatmaps, np.zeros((1, 1, 320, 320), np.float32), DecodeOptions())
     assert candidates.locations[0].tolist() == [[40, 8], [300, 300]]
-
-
-def grouped(scores, tags, grouping="official"):
-    """Group candidates of two keypoints; those of the first start the people."""
-    candidates = Candidates(
-        locations=[np.array([[index, k] for index in range(len(scores[k]))]) for k in range(2)],
-        scores=[np.array(own, np.float32) for own in scores],
-        tags=[np.array(own, np.float32)[:, None] for own in tags],
-    )
-    return group_candidates(candidates, (0, 1), 1.0, 30, GROUPINGS[grouping])
-
-
-def test_score_first_lets_the_precise_candidate_choose():
-    """The official cost is least where the weak one takes the near person."""
-    first, second = ([0.9, 0.8], [0.0, 1.2]), ([0.7, 0.2], [0.4, -0.45])
-    scores, tags = zip(first, second)
-    official, by_score = (grouped(scores, tags, name) for name in ("official", "score_first"))
-    # by_score: the candidate of 0.7 takes the person at 0, the weak one then is too far from 1.2
-    assert by_score[0, :, 2].tolist() == pytest.approx([0.9, 0.7])
-    assert by_score[1, :, 2].tolist() == pytest.approx([0.8, 0.0])
-    # official: both join someone, at distances that round to 0 and 1
-    assert official[0, :, 2].tolist() == pytest.approx([0.9, 0.2])
-    assert official[1, :, 2].tolist() == pytest.approx([0.8, 0.7])
-
-
-def test_score_first_prefers_the_person_with_more_keypoints():
-    """Both are near enough; the stray candidate's tag is nearer by chance."""
-    people = grouped([[0.9, 0.2], [0.7]], [[0.3, 0.0], [0.1]], "score_first")
-    assert people[0, :, 2].tolist() == pytest.approx([0.9, 0.7])
-    assert people[1, 1, 2] == 0
-
-
-def test_score_first_prefers_the_person_that_is_near():
-    """Two people alike but for their places, of three keypoints each; then a fourth."""
-    places = np.array([[10, 10], [60, 60]])
-    candidates = Candidates(
-        locations=[places + 8 * k for k in range(3)] + [places[1:] + 30],
-        scores=[np.float32([0.9, 0.9])] * 3 + [np.float32([0.8])],
-        tags=[np.float32([[0.0], [0.4]])] * 3 + [np.float32([[0.2]])],
-    )
-    people = group_candidates(candidates, range(4), 1.0, 30, GROUPINGS["score_first"])
-    assert people[:, 3, 2].tolist() == pytest.approx([0, 0.8])
-
-
-def test_a_person_is_taken_once_by_score_first():
-    people = grouped([[0.9], [0.7, 0.6]], [[0.0], [0.1, 0.2]], "score_first")
-    assert people[..., 2].tolist() == [pytest.approx([0.9, 0.7]), pytest.approx([0, 0.6])]
-
-
-def test_unknown_ways_of_grouping_are_named():
-    with pytest.raises(ValueError, match="`decode_grouping` must be one of official, score_first"):
-        DecodeOptions(grouping="greedy")
-
-
-@pytest.mark.parametrize("swap", [False, True])
-def test_equal_costs_go_by_likeness_of_scores(swap):
-    """All tag distances round to 0, so that both assignments cost the same."""
-    second = [0.85, 0.25][:: -1 if swap else 1]
-    people = grouped([[0.9, 0.3], second], [[0.0, 0.2], [0.1, 0.1]])
-    pairs = sorted(tuple(person[:, 2].round(2)) for person in people.astype(np.float64))
-    assert pairs == [(0.3, 0.25), (0.9, 0.85)]
-
-
-def test_a_step_of_the_cost_outweighs_likeness():
-    people = grouped([[0.9, 0.3], [0.85, 0.25]], [[0.0, 0.9], [0.9, 0.0]])
-    pairs = sorted(tuple(person[:, 2].round(2)) for person in people.astype(np.float64))
-    assert pairs == [(0.3, 0.85), (0.9, 0.25)]
-
-
-def test_more_candidates_than_people_start_new_ones():
-    candidates = Candidates(
-        locations=[np.array([[5, 5]]), np.array([[5, 6], [20, 20]])],
-        scores=[np.float32([0.9]), np.float32([0.8, 0.7])],
-        tags=[np.float32([[0.0]]), np.float32([[0.1], [0.3]])],
-    )
-    people = group_candidates(candidates, (0, 1), 1.0, 30)
-    np.testing.assert_allclose(people[..., 2], [[0.9, 0.8], [0, 0.7]])
-
-
-def test_order_covers_each_keypoint_once():
-    for num_keypoints in range(1, 30):
-        assert sorted(default_keypoint_order(num_keypoints)) == list(range(num_keypoints))
 
 
 def test_maps_that_do_not_fit_are_named():

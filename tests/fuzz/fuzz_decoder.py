@@ -40,7 +40,6 @@ def run(data):
             max_instances=choices.one_of([None, 1, 30, 0]),
             fill_missing=bool(choices.number(0, 1)),
             grouping=choices.one_of(["official", "score_first", "none"]),
-            score=choices.one_of(["mean", "expected_oks"]),
             min_score=choices.one_of([0, 0.2, 1]),
             pose_nms_thr=choices.one_of([None, 0.9, 0.01]),
             keypoint_sigmas=[0.05] * k,

@@ -290,8 +290,8 @@ def test_pretrained_branches_stay(tmp_path):
     [
         (dict(decoder=dict(CODEC, num_keypoints=17)), "`num_keypoints=17`, but the head has"),
         (dict(decoder=dict(CODEC, tag_dim=2)), "`tag_dim=2`, but the head has `tag_dim=1`"),
-        (dict(decoder=dict(CODEC, heatmap_sizes=[(16, 24)])), "1 entries, but the network has 2"),
-        (dict(decoder=dict(CODEC, heatmap_sizes=[(32, 48), (16, 24)])), "in the wrong order"),
+        (dict(decoder=dict(CODEC, heatmap_sizes=[(16, 24)])), "those of the network's strides"),
+        (dict(decoder=dict(CODEC, heatmap_sizes=[(32, 48), (16, 24)])), "in this order"),
         (
             dict(weight_branch="learned", heatmap_loss=dict(type="WeightAdaptiveLoss", gamma=None)),
             "`weight_branch='learned'` shifts the weight of WAHR",

@@ -220,35 +220,23 @@ def test_what_has_no_counterpart_is_listed(synthetic_data, tmp_path, capsys):
     ("change", "message"),
     [
         (lambda old: old["model"].pop("keypoint_head"), "no `model.keypoint_head`"),
-        (
-            lambda old: old["model"]["keypoint_head"].update(type="AESimpleHead"),
-            "'AESimpleHead', and only 'AEHigherResolutionHead'",
-        ),
+        (setting("model.keypoint_head.type", "AESimpleHead"), "'AESimpleHead', and only 'AEHigher"),
         (lambda old: old.pop("optimizer"), "no `optimizer`"),
-        (
-            lambda old: old["data"]["train"]["data_cfg"].update(heatmap_size=[16]),
-            "`data_cfg.heatmap_size` is",
-        ),
+        (setting("data.train.data_cfg.heatmap_size", [16]), "`data_cfg.heatmap_size` is"),
         (
             lambda old: old["model"]["keypoint_head"].pop("num_joints"),
-            "no `model.keypoint_head.num_joints`",
+            "no `model.keypoint_head.num_",
         ),
         (
-            lambda old: old["model"]["keypoint_head"].update(num_joints="17"),
+            setting("model.keypoint_head.num_joints", "17"),
             "`model.keypoint_head.num_joints` is '17'",
         ),
         (lambda old: old["data"].pop("train"), "no `data.train.type`"),
         (lambda old: old.pop("data"), "no `data.train.type`"),
-        (lambda old: old.update(model=None), "no `model.keypoint_head`"),
-        (
-            lambda old: old["data"]["val"].update(pipeline=None),
-            "`data.val.pipeline` is not as MMPose 0.x has it",
-        ),
-        (
-            lambda old: old["data"]["train"]["data_cfg"].update(image_size=[1, 2, 3]),
-            "`data_cfg.image_size` is not",
-        ),
-        (lambda old: old.update(optimizer=5), "`optimizer` is not as MMPose 0.x has it"),
+        (setting("model", None), "no `model.keypoint_head`"),
+        (setting("data.val.pipeline", None), "`data.val.pipeline` is not as MMPose 0.x has it"),
+        (setting("data.train.data_cfg.image_size", [1, 2, 3]), "`data_cfg.image_size` is not"),
+        (setting("optimizer", 5), "`optimizer` is not as MMPose 0.x has it"),
         (
             setting("optimizer", dict(backbone=dict(type="SGD"), keypoint_head=dict(type="SGD"))),
             "`optimizer` has no `type`. Several optimizers",
@@ -275,7 +263,7 @@ def test_what_has_no_counterpart_is_listed(synthetic_data, tmp_path, capsys):
         ),
         (
             setting("model.test_cfg.nms_kernel", 4),
-            "`data_cfg` and `model.test_cfg` can't be translated into a codec. `decode_nms_kernel`",
+            "`data_cfg` and `model.test_cfg` can't be translated. `decode_nms_kernel`",
         ),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
 
 from ...decoding import boxes_of_keypoints, keypoint_widths
-from ...decoding.rescoring import Rescorer
 from ..aggregation import resize_maps
 from ..outputs import AggregatedMaps
 
@@ -54,9 +52,6 @@ def _warn_once(message: str) -> None:
 def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -> Any:
     """People of each image from aggregated maps.
 
-    With ``test_cfg.rescorer``, a file of ``tools/fit_rescorer.py``, scores are multiplied by the
-    OKS that it predicts.
-
     Returns:
         One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``, ``bboxes`` and
         ``bbox_scores``, and where the maps have ``scales`` also ``keypoint_widths`` (P, K), all
@@ -72,10 +67,7 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
         >>> predict_people(codec, AggregatedMaps(maps, maps, None), {})[0].keypoints.tolist()
         [[[20.25, 8.25]]]
     """
-    decoded: Iterable[Any] = zip(*codec.batch_decode(maps.heatmaps, maps.tags))
-    if test_cfg.get("rescorer"):
-        rescorer = _rescorer(str(test_cfg["rescorer"]))
-        decoded = ((*pose, scores * rescorer(*pose)) for *pose, scores in decoded)
+    decoded = zip(*codec.batch_decode(maps.heatmaps, maps.tags))
     preds = [_to_instances(*people) for people in decoded]
     if maps.scales is not None:
         height, width = maps.heatmaps.shape[2:]
@@ -93,12 +85,6 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
         for own in zip(*(values.detach() for values in named.values()))
     ]
     return preds, fields
-
-
-@functools.lru_cache(maxsize=None)
-def _rescorer(path: str) -> Rescorer:
-    """The rescorer in a file, read once."""
-    return Rescorer.load(path)
 
 
 def _to_instances(

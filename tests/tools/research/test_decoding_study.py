@@ -1,4 +1,4 @@
-"""The tools that compare ways of reading people, and fit a rescorer, as a user runs them."""
+"""The tools that compare ways of reading people, and analyse results, as a user runs them."""
 
 import re
 import subprocess
@@ -6,9 +6,6 @@ import sys
 
 import pytest
 
-from swahr_mmpose.apis import BottomupInferencer
-from swahr_mmpose.checkpoints.model_zoo import weights_of
-from swahr_mmpose.decoding.rescoring import Rescorer
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 from ...helpers import ROOT
@@ -29,53 +26,16 @@ def run(*arguments):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def rescorer(data, tmp_path_factory):
-    path = tmp_path_factory.mktemp("rescorer") / "rescorer.npz"
-    # with the weights that are known for the config
-    result = run("tools/fit_rescorer.py", "swahr_tiny_synthetic", path, *data)
-    assert result.returncode == 0, result.stderr
-    figures = [float(value) for value in re.findall(r"^AP.*: +([\d.]+)$", result.stdout, re.M)]
-    before, _, ceiling = figures
-    assert 0.3 < before < ceiling
-    assert "3 held-out images" in result.stdout
-    return path
-
-
-def test_a_rescorer_is_fitted_and_used(rescorer):
-    fitted = Rescorer.load(rescorer)
-    assert fitted.num_keypoints == 17
-    assert [len(bias) for _, bias in fitted.layers] == [256, 256, 1]
-    inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
-    inferencer.inferencer.model.test_cfg["rescorer"] = str(rescorer)
-    (result,) = inferencer(str(next(ROOT.glob("docs/images/*.jpg"))))
-    assert result["predictions"][0]
-
-
-def test_ways_of_reading_people_are_compared(data, rescorer):
-    options = ["--num-images", 8, "--resamples", 50, "--rescorer", rescorer]
+def test_ways_of_reading_people_are_compared(data):
+    options = ["--num-images", 8, "--resamples", 50]
     result = run("tools/research/decoding_study", "swahr_tiny_synthetic", *data, *options)
     assert result.returncode == 0, result.stderr
     rows = [line.strip("|").split(" | ") for line in result.stdout.splitlines() if " | " in line]
     scores = {row[0].strip(): float(row[1]) for row in rows if re.fullmatch(r"[\d.]+", row[1])}
     assert scores["official"] > 0.3
     assert scores["official, oracle scores"] > scores["official"]
-    assert {"official, rescored", "score_first, rescored"} < set(scores)
     ties = ("as SciPy leaves them", "by true distance", "by place")
     assert {f"official cost, ties {how}" for how in ties} < set(scores)
-
-
-def test_what_can_not_be_fitted_is_named(data, tmp_path):
-    weights = weights_of("swahr_tiny_synthetic")
-    images = data[2:]
-    result = run(
-        "tools/fit_rescorer.py", "swahr_tiny_synthetic", weights, tmp_path / "out.npz",
-        "--data", tmp_path / "missing.json", *images,
-    )  # fmt: skip
-    assert result.returncode == 1
-    assert "There is no file" in result.stderr
-    assert "Traceback" not in result.stderr
-    assert not (tmp_path / "out.npz").exists()
 
 
 def test_results_are_analyzed(data, tmp_path):

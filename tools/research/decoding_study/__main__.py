@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,7 @@ from swahr_mmpose.analysis.pose_errors import (
     matched_oks,
 )
 from swahr_mmpose.checkpoints.model_zoo import weights_for
-from swahr_mmpose.decoding import DecodeOptions, decode_people
-from swahr_mmpose.decoding.rescoring import Rescorer
+from swahr_mmpose.decoding import decode_people
 from swahr_mmpose.evaluation.coco_index import read_labels
 from swahr_mmpose.images.files import read_annotated
 from swahr_mmpose.utils.config_files import find_config
@@ -59,20 +58,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="COCO annotations")
     parser.add_argument("--images", type=Path, required=True, help="folder of the images")
     parser.add_argument("--num-images", type=int, help="only so many images, the first ones")
-    parser.add_argument("--rescorer", type=Path, help="a file of tools/fit_rescorer.py")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
     return parser.parse_args()
-
-
-def ways(options: DecodeOptions, rescorer: Path | None) -> dict[str, tuple[DecodeOptions, Any]]:
-    """Options of decoding and the rescorer for each row of the table."""
-    base = {name: value for name, value in vars(options).items() if name != "grouping"}
-    rows = {name: (DecodeOptions(**dict(base, **own)), None) for name, own in VARIANTS.items()}
-    if rescorer is not None:
-        fitted = Rescorer.load(rescorer)
-        rows["official, rescored"] = (DecodeOptions(**base), fitted)
-        rows["score_first, rescored"] = (DecodeOptions(**base, grouping="score_first"), fitted)
-    return rows
 
 
 def maps_of(model: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
@@ -95,24 +82,23 @@ def run(args: argparse.Namespace) -> None:
     model = init_model(str(config), args.checkpoint or weights_for(config), device="cpu")
     model.test_cfg["output_heatmaps"] = True
     meta = model.dataset_meta
-    rows = ways(model.head.decoder.decode_options, args.rescorer)
+    # whatever the config groups by
+    options = replace(model.head.decoder.decode_options, grouping="official")
+    rows = {name: replace(options, **own) for name, own in VARIANTS.items()}
     annotations = read_labels(args.data, meta)
     outcomes = {name: Outcome() for name in [*rows, "official, oracle scores"]}
     images = annotations.dataset["images"][: args.num_images]
     for image in tqdm(images, unit="image"):
         heatmaps, tags, sample_meta = maps_of(model, read_annotated(args.images, image))
         labels, areas = labelled_people(annotations, image["id"], meta["num_keypoints"])
-        for name, (options, rescorer) in rows.items():
+        for name, own in rows.items():
             start = time.perf_counter()
-            people = decode_people(heatmaps, tags, options)
-            scores = people.instance_scores
-            if rescorer is not None:
-                scores = scores * rescorer(people.keypoints, people.keypoint_scores)
+            people = decode_people(heatmaps, tags, own)
             outcomes[name].seconds.append(time.perf_counter() - start)
             keypoints = to_image(people.keypoints, sample_meta)
-            outcomes[name].found[image["id"]] = FoundPeople(keypoints, scores)
+            outcomes[name].found[image["id"]] = FoundPeople(keypoints, people.instance_scores)
             outcomes[name].errors.update(
-                diagnose(keypoints, scores, labels, areas, meta["sigmas"],
+                diagnose(keypoints, people.instance_scores, labels, areas, meta["sigmas"],
                          meta["flip_indices"]).counts()
             )  # fmt: skip
         official = outcomes["official"].found[image["id"]]

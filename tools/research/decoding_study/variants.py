@@ -79,8 +79,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "official": {},
     **{name: dict(grouping=name) for name in TRIED},
     '`grouping="score_first"`': dict(grouping="score_first"),
-    'official, `score="expected_oks"`': dict(score="expected_oks"),
-    "score_first, expected_oks": dict(grouping="score_first", score="expected_oks"),
     "score_first, `pose_nms_thr=0.9`": dict(grouping="score_first", pose_nms_thr=0.9),
     "score_first, `pose_nms_thr=0.9`, `min_score=0.2`": dict(
         grouping="score_first", pose_nms_thr=0.9, min_score=0.2
