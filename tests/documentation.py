@@ -186,6 +186,13 @@ def mim_download(words):
         assert config_path(name).is_file()
 
 
+def analyze_logs(words):
+    """MMPose's tool understands the options; seaborn, which it needs, may be missing here."""
+    tools = Path(importlib.import_module("mmpose").__file__).parent / ".mim/tools"
+    with mock.patch.dict(sys.modules, seaborn=mock.MagicMock()):
+        read_command_line(tools / "analysis_tools/analyze_logs.py", words)
+
+
 def torchrun(words):
     """Torchrun understands its own options, and the program the rest."""
     parser = distributed_run.get_args_parser()

@@ -38,6 +38,7 @@ CHECKS = {
     "mim train mmpose": doc.mim_train_or_test("train"),
     "mim test mmpose": doc.mim_train_or_test("test"),
     "mim download swahr_mmpose": doc.mim_download,
+    "mim run mmpose analyze_logs": doc.analyze_logs,
     "torchrun": doc.torchrun,
     "python -c": doc.python_statement,
     "python -m swahr_mmpose": doc.nothing_more,

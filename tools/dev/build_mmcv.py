@@ -24,8 +24,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from progress import CommandError, run
-from sources import PIP, BuildError, unpack_sources
+from sources import PIP, BuildError, run, unpack_sources
 
 HEADER = "#include <torch/types.h>\n#include <vector>\n"
 STANDARD = "-std=c++17"  # what mmcv's setup.py asks for with torch 1.13 and newer
@@ -157,7 +156,7 @@ def precompile(work: Path, flags: str) -> Path | None:
     command = [*compiler(), *compile_flags, "-x", "c++-header", str(header)]
     try:
         run("Precompiling torch's headers", [*command, "-o", f"{header}.gch"])
-    except CommandError as error:
+    except BuildError as error:
         print(error, file=sys.stderr)
         return None
     return header
@@ -208,11 +207,11 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
         join_sources(sources)
         try:
             return compile_wheel(sources, flags + included)
-        except CommandError as error:
+        except BuildError as error:
             print(f"{error}\nThe fast build failed (above): trying the plain one, which takes long")
     try:
         return compile_wheel(unpack(version, work / "plain"), flags)
-    except CommandError as error:
+    except BuildError as error:
         fix = "see the compiler's message above; a full disk and too little memory are common"
         raise BuildError(f"{error}\n{fix}") from None
 
@@ -221,23 +220,11 @@ def compile_wheel(sources: Path, flags: str) -> Path:
     """Build the wheel from unpacked sources, with these flags for the compiler."""
     command = [sys.executable, "setup.py", "bdist_wheel", "--dist-dir", "dist"]
     variables = {**environment(), "CFLAGS": flags}
-    run("Building mmcv", command, Watch(), env=variables, cwd=sources)
+    output = run("Building mmcv (a few minutes)", command, env=variables, cwd=sources)
+    refusal = re.search(r".*\[-Winvalid-pch\].*", output)
+    if refusal:
+        print(f"The precompiled header was refused, which took time only:\n{refusal.group()}")
     return next((sources / "dist").glob("mmcv-*.whl"))
-
-
-class Watch:
-    """Tells how far ninja is, and says once if the compiler refuses the precompiled header."""
-
-    def __init__(self) -> None:
-        self.refused = False
-
-    def __call__(self, line: str) -> str | None:
-        """Describe a line of the build's output."""
-        if "[-Winvalid-pch]" in line and not self.refused:
-            self.refused = True
-            print(f"The precompiled header is refused; the build goes on without it:\n{line}")
-        step = re.match(r"\[(\d+)/(\d+)\]", line)
-        return f"{step.group(1)} of {step.group(2)} files" if step else None
 
 
 def main() -> int:
@@ -267,7 +254,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         provide(arguments)
-    except (BuildError, CommandError) as error:
+    except BuildError as error:
         print(f"build_mmcv: {error}", file=sys.stderr)
         return 1
     return 0
