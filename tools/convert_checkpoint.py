@@ -10,12 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from swahr_mmpose.checkpoints.convert import ConversionError, convert_checkpoint
+import command_line
+
+from swahr_mmpose.checkpoints.convert import convert_checkpoint
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line.parser(__doc__)
     parser.add_argument("src", type=Path, help="the checkpoint to convert")
     parser.add_argument("dst", type=Path, help="the file to write")
     parser.add_argument(
@@ -24,19 +26,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Convert; 1 where the checkpoint can't be, and then nothing is written."""
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
+    """Convert; nothing is written where the checkpoint can't be."""
     args = parse_args(argv)
-    try:
-        converted = convert_checkpoint(args.src, args.dst, args.config)
-    except ConversionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    converted = convert_checkpoint(args.src, args.dst, args.config)
     print(f"Recognised {converted.kind}; wrote {len(converted.state_dict)} tensors to {args.dst}.")
     for key in converted.dropped:
         print(f"dropped: {key}")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import command_line
 import cv2
 import numpy as np
 from tqdm import tqdm
@@ -34,9 +35,9 @@ WARM_UP = 50
 ZOOM = 2
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line.parser(__doc__)
     for option, default, meaning in (
         ("--data", Path("data/synthetic"), "folder for the drawn images"),
         ("--work-dir", Path("work_dirs/demo"), "folder for logs and checkpoints"),
@@ -47,7 +48,10 @@ def parse_args() -> argparse.Namespace:
     ):
         text = f"{meaning} (default: {default})"
         parser.add_argument(option, type=type(default), default=default, help=text)
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    if args.iterations <= WARM_UP:
+        parser.error(f"--iterations must be over {WARM_UP}, the warm-up")
+    return args
 
 
 def mim(*args: str) -> None:
@@ -58,10 +62,7 @@ def mim(*args: str) -> None:
 def draw_data(folder: Path, name: str, num_images: int, seed: int) -> None:
     """Images of drawn people with annotations."""
     options = SyntheticOptions(num_images, seed)
-    try:
-        generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
-    except FileExistsError as error:
-        raise SystemExit(f"error: {error}") from error
+    generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
 
 
 def draw_found(weights: str, images: Path, out: Path) -> int:
@@ -103,12 +104,10 @@ def train(work_dir: Path, data: Path, iterations: int) -> str:
     return (work_dir / "last_checkpoint").read_text().strip()
 
 
-def main() -> int:
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
     """Run the steps and print what came out."""
-    args = parse_args()
-    if args.iterations <= WARM_UP:
-        print(f"error: --iterations must be over {WARM_UP}, the warm-up.", file=sys.stderr)
-        return 1
+    args = parse_args(argv)
     start = time.monotonic()
     packaged = weights_of(NAME)
     draw_data(args.data, "unseen", 12, seed=2)
@@ -141,8 +140,7 @@ def main() -> int:
     print(f"\nPeople, and keypoint widths beside: {args.out / 'packaged'}, {args.out / 'trained'}")
     print(f"Checkpoint: {trained}")
     print(f"Time:       {(time.monotonic() - start) / 60:.1f} minutes")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())
