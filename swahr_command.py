@@ -34,10 +34,10 @@ VERBS = {**{verb: meaning for verb, (_, meaning) in TOOLS.items()}, **MIM}
 def main(argv: list[str] | None = None) -> int:
     """Run a verb; its exit code."""
     verb, *arguments = (sys.argv[1:] if argv is None else argv) or [""]
-    if verb in ("-h", "--help"):
+    if verb in ("", "-h", "--help"):
         lines = (f"  {verb:<11}{meaning}" for verb, meaning in VERBS.items())
         print("usage: swahr VERB …\n", *lines, "\n`swahr VERB --help` says more.", sep="\n")
-        return 0
+        return 0 if verb else 2
     # OpenMP's threads spin while they wait; torch reads this when it is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     package = Path(str(importlib.util.find_spec("swahr_mmpose").origin)).parent  # type: ignore

@@ -241,7 +241,7 @@ def test_damaged_and_dangerous_files_are_named(tmp_path, capsys):
 
 def test_the_command_line_reports_errors(tmp_path, capsys):
     main = runpy.run_path(str(ROOT / "tools" / "convert_checkpoint.py"))["main"]
-    assert main([str(tmp_path / "missing.pth"), str(tmp_path / "b.pth"), "--config", str(W32)]) == 1
+    assert main([str(tmp_path / "missing.pth"), str(tmp_path / "b.pth"), "--config", str(W32)]) == 2
     assert capsys.readouterr().err.startswith("error: There is no file")
 
 
@@ -260,7 +260,7 @@ def test_nothing_that_is_read_is_replaced(official, tmp_path, capsys):
         ("folder", "is a folder"),
     ):
         destination = tmp_path / name
-        assert main([str(source), str(destination), "--config", str(config)]) == 1
+        assert main([str(source), str(destination), "--config", str(config)]) == 2
         assert capsys.readouterr().err.startswith(f"error: '{destination}' {message}")
     assert source.read_bytes() == before
     assert config.read_text().startswith("_base_")
@@ -281,7 +281,7 @@ def test_configs_that_can_not_be_used_are_named(official, tmp_path, capsys, text
     source = save(official, tmp_path / "a.pth")
     config = tmp_path / "own.py"
     config.write_text(text)
-    assert main([str(source), str(tmp_path / "b.pth"), "--config", str(config)]) == 1
+    assert main([str(source), str(tmp_path / "b.pth"), "--config", str(config)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert f"config '{config}'" in error

@@ -282,7 +282,7 @@ def test_a_wrong_export_leaves_no_file(
     monkeypatch.setattr(module, "_write", spoilt)
     path = tmp_path / "wrong.onnx"
     options = ["--no-flip", "--size", "64", "64", *options]
-    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 1
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -299,7 +299,7 @@ def test_a_wrong_export_leaves_no_file(
 def test_what_can_not_be_exported_is_named(arguments, message, checkpoint, tmp_path, capsys):
     config, weights, *options = [*arguments, None] if len(arguments) == 1 else arguments
     path = tmp_path / "out.onnx"
-    assert export([config, weights or checkpoint, str(path), *options]) == 1
+    assert export([config, weights or checkpoint, str(path), *options]) == 2
     assert message in capsys.readouterr().err
     assert not path.exists()
 
@@ -319,7 +319,7 @@ def test_weights_that_are_not_named_are_those_of_the_config(
 ):
     monkeypatch.chdir(tmp_path)
     Path("weights.pth").write_text("weights")
-    assert export(arguments) == 1
+    assert export(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
@@ -338,7 +338,7 @@ def test_weights_that_are_not_named_are_those_of_the_config(
 def test_configs_that_can_not_be_exported_are_named(checkpoint, tmp_path, capsys, text, message):
     config = tmp_path / "own.py"
     config.write_text(text.format(tiny=str(TINY)) if "{" in text else text)
-    assert export([str(config), checkpoint, str(tmp_path / "out.onnx")]) == 1
+    assert export([str(config), checkpoint, str(tmp_path / "out.onnx")]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: The config '{config}' ")
     assert message in error
@@ -349,7 +349,7 @@ def test_weights_that_are_not_finite_are_named(checkpoint, tmp_path, capsys):
     content["state_dict"]["backbone.conv1.weight"][0] = float("nan")
     torch.save(content, tmp_path / "nan.pth")
     path = tmp_path / "out.onnx"
-    assert export(["swahr_tiny_synthetic", str(tmp_path / "nan.pth"), str(path)]) == 1
+    assert export(["swahr_tiny_synthetic", str(tmp_path / "nan.pth"), str(path)]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: '{tmp_path / 'nan.pth'}' can't be loaded")
     assert "NaN or infinity in 1 tensors, first backbone.conv1.weight" in error
@@ -370,7 +370,7 @@ def test_where_nothing_can_be_written_is_named_first(
     monkeypatch.setattr(sys.modules["swahr_mmpose.export.onnx"], "init_model", None)
     (tmp_path / "folder").mkdir()
     weights = shutil.copy(checkpoint, tmp_path / "weights.pth")
-    assert export(["swahr_tiny_synthetic", str(weights), str(tmp_path / name)]) == 1
+    assert export(["swahr_tiny_synthetic", str(weights), str(tmp_path / name)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {message.format(tmp_path / name)}")
 
 
