@@ -4,4 +4,5 @@ import sys
 
 from swahr_command import main
 
-sys.exit(main(sys.argv[1:] or ["doctor"]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or ["doctor"]))

@@ -18,6 +18,7 @@ from mmengine.config import Config, DictAction
 from packaging.requirements import InvalidRequirement, Requirement
 from torch.distributed import run as distributed_run
 
+import swahr_command
 from swahr_mmpose.utils.config_files import config_path
 
 from .helpers import ROOT
@@ -115,6 +116,19 @@ def python_program(words):
     read_command_line(words[0], [PLACEHOLDERS.get(word, word) for word in words[1:]])
     for config in (word for word in words[1:] if word.endswith(".py")):
         check_config_options(config, options)
+
+
+def swahr(words):
+    """The command has the verb, and its tool, or mim, understands the options."""
+    verb, *options = words or ["--help"]
+    if verb in swahr_command.MIM:
+        config = config_path(options[0])
+        mim_train_or_test(verb)([str(config), *options[1:]])
+    elif options:
+        check_files(options)
+        read_command_line("swahr_command.py", words)
+    else:
+        assert verb in swahr_command.VERBS, f"There is no verb '{verb}'."
 
 
 def python_statement(words):
