@@ -7,6 +7,9 @@ PINNED := --constraint requirements/env.txt
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
+# threads of processes beside one another wait asleep
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .DEFAULT_GOAL := help
 .PHONY: help env test test-fast test-slow lint types demo docs clean
 

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from sources import PIP, BuildError, run, unpack_sources
 
+VERSION = "2.1.0"
 HEADER = "#include <torch/types.h>\n#include <vector>\n"
 STANDARD = "-std=c++17"  # what mmcv's setup.py asks for with torch 1.13 and newer
 
@@ -55,10 +56,10 @@ def check_tools() -> None:
             raise BuildError(f"{sys.executable} has no {module}: {fix}")
 
 
-def works(version: str) -> bool:
-    """Whether this version of mmcv is installed, and its operators load with this torch."""
+def works() -> bool:
+    """Whether the version of mmcv is installed, and its operators load with this torch."""
     try:
-        if metadata.version("mmcv") != version:
+        if metadata.version("mmcv") != VERSION:
             return False
     except metadata.PackageNotFoundError:
         return False
@@ -71,11 +72,11 @@ def works(version: str) -> bool:
     return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
 
 
-def find_wheel(version: str, work: Path) -> Path | None:
+def find_wheel(work: Path) -> Path | None:
     """The wheel that pip finds for this Python, if there is one."""
     command = [*PIP, "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary", "mmcv"]
     subprocess.run(
-        [*command, "--dest", str(work), f"mmcv=={version}"],
+        [*command, "--dest", str(work), f"mmcv=={VERSION}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -92,9 +93,9 @@ def install(wheel: Path, arguments: argparse.Namespace) -> None:
         run("Installing what mmcv requires", [*PIP, "install", str(wheel), *constraint])
 
 
-def unpack(version: str, work: Path) -> Path:
+def unpack(work: Path) -> Path:
     """Download mmcv's sources, and make them ask for the C++ standard that torch needs."""
-    sources = unpack_sources("mmcv", version, work, environment())
+    sources = unpack_sources("mmcv", VERSION, work, environment())
     setup = sources / "setup.py"
     text = setup.read_text(encoding="utf-8")
     if f"'{STANDARD}'" not in text:
@@ -180,11 +181,10 @@ def join_sources(sources: Path) -> None:
     (folder / "joined.cpp").write_text("".join(includes))
 
 
-def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
+def build(optimize: int, plain: bool, work: Path) -> Path:
     """Build mmcv's wheel, plainly if the fast way fails.
 
     Args:
-        version: mmcv's version.
         optimize: The compiler's level of optimisation.
         plain: Whether to leave out the fast way.
         work: A folder for the sources, the header and the objects.
@@ -198,7 +198,7 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
     python_flags = sysconfig.get_config_var("CFLAGS") or ""
     flags = f"{python_flags} {os.environ.get('CFLAGS', '')} -O{optimize} -g0"
     if not plain:
-        sources = unpack(version, work / "fast")
+        sources = unpack(work / "fast")
         header = precompile(work, flags) if gcc else None
         if header is None:
             why = "it was refused" if gcc else f"{compiler()[0]} is not GCC"
@@ -210,7 +210,7 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
         except BuildError as error:
             print(f"{error}\nThe fast build failed (above): trying the plain one, which takes long")
     try:
-        return compile_wheel(unpack(version, work / "plain"), flags)
+        return compile_wheel(unpack(work / "plain"), flags)
     except BuildError as error:
         fix = "see the compiler's message above; a full disk and too little memory are common"
         raise BuildError(f"{error}\n{fix}") from None
@@ -232,7 +232,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", default="2.1.0", help="mmcv's version (default: %(default)s)")
     parser.add_argument("-c", "--constraint", help="pip's constraints for what mmcv requires")
     parser.add_argument("--no-deps", action="store_true", help="don't install what mmcv requires")
     parser.add_argument(
@@ -262,27 +261,26 @@ def main() -> int:
 
 def provide(arguments: argparse.Namespace) -> None:
     """Do what the command line says."""
-    version = arguments.version
-    if not (arguments.output or arguments.build) and works(version):
-        print(f"mmcv {version} is there, and works with this torch")
+    if not (arguments.output or arguments.build) and works():
+        print(f"mmcv {VERSION} is there, and works with this torch")
         return
     # the header alone takes hundreds of megabytes; all of it goes with the folder
     with tempfile.TemporaryDirectory(prefix="build_mmcv-") as folder:
         work = Path(folder)
-        wheel = None if arguments.build else find_wheel(version, work)
+        wheel = None if arguments.build else find_wheel(work)
         if wheel is not None and not arguments.output:
             install(wheel, arguments)
-            if works(version):
+            if works():
                 return
             print(f"{wheel.name} does not work with this torch: building another")
             wheel = None
-        wheel = wheel or build(version, arguments.optimize, arguments.plain, work)
+        wheel = wheel or build(arguments.optimize, arguments.plain, work)
         if arguments.output:
             arguments.output.mkdir(parents=True, exist_ok=True)
             print(shutil.copy2(wheel, arguments.output))
             return
         install(wheel, arguments)
-    if not works(version):
+    if not works():
         raise BuildError("mmcv is built, but its operators don't load: try again with --plain")
 
 
