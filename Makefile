@@ -2,11 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
-STEP := $(BIN)/python tools/dev/progress.py
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 PINNED := --constraint requirements/env.txt
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+
+# threads of processes beside one another wait asleep
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help env test test-fast test-slow lint types demo docs clean
@@ -21,16 +23,16 @@ env: $(STAMP) ## create .venv with everything that is needed (once)
 $(STAMP): requirements/build.txt requirements/runtime.txt requirements/mminstall.txt \
           requirements/dev.txt requirements/env.txt setup.py pyproject.toml
 	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@$(STEP) "Installing torch (about a minute)" \
-	    $(PIP) --requirement requirements/build.txt $(PINNED)
+	@echo "Installing torch (about a minute)"
+	@$(PIP) --requirement requirements/build.txt $(PINNED)
 	@$(BIN)/python tools/dev/build_mmcv.py --no-deps
-	@$(STEP) "Installing the rest (about a minute)" \
-	    $(PIP) --no-build-isolation --requirement requirements/runtime.txt \
+	@echo "Installing the rest (about a minute)"
+	@$(PIP) --no-build-isolation --requirement requirements/runtime.txt \
 	    --requirement requirements/mminstall.txt --requirement requirements/dev.txt $(PINNED)
 	@# the same OpenCV without windows, which needs no display libraries, in place of mmcv's
-	@$(STEP) "Installing OpenCV without windows" \
-	    $(PIP) --no-deps --force-reinstall opencv-python-headless $(PINNED)
-	@$(STEP) "Installing this package" $(PIP) --no-deps --editable .
+	@echo "Installing OpenCV without windows, and this package"
+	@$(PIP) --no-deps --force-reinstall opencv-python-headless $(PINNED)
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
 lint: $(STAMP) ## check style and formatting
@@ -53,7 +55,7 @@ demo: $(STAMP) ## find drawn people, then train a small network
 	$(BIN)/python tools/demo.py
 
 docs: $(STAMP) ## build the documentation in docs/_build
-	$(PIP) --quiet --requirement requirements/docs.txt
+	$(PIP) --requirement requirements/docs.txt
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build
 
 clean: ## remove .venv and build outputs

@@ -60,26 +60,26 @@ def install_mmpose(session: nox.Session, environment: Environment) -> None:
     constraints = Path(session.create_tmp()).resolve() / "constraints.txt"
     constraints.write_text("\n".join(pins) + "\n")
 
-    def install(label: str, *arguments: str) -> None:
-        pip = ("python", "-m", "pip", "install", "--constraint", str(constraints))
-        session.run("python", str(ROOT / "tools/dev/progress.py"), label, *pip, *arguments)
+    def install(*arguments: str) -> None:
+        pip = ("python", "-m", "pip", "install", "--quiet", "--constraint", str(constraints))
+        session.run(*pip, *arguments)
 
-    install("Installing torch", *pins[:5], "wheel", "ninja")
+    install(*pins[:5], "wheel", "ninja")
     session.run("python", str(ROOT / "tools/dev/build_mmcv.py"), "--constraint", str(constraints))
     if environment.python == "3.13":
         folder = Path(session.create_tmp()).resolve() / "xtcocotools"
         shutil.rmtree(folder, ignore_errors=True)
         session.run("python", str(ROOT / "tools/dev/sources.py"), XTCOCOTOOLS, str(folder))
         unpacked = next(folder.glob("pip-*/xtcocotools_*"))
-        install("Installing xtcocotools", "--no-build-isolation", str(unpacked))
+        install("--no-build-isolation", str(unpacked))
     # chumpy and xtcocotools build with what is installed
-    install("Installing MMPose", "--no-build-isolation", *OPENMMLAB, "chumpy", XTCOCOTOOLS)
-    install("Installing pytest", "pytest", "pytest-xdist", "hypothesis", "tensorboard")
+    install("--no-build-isolation", *OPENMMLAB, "chumpy", XTCOCOTOOLS)
+    install("pytest", "pytest-xdist", "hypothesis", "tensorboard")
     # the same OpenCV without windows, which needs no display libraries
     version = "import importlib.metadata as m; print(m.version('opencv-python'))"
     opencv = session.run("python", "-c", version, silent=True, log=False) or ""
     headless = f"opencv-python-headless=={opencv.strip()}"
-    install("Installing OpenCV without windows", "--force-reinstall", "--no-deps", headless)
+    install("--force-reinstall", "--no-deps", headless)
     session.run("python", "-c", IMPORTS)
 
 

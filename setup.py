@@ -54,6 +54,9 @@ setup(
     license="MIT",
     python_requires=">=3.8",
     packages=find_packages(include=["swahr_mmpose", "swahr_mmpose.*"]),
+    # outside the package, whose import takes seconds
+    py_modules=["swahr_command"],
+    entry_points={"console_scripts": ["swahr = swahr_command:main"]},
     package_data={"swahr_mmpose": ["py.typed", "weights/*.pth"]},
     install_requires=requirements("runtime"),
     extras_require={

@@ -18,6 +18,7 @@ from mmengine.config import Config, DictAction
 from packaging.requirements import InvalidRequirement, Requirement
 from torch.distributed import run as distributed_run
 
+import swahr_command
 from swahr_mmpose.utils.config_files import config_path
 
 from .helpers import ROOT
@@ -117,6 +118,19 @@ def python_program(words):
         check_config_options(config, options)
 
 
+def swahr(words):
+    """The command has the verb, and its tool, or mim, understands the options."""
+    verb, *options = words or ["--help"]
+    if verb in swahr_command.MIM:
+        config = config_path(options[0])
+        mim_train_or_test(verb)([str(config), *options[1:]])
+    elif options:
+        check_files(options)
+        read_command_line("swahr_command.py", words)
+    else:
+        assert verb in swahr_command.VERBS, f"There is no verb '{verb}'."
+
+
 def python_statement(words):
     """It is Python; the modules and names that it imports are there."""
     for line in words[0].split(";"):
@@ -184,6 +198,13 @@ def mim_download(words):
     context = command.make_context("download", ["swahr_mmpose", *words])
     for name in context.params["configs"]:
         assert config_path(name).is_file()
+
+
+def analyze_logs(words):
+    """MMPose's tool understands the options; seaborn, which it needs, may be missing here."""
+    tools = Path(importlib.import_module("mmpose").__file__).parent / ".mim/tools"
+    with mock.patch.dict(sys.modules, seaborn=mock.MagicMock()):
+        read_command_line(tools / "analysis_tools/analyze_logs.py", words)
 
 
 def torchrun(words):

@@ -38,9 +38,10 @@ CHECKS = {
     "mim train mmpose": doc.mim_train_or_test("train"),
     "mim test mmpose": doc.mim_train_or_test("test"),
     "mim download swahr_mmpose": doc.mim_download,
+    "mim run mmpose analyze_logs": doc.analyze_logs,
     "torchrun": doc.torchrun,
     "python -c": doc.python_statement,
-    "python -m swahr_mmpose": doc.nothing_more,
+    "swahr": doc.swahr,
     "python -m pytest": doc.check_files,
     "source .venv/bin/activate": doc.nothing_more,
     "python": doc.python_program,
@@ -53,7 +54,8 @@ CHECKS = {
 #: Commands that the slow tests run as they are, but for ``STAND_INS``; the others need COCO, a GPU,
 #: the network or hours, or tests of their own run them.
 RUN = (
-    "python -m swahr_mmpose",
+    "swahr doctor",
+    "swahr analyze",
     "python tools/make_synthetic_data.py",
     "python tools/check_dataset.py",
     "python tools/export_onnx.py swahr_tiny_synthetic tiny.onnx",
@@ -255,6 +257,8 @@ def pages_to_run():
 def run_command(words, workspace):
     """As typed, but Python programs in this process, which has imported what they need."""
     words = [doc.output_of(word) for word in words]
+    if words[0] == "swahr":
+        words = ["python", str(ROOT / "swahr_command.py"), *words[1:]]
     if words[0] == "python" and words[1].endswith(".py"):
         code = 0
         try:

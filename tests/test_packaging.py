@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,15 +34,13 @@ def installed(tmp_path_factory):
     for name in ("swahr_mmpose", "configs", "tools", "requirements"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, source / name, ignore=ignore)
-    for name in ("setup.py", "pyproject.toml", "README.md", "MANIFEST.in", "model-index.yml"):
+    files = ["swahr_command.py", "setup.py", "pyproject.toml", "README.md", "MANIFEST.in"]
+    for name in [*files, "model-index.yml"]:
         shutil.copy(ROOT / name, source)
     # with the environment's own setuptools, which is older than those that pip would fetch
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([*command, "--no-build-isolation", "-w", folder, source], check=True)
-    (wheel,) = folder.glob("*.whl")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     target = folder / "site"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(target)
+    subprocess.run([*command, "--no-build-isolation", "--target", target, source], check=True)
     return target
 
 
@@ -74,6 +71,22 @@ def test_an_installed_package_finds_its_configs(installed):
     assert head == "SWAHRHead"
 
 
+def test_the_command_runs_what_was_installed(installed):
+    swahr = installed / "bin" / "swahr"
+    assert run(installed, swahr, "check", "--help").startswith("usage: swahr check ")
+    assert "in the package" in run(installed, swahr, "models")
+    assert "in the package" in run(installed, sys.executable, "-m", "swahr_mmpose", "models")
+
+
+def test_the_command_ends_as_mim_does(installed, tmp_path):
+    swahr = installed / "bin" / "swahr"
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        # its data is not there
+        run(installed, swahr, "train", "swahr_tiny_synthetic", "--work-dir", tmp_path)
+    assert failed.value.returncode == 1
+    assert "FileNotFoundError" in failed.value.stderr
+
+
 def test_mim_search_lists_the_models(installed):
     mim = Path(sys.executable).with_name("mim")
     output = run(installed, mim, "search", "swahr_mmpose", "--valid-config")
@@ -100,3 +113,13 @@ def test_mim_downloads_weights_and_config(installed, server, tmp_path):  # noqa:
         metafile.write_text(published)
     assert (tmp_path / "to" / "weights.pth").read_bytes() == b"weights"
     assert Config.fromfile(tmp_path / "to" / f"{name}.py").model.head.type == "HigherHRNetHead"
+
+
+def test_installing_changes_nothing_else():
+    """By a dry run of pip against what is installed here: it would install this package only."""
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-build-isolation"]
+    result = subprocess.run([*command, str(ROOT)], text=True, capture_output=True)
+    assert result.returncode == 0, result.stderr
+    (would,) = (line for line in result.stdout.splitlines() if line.startswith("Would install"))
+    (package,) = would.split()[2:]
+    assert package.replace("-", "_").startswith("swahr_mmpose_")

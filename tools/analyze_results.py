@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import command_line
 import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from tqdm import tqdm
@@ -30,9 +31,7 @@ from swahr_mmpose.utils.files import check_destination
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("annotations", type=Path, help="COCO annotations")
     parser.add_argument("results", type=Path, help=".json in COCO's form, or .jsonl")
     parser.add_argument("--images", type=Path, required=True, help="folder of the images")
@@ -43,7 +42,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--out", type=Path, default=Path("analysis.html"), help="the page (default: analysis.html)"
     )
     parser.add_argument("--worst", type=int, default=12, help="images that are drawn (default: 12)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.worst < 0:
+        parser.error(f"--worst must be at least 0, but is {args.worst}")
+    return args
 
 
 def read_results(
@@ -117,30 +119,24 @@ def _of_lines(text: str, annotations: COCO) -> Iterator[tuple[str, Any, Any, Any
             yield f"line {number}, person {index}", image, flat, person["score"]
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
     """Analyze."""
     args = parse_args(argv)
-    try:
-        if args.worst < 0:
-            raise ValueError(f"--worst must be at least 0, but is {args.worst}.")
-        check_destination(args.out, args.annotations, args.results)
-        path = args.dataset if args.dataset.endswith(".py") else description_file(args.dataset)
-        meta = parse_pose_metainfo(dict(from_file=path))
-        annotations = read_labels(args.annotations, meta)
-        found, keypoint_scores = read_results(args.results, annotations, meta["num_keypoints"])
-        description = Description(meta["sigmas"], meta["flip_indices"])
-        images = image_people(annotations, found, description)
-        worst = sorted(images, key=lambda image: -images[image].lost)[: args.worst]
-        with tqdm(worst, unit="image") as bar:
-            page = analysis_page(
-                args.results.name, annotations, images, keypoint_scores, meta, args.images, bar
-            )
-        args.out.write_text(page, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_destination(args.out, args.annotations, args.results)
+    path = args.dataset if args.dataset.endswith(".py") else description_file(args.dataset)
+    meta = parse_pose_metainfo(dict(from_file=path))
+    annotations = read_labels(args.annotations, meta)
+    found, keypoint_scores = read_results(args.results, annotations, meta["num_keypoints"])
+    description = Description(meta["sigmas"], meta["flip_indices"])
+    images = image_people(annotations, found, description)
+    worst = sorted(images, key=lambda image: -images[image].lost)[: args.worst]
+    with tqdm(worst, unit="image") as bar:
+        page = analysis_page(
+            args.results.name, annotations, images, keypoint_scores, meta, args.images, bar
+        )
+    args.out.write_text(page, encoding="utf-8")
     print(f"Wrote {args.out}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import command_line
 import matplotlib.pyplot as plt
 import mmpose
 import numpy as np
@@ -45,11 +46,6 @@ import numpy as np
 from mmengine.config import Config
 from mmpose.apis import inference_bottomup, init_model
 import swahr_mmpose
-
-sys.path.insert(0, str(Path(__file__).resolve().parent / "research"))
-from benchmark_rows.maps import aggregated_maps, hard_maps, our_codec
-from benchmark_rows.row import Row
-from benchmark_rows.rows import ROWS, decode_rows, synchronize, target_bytes
 config = Config.fromfile(swahr_mmpose.config_path("swahr_tiny_synthetic"))
 size = int(sys.argv[1])
 config.test_dataloader.dataset.pipeline[1].update(input_size=size, scales=(1, 0.5, 2))
@@ -231,7 +227,7 @@ def header(device: str) -> list[str]:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line.parser(__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(EXTRAS)} and {', '.join(ROWS)}")
     parser.add_argument(
         "--device", default="cpu", choices=["cpu", "cuda"], help="where to run (default: cpu)"
@@ -287,4 +283,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import command_line
 import cv2
 import numpy as np
 from mmengine.config import Config, DictAction
@@ -27,9 +28,7 @@ from swahr_mmpose.visualization.training_sample import draw_training_sample
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("config", help="a config's path, or one of our names")
     parser.add_argument("--out", type=Path, default=Path("browse"), help="folder (default: browse)")
     parser.add_argument("--num", type=int, default=16, help="how many images (default: 16)")
@@ -96,32 +95,28 @@ def drawn(packed: dict[str, Any], skeleton: Any) -> np.ndarray:
     return draw_training_sample(image, indices, targets, masks, skeleton)
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
     """Draw."""
     args = parse_args(argv)
-    try:
-        config = Config.fromfile(find_config(args.config))
-        config.merge_from_dict(args.cfg_options)
-        dataset = training_set(config)
-        set_random_seed(args.seed)
-        number = min(args.num, len(dataset))
-        chosen = np.sort(np.random.choice(len(dataset), number, replace=False))
-        args.out.mkdir(parents=True, exist_ok=True)
-        with tqdm(chosen.tolist(), unit="image") as bar:
-            for index in bar:
-                packed = dataset[index]
-                image = drawn(packed, dataset.metainfo["skeleton_links"])
-                name = f"{index:06d}_{Path(packed['data_samples'].img_path).stem}.png"
-                if not cv2.imwrite(str(args.out / name), image[..., ::-1]):
-                    raise OSError(
-                        f"'{args.out / name}' can't be written. Is the disk full, or the folder "
-                        "not yours to write?"
-                    )
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    config = Config.fromfile(find_config(args.config))
+    config.merge_from_dict(args.cfg_options)
+    dataset = training_set(config)
+    set_random_seed(args.seed)
+    number = min(args.num, len(dataset))
+    chosen = np.sort(np.random.choice(len(dataset), number, replace=False))
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tqdm(chosen.tolist(), unit="image") as bar:
+        for index in bar:
+            packed = dataset[index]
+            image = drawn(packed, dataset.metainfo["skeleton_links"])
+            name = f"{index:06d}_{Path(packed['data_samples'].img_path).stem}.png"
+            if not cv2.imwrite(str(args.out / name), image[..., ::-1]):
+                raise OSError(
+                    f"'{args.out / name}' can't be written. Is the disk full, or the folder "
+                    "not yours to write?"
+                )
     print(f"Wrote {number} images into {args.out}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+import command_line
 from tqdm import tqdm
 
 from swahr_mmpose.datasets.annotations.check import check_content
@@ -21,34 +22,29 @@ from swahr_mmpose.utils.files import check_destination, write_whole
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("annotations", type=Path, help="the file, .json")
     parser.add_argument("--images", type=Path, help="folder of the images, which are read too")
     parser.add_argument("--fix", type=Path, metavar="OUT", help="write a fixed file")
     return parser.parse_args(argv)
 
 
+@command_line.exit_code
 def main(argv: list[str] | None = None) -> int:
-    """Check."""
+    """Check; 1 if there are problems."""
     args = parse_args(argv)
-    try:
-        if args.images is not None and not args.images.is_dir():
-            raise FileNotFoundError(f"There is no folder '{args.images}'.")
-        if args.fix:
-            check_destination(args.fix, args.annotations)
-        content = read_annotations(args.annotations)
-        hidden = args.images is None
-        bar = tqdm(total=len(content["images"]), unit=" images", disable=hidden)
-        with bar:
-            found = check_content(content, folder=args.images, looked_at=bar.update)
-        problems, fixed = found.problems, found.fixed
-        if args.fix:
-            write_whole(args.fix, json.dumps(fixed).encode())
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if args.images is not None and not args.images.is_dir():
+        raise FileNotFoundError(f"There is no folder '{args.images}'.")
+    if args.fix:
+        check_destination(args.fix, args.annotations)
+    content = read_annotations(args.annotations)
+    hidden = args.images is None
+    bar = tqdm(total=len(content["images"]), unit=" images", disable=hidden)
+    with bar:
+        found = check_content(content, folder=args.images, looked_at=bar.update)
+    problems, fixed = found.problems, found.fixed
+    if args.fix:
+        write_whole(args.fix, json.dumps(fixed).encode())
     for problem in problems:
         print(problem if problem.stops else f"{problem} (Training and test work with it.)")
     print(

@@ -10,13 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
+import command_line
+
 from swahr_mmpose.checkpoints.convert import convert_checkpoint
-from swahr_mmpose.checkpoints.reading import CheckpointError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line.parser(__doc__)
     parser.add_argument("src", type=Path, help="the checkpoint to convert")
     parser.add_argument("dst", type=Path, help="the file to write")
     parser.add_argument(
@@ -25,19 +26,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Convert; 1 where the checkpoint can't be, and then nothing is written."""
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
+    """Convert; nothing is written where the checkpoint can't be."""
     args = parse_args(argv)
-    try:
-        converted = convert_checkpoint(args.src, args.dst, args.config)
-    except (CheckpointError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    converted = convert_checkpoint(args.src, args.dst, args.config)
     print(f"Recognised {converted.layout}; wrote {len(converted.kept)} tensors to {args.dst}.")
     for key in converted.dropped:
         print(f"dropped: {key}")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import command_line
 import cv2
 import numpy as np
 from tqdm import tqdm
@@ -30,24 +31,27 @@ CONFIG = swahr_mmpose.config_path(NAME)
 #: Iterations after which the learning rate of the config's schedule has risen to its full value.
 WARM_UP = 50
 
+#: Folders for the drawn images, for logs and checkpoints, and for images of people found.
+DATA, WORK_DIR, OUT = Path("data/synthetic"), Path("work_dirs/demo"), Path("demo_output")
+
 #: Drawn images are small: they are shown so many times as large.
 ZOOM = 2
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line.parser(__doc__)
     for option, default, meaning in (
-        ("--data", Path("data/synthetic"), "folder for the drawn images"),
-        ("--work-dir", Path("work_dirs/demo"), "folder for logs and checkpoints"),
-        ("--out", Path("demo_output"), "folder for images of people found"),
         ("--train-images", 1500, "images to train on"),
         ("--val-images", 100, "images to measure AP on"),
         ("--iterations", 300, f"length of the training, more than {WARM_UP}"),
     ):
         text = f"{meaning} (default: {default})"
-        parser.add_argument(option, type=type(default), default=default, help=text)
-    return parser.parse_args()
+        parser.add_argument(option, type=int, default=default, help=text)
+    args = parser.parse_args(argv)
+    if args.iterations <= WARM_UP:
+        parser.error(f"--iterations must be over {WARM_UP}, the warm-up")
+    return args
 
 
 def mim(*args: str) -> None:
@@ -58,10 +62,7 @@ def mim(*args: str) -> None:
 def draw_data(folder: Path, name: str, num_images: int, seed: int) -> None:
     """Images of drawn people with annotations."""
     options = SyntheticOptions(num_images, seed)
-    try:
-        generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
-    except FileExistsError as error:
-        raise SystemExit(f"error: {error}") from error
+    generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
 
 
 def draw_found(weights: str, images: Path, out: Path) -> int:
@@ -103,31 +104,29 @@ def train(work_dir: Path, data: Path, iterations: int) -> str:
     return (work_dir / "last_checkpoint").read_text().strip()
 
 
-def main() -> int:
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
     """Run the steps and print what came out."""
-    args = parse_args()
-    if args.iterations <= WARM_UP:
-        print(f"error: --iterations must be over {WARM_UP}, the warm-up.", file=sys.stderr)
-        return 1
+    args = parse_args(argv)
     start = time.monotonic()
     packaged = weights_of(NAME)
-    draw_data(args.data, "unseen", 12, seed=2)
-    unseen = args.data / "images" / "unseen"
-    num_people = draw_found(packaged, unseen, args.out / "packaged")
+    draw_data(DATA, "unseen", 12, seed=2)
+    unseen = DATA / "images" / "unseen"
+    num_people = draw_found(packaged, unseen, OUT / "packaged")
     print(
         f"\nThe network that comes with the package found {num_people} people in 12 images, "
-        f"after {time.monotonic() - start:.0f} seconds: {args.out / 'packaged'}\n\n"
+        f"after {time.monotonic() - start:.0f} seconds: {OUT / 'packaged'}\n\n"
         f"Now one is trained from nothing, for {args.iterations} iterations.\n",
         flush=True,
     )
-    draw_data(args.data, "train", args.train_images, seed=0)
-    draw_data(args.data, "val", args.val_images, seed=1)
-    trained = train(args.work_dir / "train", args.data, args.iterations)
+    draw_data(DATA, "train", args.train_images, seed=0)
+    draw_data(DATA, "val", args.val_images, seed=1)
+    trained = train(WORK_DIR / "train", DATA, args.iterations)
     figures = [
-        test(weights, args.work_dir / name, args.data)
+        test(weights, WORK_DIR / name, DATA)
         for name, weights in (("packaged", packaged), ("trained", trained))
     ]
-    draw_found(trained, unseen, args.out / "trained")
+    draw_found(trained, unseen, OUT / "trained")
 
     print(f"\nOn {args.val_images} images that neither has seen, with flip test:\n")
     print(f"  {'':<40}{'packaged':>10}{'trained now':>14}")
@@ -138,11 +137,10 @@ def main() -> int:
         ("AP, large people (over 96² pixels)", "coco/AP (L)"),
     ):
         print(f"  {name:<40}{figures[0][key]:>10.3f}{figures[1][key]:>14.3f}")
-    print(f"\nPeople, and keypoint widths beside: {args.out / 'packaged'}, {args.out / 'trained'}")
+    print(f"\nPeople, and keypoint widths beside: {OUT / 'packaged'}, {OUT / 'trained'}")
     print(f"Checkpoint: {trained}")
     print(f"Time:       {(time.monotonic() - start) / 60:.1f} minutes")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -9,17 +9,20 @@ reads them.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
+import command_line
+
 from swahr_mmpose.checkpoints.model_zoo import weights_for
-from swahr_mmpose.export.onnx import ExportError, export_onnx
+from swahr_mmpose.export.onnx import export_onnx
 from swahr_mmpose.utils.config_files import find_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line.parser(__doc__)
     parser.add_argument("config", help="a config's path, or one of our names")
     parser.add_argument(
         "checkpoint",
@@ -55,30 +58,21 @@ def checkpoint_of(args: argparse.Namespace) -> str:
     return weights_for(find_config(args.config))
 
 
-def say(text: str) -> None:
-    """Print what is done next, at once, as it takes long."""
-    print(text, flush=True)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Export; 1 where it can't be done, and then nothing is written."""
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
+    """Export; nothing is written where it can't be done."""
     args = parse_args(argv)
     size = tuple(args.size) if args.size else None
     flip = False if args.no_flip else None
-    try:
-        checkpoint = checkpoint_of(args)
-        exported = export_onnx(args.config, checkpoint, args.out, flip, size, args.fp16, say)
-    except (ExportError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    say = functools.partial(print, flush=True)  # what is done next takes long
+    exported = export_onnx(args.config, checkpoint_of(args), args.out, flip, size, args.fp16, say)
     settings = exported.settings
     print(f"Wrote {args.out}: opset {settings.opset}, by {settings.exporter}.")
     print("Largest difference from PyTorch, in units of each map's largest value (at least 1):")
     for name, differences in exported.differences.items():
         figures = ", ".join(f"{key} {value:.1e}" for key, value in differences.items())
         print(f"  {name}: {figures}")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -6,8 +6,10 @@ Writes OUT/images/NAME/*.jpg and OUT/annotations/NAME.json. The same seed gives 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+import command_line
 from tqdm import tqdm
 
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
@@ -15,7 +17,7 @@ from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line.parser(__doc__)
     parser.add_argument("out", type=Path, help="folder of the dataset")
     parser.add_argument("--name", default="train", help="name of the part (default: train)")
     parser.add_argument("--num-images", type=int, default=1000)
@@ -30,16 +32,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command_line.exit_code
 def main(argv: list[str] | None = None) -> None:
     """Generate."""
     args = parse_args(argv)
-    try:
-        options = SyntheticOptions(args.num_images, args.seed, args.long_side, args.label_noise)
-        path = generate_dataset(args.out, args.name, options, lambda it: tqdm(it, unit="image"))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    options = SyntheticOptions(args.num_images, args.seed, args.long_side, args.label_noise)
+    path = generate_dataset(args.out, args.name, options, lambda it: tqdm(it, unit="image"))
     print(f"Wrote {path}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+import command_line
 
 from swahr_mmpose.datasets.annotations.problem import is_id, shown
 from swahr_mmpose.datasets.annotations.reading import read_annotations
 from swahr_mmpose.utils.files import check_destination, write_whole
-
-
-class MergeError(ValueError):
-    """Files that can't be merged; the message says why."""
 
 
 def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
@@ -27,22 +26,22 @@ def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
         names: Their names, for messages.
 
     Raises:
-        MergeError: If categories differ, an entry has no id, or an image is in two files.
+        ValueError: If categories differ, an entry has no id, or an image is in two files.
     """
     for content, name in zip(contents, names):
         if content["categories"] != contents[0]["categories"]:
-            raise MergeError(f"'{name}' has other `categories` than '{names[0]}'.")
+            raise ValueError(f"'{name}' has other `categories` than '{names[0]}'.")
     seen: dict[Any, str] = {}
     for content, name in zip(contents, names):
         for entry in [*content["images"], *content["annotations"]]:
             if not is_id(entry.get("id")):
-                raise MergeError(
+                raise ValueError(
                     f"'{name}' has an entry whose `id` is {shown(entry.get('id'))}. Fix it with "
                     "tools/check_dataset.py first."
                 )
         for image in content["images"]:
             if image["id"] in seen:
-                raise MergeError(
+                raise ValueError(
                     f"Image {image['id']} is in '{seen[image['id']]}' and in '{name}'. Merge "
                     "files of different images."
                 )
@@ -57,24 +56,22 @@ def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line.parser(__doc__)
     parser.add_argument("files", type=Path, nargs="+", help="the files to merge")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     return parser.parse_args(argv)
 
 
+@command_line.exit_code
 def main(argv: list[str] | None = None) -> None:
     """Merge."""
     args = parse_args(argv)
-    try:
-        check_destination(args.out, *args.files)
-        merged = merge([read_annotations(file) for file in args.files], args.files)
-        write_whole(args.out, json.dumps(merged).encode())
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    check_destination(args.out, *args.files)
+    merged = merge([read_annotations(file) for file in args.files], args.files)
+    write_whole(args.out, json.dumps(merged).encode())
     counts = f"{len(merged['images'])} images and {len(merged['annotations'])} annotations"
     print(f"Wrote {counts} to {args.out}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,6 +14,7 @@ import os
 import sys
 from pathlib import Path
 
+import command_line
 from tqdm import tqdm
 
 from swahr_mmpose.apis import predict_files
@@ -22,9 +23,7 @@ from swahr_mmpose.decoding import APPLICATION_OPTIONS
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument(
         "images", help="a folder, a text file with a path per line, a glob in quotes, an image"
     )
@@ -59,24 +58,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command_line.exit_code
 def main(argv: list[str] | None = None) -> int:
-    """Predict; 0 if there is a result for each image, 1 if some could not be used, else 2."""
+    """Predict; 0 if there is a result for each image, 1 if some could not be used."""
     args = parse_args(argv)
     first = os.environ.get("RANK", "0") == "0"
-    try:
-        # the delay: it is not there before the first image
-        with tqdm(unit=" images", smoothing=0.05, delay=1, disable=not first) as bar:
+    # the delay: it is not there before the first image
+    with tqdm(unit=" images", smoothing=0.05, delay=1, disable=not first) as bar:
 
-            def show(done: int, total: int) -> None:
-                if not done:
-                    bar.delay = 0
-                    bar.reset(total)
-                bar.update(done - bar.n)
+        def show(done: int, total: int) -> None:
+            if not done:
+                bar.delay = 0
+                bar.reset(total)
+            bar.update(done - bar.n)
 
-            predicted = predict_files(**vars(args), progress=show)
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return 2
+        predicted = predict_files(**vars(args), progress=show)
     if first:
         print(f"Images with results: {predicted.num_results} ({args.out})", flush=True)
         if predicted.num_errors:

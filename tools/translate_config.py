@@ -10,39 +10,39 @@ import argparse
 import sys
 from pathlib import Path
 
-from swahr_mmpose.translation import translate
+import command_line
+
+from swahr_mmpose.translation import OldConfigError, translate
 from swahr_mmpose.utils.config_files import read_config_file
 from swahr_mmpose.utils.files import check_destination, write_whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("old", type=Path, help="the config of MMPose 0.x, with those it inherits")
     parser.add_argument("new", type=Path, nargs="?", help="where to write the translated one")
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
     """Translate."""
     args = parse_args(argv)
-    try:
-        if args.new is not None and args.new.exists():
+    if args.new is not None:
+        if args.new.exists():
             raise FileExistsError(f"'{args.new}' is there already. Name another file.")
-        if args.new is not None:
-            check_destination(args.new)
-        # variables of other files in {{ }} are known only where they are put in
-        old = read_config_file(args.old, import_custom_modules=False)
+        check_destination(args.new)
+    # variables of other files in {{ }} are known only where they are put in
+    old = read_config_file(args.old, import_custom_modules=False)
+    try:
         translation = translate(old.to_dict())
         text = translation.text()
-        if args.new is not None:
-            write_whole(args.new, text.encode())
-    except (OSError, ValueError) as error:
-        print(f"error: {args.old}: {error}", file=sys.stderr)
-        return 1
-    if args.new is None:
+    except OldConfigError as error:
+        raise ValueError(f"The config '{args.old}' can't be translated. {error}") from error
+    if args.new is not None:
+        write_whole(args.new, text.encode())
+    else:
         print(text, end="")
     listing = sys.stderr if args.new is None else sys.stdout
     report = translation.report()
@@ -52,7 +52,6 @@ def main(argv: list[str] | None = None) -> int:
             print(f"  {line}", file=listing)
     else:
         print("All settings were translated.", file=listing)
-    return 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Images go to this program and nowhere else, and what it writes is removed when it ends. Only this
 machine can open the page, unless --host says otherwise; whoever can open it can use it.
 
-Exits with 0 when it is stopped (Ctrl+C), 1 if it can't start, 2 if an option is wrong.
+Exits with 0 when it is stopped (Ctrl+C).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import command_line
 import numpy as np
 from webdemo_people import NMS_OFF, PeopleFinder, Wish
 
@@ -37,9 +38,7 @@ JSON_LABEL = "People as JSON"
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument(
         "--config",
         default="swahr_tiny_synthetic",
@@ -254,21 +253,16 @@ def serve_from(folder: str, args: argparse.Namespace, finder: PeopleFinder) -> N
     serve(build_page(finder, introduction, args.max_frames), args.host, args.port)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Serve; 0 when stopped, 1 if it can't start."""
+@command_line.exit_code
+def main(argv: list[str] | None = None) -> None:
+    """Serve until it is stopped."""
     args = parse_args(argv)
     if importlib.util.find_spec("gradio") is None:
-        print("error: Install Gradio: pip install 'swahr_mmpose[demo]'", file=sys.stderr)
-        return 1
-    try:
-        check_port(args.host, args.port)
-        finder = PeopleFinder(BottomupInferencer(args.config, args.checkpoint, device=args.device))
-        with tempfile.TemporaryDirectory(prefix="swahr_webdemo_") as folder:
-            serve_from(folder, args, finder)
-    except (OSError, RuntimeError, TypeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        raise RuntimeError("Install Gradio: pip install 'swahr_mmpose[demo]'")
+    check_port(args.host, args.port)
+    finder = PeopleFinder(BottomupInferencer(args.config, args.checkpoint, device=args.device))
+    with tempfile.TemporaryDirectory(prefix="swahr_webdemo_") as folder:
+        serve_from(folder, args, finder)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from mmpose.apis import MMPoseInferencer, Pose2DInferencer
 
 from ..checkpoints.model_zoo import weights_for
 from ..images.files import images_in
-from ..utils.arguments import nearest
+from ..utils.arguments import did_you_mean
 from ..utils.config_files import find_config
 from ..utils.files import UniqueNames
 from ..visualization.bottomup_visualizer import BottomupVisualizer
@@ -50,7 +50,7 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
             raise TypeError(f"`{name}` has no effect on people found bottom-up. Leave it out.")
         if name not in known:
             raise TypeError(
-                f"The inferencer has no argument `{name}`.{nearest(name, sorted(known))}"
+                f"The inferencer has no argument `{name}`.{did_you_mean(name, sorted(known))}"
             )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import mmpose
 from mmengine.config import Config
 
-from ..utils.arguments import nearest
+from ..utils.arguments import did_you_mean
 
 _FOLDERS = tuple(
     root / "configs/_base_/datasets"
@@ -56,8 +56,8 @@ def _names_in_description(dataset: str) -> list[str]:
     if not path.is_file():
         known = sorted(file.stem for folder in _FOLDERS for file in folder.glob("*.py"))
         raise ValueError(
-            f"There is no description of a dataset '{dataset}'.{nearest(dataset, known)} Give the "
-            "name of one that MMPose has, the path of your own, or the list of keypoint names."
+            f"There is no description of a dataset '{dataset}'.{did_you_mean(dataset, known)} Give "
+            "the name of one that MMPose has, the path of your own, or the list of keypoint names."
         )
     info = Config.fromfile(path).get("dataset_info", {}).get("keypoint_info")
     if not info:

@@ -10,14 +10,7 @@ from typing import Any
 
 
 def size_of(value: Any, name: str) -> tuple[int, int]:
-    """(w, h) in whole pixels.
-
-    Args:
-        value: What was given.
-        name: The argument, for the message.
-
-    Raises:
-        ValueError: If it is anything else.
+    """(w, h) in whole pixels; a ValueError that names the argument where it is anything else.
 
     Examples:
         >>> size_of([64.0, 32], "input_size")
@@ -35,12 +28,6 @@ def size_of(value: Any, name: str) -> tuple[int, int]:
 def short_side(value: Any) -> int:
     """The shorter side of an ``input_size`` that is one number of pixels, or a pair (w, h).
 
-    Args:
-        value: What was given.
-
-    Raises:
-        ValueError: If it is anything else.
-
     Examples:
         >>> short_side(512), short_side((640, 512))
         (512, 512)
@@ -49,14 +36,7 @@ def short_side(value: Any) -> int:
 
 
 def range_of(value: Any, name: str) -> tuple[float, float]:
-    """(low, high), both above 0 and finite.
-
-    Args:
-        value: What was given.
-        name: The argument, for the message.
-
-    Raises:
-        ValueError: If it is anything else.
+    """(low, high), both above 0 and finite; a ValueError where it is anything else.
 
     Examples:
         >>> range_of((0.75, 1.5), "scale")
@@ -71,11 +51,11 @@ def range_of(value: Any, name: str) -> tuple[float, float]:
     raise ValueError(f"`{name}` must be a range (low, high) above 0, but is {value!r}.")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence with the known names that are most like ``name``; empty if none is.
 
     Examples:
-        >>> nearest("higherhrnet_w32_coc", ["higherhrnet_w32_coco", "swahr_tiny_synthetic"])
+        >>> did_you_mean("higherhrnet_w32_coc", ["higherhrnet_w32_coco", "swahr_tiny_synthetic"])
         " Did you mean 'higherhrnet_w32_coco'?"
     """
     matches = get_close_matches(name, list(known), n=3)

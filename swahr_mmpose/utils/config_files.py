@@ -1,44 +1,75 @@
-"""Configs by name or path, and the folders that this package installs."""
+"""Configs by name or path, and the folders of configs and tools."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import nearest
+from .arguments import did_you_mean
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class ConfigError(ValueError):
     """A config that can't be read, or that lacks something."""
 
 
-def read_config_file(path: str | Path, **options: Any) -> Config:
-    """The config in a file.
+def configs_dir() -> Path:
+    """The folder with the configs."""
+    return _resource_dir("configs")
 
-    Args:
-        path: The file.
-        options: As for ``Config.fromfile``.
+
+def tools_dir() -> Path:
+    """The folder with the command-line tools."""
+    return _resource_dir("tools")
+
+
+def _resource_dir(name: str) -> Path:
+    """An installed wheel carries the folder in ``.mim``; a checkout has it beside the package."""
+    for folder in (_PACKAGE / ".mim" / name, _PACKAGE.parent / name):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"The folder '{name}' of swahr_mmpose is neither in {_PACKAGE / '.mim'} nor beside the "
+        "package. Install the package again."
+    )
+
+
+def config_path(name: str) -> Path:
+    """The path of a config by its name, with or without ``.py``.
 
     Raises:
-        ConfigError: If it, or one that it inherits, can't be read.
+        FileNotFoundError: If there is none; the message lists those that there are.
 
     Examples:
-        >>> read_config_file("missing.py")
-        Traceback (most recent call last):
-            ...
-        swahr_mmpose.utils.config_files.ConfigError: The config 'missing.py' can't be read. ...
+        >>> config_path("swahr_hrnet_w32_coco").name
+        'swahr_hrnet_w32_coco.py'
     """
-    # MMEngine is imported where a config is read: paths are for those without it too
-    from mmengine.config import Config
+    path = configs_dir() / f"{name[:-3] if name.endswith('.py') else name}.py"
+    if not path.is_file():
+        known = sorted(config.stem for config in configs_dir().glob("*.py"))
+        raise FileNotFoundError(
+            f"There is no config '{name}'.{did_you_mean(name, known)} There are: "
+            f"{', '.join(known)}."
+        )
+    return path
 
-    try:
-        return Config.fromfile(path, **options)
-    except (Exception, SystemExit) as error:  # configs are programs, which raise what they like
-        reason = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"The config '{path}' can't be read. {reason}") from error
+
+def find_config(config: str | Path) -> Path:
+    """The path of a config given by its name or as a path.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path
+    if path.name != str(config):
+        raise FileNotFoundError(f"There is no config file '{config}'.")
+    return config_path(path.name)
 
 
 def read_config(config: str | Path, *needed: str) -> Config:
@@ -68,6 +99,26 @@ def read_config(config: str | Path, *needed: str) -> Config:
     return content
 
 
+def read_config_file(path: str | Path, **options: Any) -> Config:
+    """The config in a file.
+
+    Args:
+        path: The file.
+        options: As for ``Config.fromfile``.
+
+    Raises:
+        ConfigError: If it, or one that it inherits, can't be read.
+    """
+    # MMEngine is imported where a config is read: paths are for those without it too
+    from mmengine.config import Config
+
+    try:
+        return Config.fromfile(path, **options)
+    except (Exception, SystemExit) as error:  # configs are programs, which raise what they like
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"The config '{path}' can't be read. {reason}") from error
+
+
 def _first_missing(content: Any, key: str) -> str | None:
     """The first part of a dotted key that is not there."""
     names = key.split(".")
@@ -76,74 +127,3 @@ def _first_missing(content: Any, key: str) -> str | None:
         if content is None:
             return ".".join(names[:number])
     return None
-
-
-_PACKAGE = Path(__file__).resolve().parents[1]
-
-
-def _resource_dir(name: str) -> Path:
-    """An installed wheel carries the folder in ``.mim``; a checkout has it beside the package."""
-    for folder in (_PACKAGE / ".mim" / name, _PACKAGE.parent / name):
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(
-        f"The folder '{name}' of swahr_mmpose is neither in {_PACKAGE / '.mim'} nor beside the "
-        "package. Install the package again."
-    )
-
-
-def configs_dir() -> Path:
-    """The folder with the configs.
-
-    Examples:
-        >>> (configs_dir() / "swahr_hrnet_w32_coco.py").is_file()
-        True
-    """
-    return _resource_dir("configs")
-
-
-def tools_dir() -> Path:
-    """The folder with the command-line tools.
-
-    Examples:
-        >>> (tools_dir() / "predict.py").is_file()
-        True
-    """
-    return _resource_dir("tools")
-
-
-def config_path(name: str) -> Path:
-    """The path of a config by its name, with or without ``.py``.
-
-    Raises:
-        FileNotFoundError: If there is none; the message lists those that there are.
-
-    Examples:
-        >>> config_path("swahr_hrnet_w32_coco").name
-        'swahr_hrnet_w32_coco.py'
-    """
-    path = configs_dir() / f"{name[:-3] if name.endswith('.py') else name}.py"
-    if not path.is_file():
-        known = sorted(config.stem for config in configs_dir().glob("*.py"))
-        raise FileNotFoundError(
-            f"There is no config '{name}'.{nearest(name, known)} There are: {', '.join(known)}."
-        )
-    return path
-
-
-def find_config(config: str | Path) -> Path:
-    """The path of a config given by its name or as a path.
-
-    Raises:
-        FileNotFoundError: If there is none.
-
-    Examples:
-        >>> find_config("swahr_hrnet_w32_coco").name
-        'swahr_hrnet_w32_coco.py'
-    """
-    if Path(config).is_file():
-        return Path(config)
-    is_name = Path(config).name == str(config)
-    if not is_name:
-        raise FileNotFoundError(f"There is no config file '{config}'.")
-    return config_path(str(config))

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Callable, TypeVar
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion
 
-@dataclass(frozen=True)
-class Requirement:
-    """A package of the stack.
+#: Modules in the order in which they have to be there: the versions that work, and the command that
+#: installs one of them.
+STACK = {
+    "torch": (">=2.0", "pip install torch torchvision"),
+    "torchvision": (">=0.15", "pip install torch torchvision"),
+    "numpy": (">=1.24", "pip install 'numpy>=1.24'"),
+    "scipy": (">=1.4", "pip install scipy"),
+    "cv2": (">=4.0", "pip install opencv-python"),
+    "pycocotools": (">=2.0", "pip install pycocotools"),
+    "xtcocotools": (">=1.12", "pip install --no-build-isolation xtcocotools"),
+    "mmengine": (">=0.10.0", "mim install 'mmengine>=0.10.7'"),
+    "mmcv": (">=2.0.1,<2.3.0", "mim install 'mmcv>=2.1.0,<2.2.0'"),
+    "mmdet": (">=3.0.0,<3.4.0", "mim install 'mmdet>=3.3.0,<3.4.0'"),
+    "mmpose": (">=1.3.0,<2.0.0", "mim install 'mmpose>=1.3.2,<1.4.0'"),
+}
 
-    Attributes:
-        module: What is imported.
-        lowest: The first version that works.
-        below: The first version that does not; None where none is known.
-        install: What to type to get one that works.
-    """
-
-    module: str
-    lowest: str
-    below: str | None
-    install: str
-
-
-#: In the order in which they have to be there.
-OPENMMLAB = (
-    Requirement("mmengine", "0.10.0", None, "mim install 'mmengine>=0.10.7'"),
-    Requirement("mmcv", "2.0.1", "2.3.0", "mim install 'mmcv>=2.1.0,<2.2.0'"),
-    Requirement("mmdet", "3.0.0", "3.4.0", "mim install 'mmdet>=3.3.0,<3.4.0'"),
-    Requirement("mmpose", "1.3.0", "2.0.0", "mim install 'mmpose>=1.3.2,<1.4.0'"),
-)
+_OPENMMLAB = ("mmengine", "mmcv", "mmdet", "mmpose")
 
 
 def is_installed(module: str) -> bool:
@@ -60,21 +53,16 @@ def installed_version(module: str) -> str:
         return str(getattr(import_module(module), "__version__", "0"))
 
 
-def problem_with(requirement: Requirement) -> str | None:
-    """What is wrong with a package of the stack, and the fix; None if it will do.
-
-    Examples:
-        >>> problem_with(Requirement("no_such", "1.0", None, "pip install no_such"))
-        'no_such 1.0 or newer is needed, and it is not installed. Run: pip install no_such'
-    """
-    module, lowest, below = requirement.module, requirement.lowest, requirement.below
-    needed = f"{module} {lowest} or newer" + (f", older than {below}," if below else "")
-    if not is_installed(module):
-        return f"{needed} is needed, and it is not installed. Run: {requirement.install}"
-    found = installed_version(module)
-    if _parts(found) < _parts(lowest) or (below and _parts(found) >= _parts(below)):
-        return f"{needed} is needed, but {found} is installed. Run: {requirement.install}"
-    return None
+def problem_with(module: str) -> str | None:
+    """What is wrong with a module of the stack, and the fix; None if it will do."""
+    versions, command = STACK[module]
+    found = installed_version(module) if is_installed(module) else "none"
+    try:
+        if SpecifierSet(versions).contains(found, prereleases=True):
+            return None
+    except InvalidVersion:
+        pass
+    return f"{module}{versions} is needed, but {found} is installed. Run: {command}"
 
 
 def check_openmmlab() -> None:
@@ -83,16 +71,9 @@ def check_openmmlab() -> None:
     Raises:
         ImportError: With what was found, what is needed, and the command to run.
     """
-    problems = [problem for problem in map(problem_with, OPENMMLAB) if problem]
+    problems = [problem for problem in map(problem_with, _OPENMMLAB) if problem]
     if problems:
-        lines = "\n  ".join(problems)
-        raise ImportError(f"swahr_mmpose does not work with what is installed:\n  {lines}")
-
-
-def _parts(text: str) -> tuple[int, ...]:
-    """The numbers at the beginning of a version: (2, 1, 0) of '2.1.0rc1+cpu'."""
-    match = re.match(r"\d+(\.\d+)*", text)
-    return tuple(int(part) for part in match.group().split(".")) if match else (0,)
+        raise ImportError("\n  ".join(["these packages are not those that it needs:", *problems]))
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -227,7 +227,7 @@ def test_the_command_line_says_what_is_wrong(
     source, destination = tmp_path / source, tmp_path / destination
     config = tmp_path / config if config == "own.py" else config
     before = sorted(tmp_path.iterdir())
-    assert main([str(source), str(destination), "--config", str(config)]) == 1
+    assert main([str(source), str(destination), "--config", str(config)]) == 2
     expected = message.format(source=source, destination=destination, config=config)
     assert capsys.readouterr().err.startswith(f"error: {expected}")
     assert sorted(tmp_path.iterdir()) == before

@@ -274,7 +274,7 @@ def test_a_wrong_export_leaves_no_file(
     monkeypatch.setattr(module, "_write", spoilt)
     path = tmp_path / "wrong.onnx"
     options = ["--no-flip", "--size", "64", "64", *options]
-    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 1
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path), *options]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -325,7 +325,7 @@ def folder(checkpoint, tmp_path, monkeypatch):
     ],
 )
 def test_what_can_not_be_exported_is_named(command, message, checkpoint, folder, capsys):
-    assert export([checkpoint if own == "TINY" else own for own in command.split()]) == 1
+    assert export([checkpoint if own == "TINY" else own for own in command.split()]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error

@@ -2,7 +2,6 @@
 
 import json
 import re
-import runpy
 import subprocess
 import sys
 
@@ -11,78 +10,56 @@ import pytest
 from ..helpers import ROOT
 
 #: Modules of tools, which are no programs.
-MODULES = {"webdemo_people.py"}
+MODULES = {"command_line.py", "webdemo_people.py"}
 TOOLS = sorted({path.name for path in (ROOT / "tools").glob("*.py")} - MODULES)
 
-
-def run(tool, *args, cwd=None):
-    command = [sys.executable, ROOT / "tools" / tool, *map(str, args)]
-    return subprocess.run(command, text=True, capture_output=True, cwd=cwd)
+DRAW = "make_synthetic_data.py"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tool", [*TOOLS, "research/ablation", "research/decoding_study"])
-def test_every_tool_explains_itself(tool):
-    result = run(tool, "--help")
-    assert result.returncode == 0, result.stderr
-    assert "usage:" in result.stdout
+def test_every_tool_explains_itself(run, tool):
+    code, said, error = run(tool, "--help")
+    assert code == 0, error
+    assert "usage:" in said
 
 
-@pytest.mark.slow
-def test_data_is_generated(tmp_path):
-    result = run("make_synthetic_data.py", tmp_path, "--name", "part", "--num-images", 2)
-    assert result.returncode == 0, result.stderr
+def test_data_is_generated(run, tmp_path):
+    code, _, error = run(DRAW, tmp_path, "--name", "part", "--num-images", 2)
+    assert code == 0, error
     content = json.loads((tmp_path / "annotations" / "part.json").read_text())
     assert len(content["images"]) == len(list((tmp_path / "images" / "part").iterdir())) == 2
 
 
-@pytest.mark.slow
-def test_wrong_options_are_reported(tmp_path):
-    result = run("make_synthetic_data.py", tmp_path, "--num-images", 0)
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("error: `num_images` must be at least 1")
-
-
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("tool", "options", "message"),
     [
-        (["--seed", "-1"], "`seed` must be at least 0, but got -1."),
-        (
-            ["--label-noise", "nan"],
-            "`label_noise` must be a finite number of at least 0, but got nan",
-        ),
-        (
-            ["--label-noise", "inf"],
-            "`label_noise` must be a finite number of at least 0, but got inf",
-        ),
-        (
-            ["--label-noise", "-1"],
-            "`label_noise` must be a finite number of at least 0, but got -1",
-        ),
+        (DRAW, ["{0}/out", "--num-images", 0], "`num_images` must be at least 1"),
+        (DRAW, ["{0}/out", "--seed", -1], "`seed` must be at least 0, but got -1."),
+        (DRAW, ["{0}/out", "--label-noise", "nan"], "of at least 0, but got nan"),
+        (DRAW, ["{0}/out", "--label-noise", "inf"], "of at least 0, but got inf"),
+        (DRAW, ["{0}/out", "--label-noise", "-1"], "of at least 0, but got -1"),
+        (DRAW, ["{0}/file"], "file"),
+        ("browse_dataset.py", ["swahr_tiny_synthetic", "--num", 0], "--num must be at least 1"),
+        ("benchmark.py", ["nothing"], "there is no row nothing"),
+        ("demo.py", ["--iterations", 50], "must be over 50"),
+        ("webdemo.py", ["--max-frames", 0], "--max-frames must be at least 1"),
     ],
 )
-def test_drawn_data_can_not_have_any_options(tmp_path, options, message):
-    out = tmp_path / "out"
-    main = runpy.run_path(str(ROOT / "tools" / "make_synthetic_data.py"))["main"]
-    with pytest.raises(SystemExit, match=f"^error: {message}"):
-        main([str(out), "--num-images", "1", *options])
-    assert not out.exists()
-
-
-def test_drawn_data_needs_a_folder(tmp_path):
+def test_options_that_are_wrong_are_named(run, tmp_path, tool, options, message):
     (tmp_path / "file").touch()
-    main = runpy.run_path(str(ROOT / "tools" / "make_synthetic_data.py"))["main"]
-    with pytest.raises(SystemExit, match=r"^error: .*file"):
-        main([str(tmp_path / "file"), "--num-images", "1"])
+    code, _, error = run(tool, *(str(option).format(tmp_path) for option in options))
+    assert code == 2
+    assert message in error.split("error: ")[1]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
-def test_benchmark_prints_and_writes_a_table(tmp_path):
+def test_benchmark_prints_and_writes_a_table(run, tmp_path):
     """Whether it runs; how fast things are is not tested."""
     out, plot = tmp_path / "table.md", tmp_path / "plot.png"
     rows = ("decode", "tag_loss", "heatmap_loss", "targets", "training", "profile")
-    result = run("benchmark.py", *rows, "--repeats", 1, "--out", out, "--plot", plot)
-    assert result.returncode == 0, result.stderr
+    code, _, error = run("benchmark.py", *rows, "--repeats", 1, "--out", out, "--plot", plot)
+    assert not code, error
     table = out.read_text()
     measured = {}
     for line in table.splitlines():
@@ -102,17 +79,11 @@ def test_benchmark_prints_and_writes_a_table(tmp_path):
 
 
 @pytest.mark.slow
-def test_benchmark_names_rows_that_there_are_not():
-    result = run("benchmark.py", "nothing")
-    assert result.returncode == 2
-    assert "there is no row nothing" in result.stderr
-
-
-@pytest.mark.slow
 def test_the_demo_shows_people_and_compares(tmp_path):
     """With few images and iterations: the network trained now finds no one."""
     few = ("--train-images", 16, "--val-images", 8, "--iterations", 52)
-    result = run("demo.py", *few, cwd=tmp_path)
+    command = [sys.executable, ROOT / "tools/demo.py", *map(str, few)]
+    result = subprocess.run(command, text=True, capture_output=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     found = re.search(r"comes with the package found (\d+) people in 12 images", result.stdout)
     assert int(found.group(1)) > 12
@@ -121,10 +92,3 @@ def test_the_demo_shows_people_and_compares(tmp_path):
     assert packaged > 0.5 > trained
     for name in ("packaged", "trained"):
         assert len(list((tmp_path / "demo_output" / name).glob("*.jpg"))) == 12
-
-
-@pytest.mark.slow
-def test_the_demo_needs_more_iterations_than_its_warm_up(tmp_path):
-    result = run("demo.py", "--iterations", 50, cwd=tmp_path)
-    assert result.returncode == 1
-    assert "must be over 50" in result.stderr

@@ -252,7 +252,7 @@ def test_options_that_are_wrong(capsys):
         main(["--max-frames", "0"])
     assert "--max-frames must be at least 1" in capsys.readouterr().err
     pytest.importorskip("gradio")
-    assert main(["--config", "no_such_config"]) == 1
+    assert main(["--config", "no_such_config"]) == 2
     assert capsys.readouterr().err.startswith("error: ")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -271,7 +271,7 @@ def test_what_can_not_be_translated_is_named(change, message, synthetic_data, tm
     content = Config(old_config(synthetic_data)).to_dict()
     change(content)
     code, _, said = run_tool(content, tmp_path, capsys)
-    assert code == 1
+    assert code == 2
     assert said.startswith("error: ")
     assert message in said
 
@@ -293,9 +293,9 @@ def test_whatever_reading_a_config_raises_is_said(tmp_path, capsys, text, messag
         old.write_text(text)
     with pytest.raises(SystemExit) as ended:
         documentation.run_program(ROOT / "tools/translate_config.py", [str(old), str(new)])
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"error: {old}: ")
+    assert said.startswith(f"error: The config '{old}' can't be read. ")
     assert message in said
     assert not new.exists()
 
@@ -305,7 +305,7 @@ def test_where_nothing_can_be_written_is_named(tmp_path, capsys):
     arguments = [str(tmp_path / "old.py"), str(tmp_path / "missing" / "new.py")]
     with pytest.raises(SystemExit) as ended:
         documentation.run_program(ROOT / "tools/translate_config.py", arguments)
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     assert f"The folder '{tmp_path / 'missing'}'" in capsys.readouterr().err
 
 

@@ -24,9 +24,9 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from progress import CommandError, run
-from sources import PIP, BuildError, unpack_sources
+from sources import PIP, BuildError, run, unpack_sources
 
+VERSION = "2.1.0"
 HEADER = "#include <torch/types.h>\n#include <vector>\n"
 STANDARD = "-std=c++17"  # what mmcv's setup.py asks for with torch 1.13 and newer
 
@@ -56,10 +56,10 @@ def check_tools() -> None:
             raise BuildError(f"{sys.executable} has no {module}: {fix}")
 
 
-def works(version: str) -> bool:
-    """Whether this version of mmcv is installed, and its operators load with this torch."""
+def works() -> bool:
+    """Whether the version of mmcv is installed, and its operators load with this torch."""
     try:
-        if metadata.version("mmcv") != version:
+        if metadata.version("mmcv") != VERSION:
             return False
     except metadata.PackageNotFoundError:
         return False
@@ -72,11 +72,11 @@ def works(version: str) -> bool:
     return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
 
 
-def find_wheel(version: str, work: Path) -> Path | None:
+def find_wheel(work: Path) -> Path | None:
     """The wheel that pip finds for this Python, if there is one."""
     command = [*PIP, "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary", "mmcv"]
     subprocess.run(
-        [*command, "--dest", str(work), f"mmcv=={version}"],
+        [*command, "--dest", str(work), f"mmcv=={VERSION}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -93,9 +93,9 @@ def install(wheel: Path, arguments: argparse.Namespace) -> None:
         run("Installing what mmcv requires", [*PIP, "install", str(wheel), *constraint])
 
 
-def unpack(version: str, work: Path) -> Path:
+def unpack(work: Path) -> Path:
     """Download mmcv's sources, and make them ask for the C++ standard that torch needs."""
-    sources = unpack_sources("mmcv", version, work, environment())
+    sources = unpack_sources("mmcv", VERSION, work, environment())
     setup = sources / "setup.py"
     text = setup.read_text(encoding="utf-8")
     if f"'{STANDARD}'" not in text:
@@ -157,7 +157,7 @@ def precompile(work: Path, flags: str) -> Path | None:
     command = [*compiler(), *compile_flags, "-x", "c++-header", str(header)]
     try:
         run("Precompiling torch's headers", [*command, "-o", f"{header}.gch"])
-    except CommandError as error:
+    except BuildError as error:
         print(error, file=sys.stderr)
         return None
     return header
@@ -181,11 +181,10 @@ def join_sources(sources: Path) -> None:
     (folder / "joined.cpp").write_text("".join(includes))
 
 
-def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
+def build(optimize: int, plain: bool, work: Path) -> Path:
     """Build mmcv's wheel, plainly if the fast way fails.
 
     Args:
-        version: mmcv's version.
         optimize: The compiler's level of optimisation.
         plain: Whether to leave out the fast way.
         work: A folder for the sources, the header and the objects.
@@ -199,7 +198,7 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
     python_flags = sysconfig.get_config_var("CFLAGS") or ""
     flags = f"{python_flags} {os.environ.get('CFLAGS', '')} -O{optimize} -g0"
     if not plain:
-        sources = unpack(version, work / "fast")
+        sources = unpack(work / "fast")
         header = precompile(work, flags) if gcc else None
         if header is None:
             why = "it was refused" if gcc else f"{compiler()[0]} is not GCC"
@@ -208,11 +207,11 @@ def build(version: str, optimize: int, plain: bool, work: Path) -> Path:
         join_sources(sources)
         try:
             return compile_wheel(sources, flags + included)
-        except CommandError as error:
+        except BuildError as error:
             print(f"{error}\nThe fast build failed (above): trying the plain one, which takes long")
     try:
-        return compile_wheel(unpack(version, work / "plain"), flags)
-    except CommandError as error:
+        return compile_wheel(unpack(work / "plain"), flags)
+    except BuildError as error:
         fix = "see the compiler's message above; a full disk and too little memory are common"
         raise BuildError(f"{error}\n{fix}") from None
 
@@ -221,23 +220,11 @@ def compile_wheel(sources: Path, flags: str) -> Path:
     """Build the wheel from unpacked sources, with these flags for the compiler."""
     command = [sys.executable, "setup.py", "bdist_wheel", "--dist-dir", "dist"]
     variables = {**environment(), "CFLAGS": flags}
-    run("Building mmcv", command, Watch(), env=variables, cwd=sources)
+    output = run("Building mmcv (a few minutes)", command, env=variables, cwd=sources)
+    refusal = re.search(r".*\[-Winvalid-pch\].*", output)
+    if refusal:
+        print(f"The precompiled header was refused, which took time only:\n{refusal.group()}")
     return next((sources / "dist").glob("mmcv-*.whl"))
-
-
-class Watch:
-    """Tells how far ninja is, and says once if the compiler refuses the precompiled header."""
-
-    def __init__(self) -> None:
-        self.refused = False
-
-    def __call__(self, line: str) -> str | None:
-        """Describe a line of the build's output."""
-        if "[-Winvalid-pch]" in line and not self.refused:
-            self.refused = True
-            print(f"The precompiled header is refused; the build goes on without it:\n{line}")
-        step = re.match(r"\[(\d+)/(\d+)\]", line)
-        return f"{step.group(1)} of {step.group(2)} files" if step else None
 
 
 def main() -> int:
@@ -245,7 +232,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", default="2.1.0", help="mmcv's version (default: %(default)s)")
     parser.add_argument("-c", "--constraint", help="pip's constraints for what mmcv requires")
     parser.add_argument("--no-deps", action="store_true", help="don't install what mmcv requires")
     parser.add_argument(
@@ -267,7 +253,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         provide(arguments)
-    except (BuildError, CommandError) as error:
+    except BuildError as error:
         print(f"build_mmcv: {error}", file=sys.stderr)
         return 1
     return 0
@@ -275,27 +261,26 @@ def main() -> int:
 
 def provide(arguments: argparse.Namespace) -> None:
     """Do what the command line says."""
-    version = arguments.version
-    if not (arguments.output or arguments.build) and works(version):
-        print(f"mmcv {version} is there, and works with this torch")
+    if not (arguments.output or arguments.build) and works():
+        print(f"mmcv {VERSION} is there, and works with this torch")
         return
     # the header alone takes hundreds of megabytes; all of it goes with the folder
     with tempfile.TemporaryDirectory(prefix="build_mmcv-") as folder:
         work = Path(folder)
-        wheel = None if arguments.build else find_wheel(version, work)
+        wheel = None if arguments.build else find_wheel(work)
         if wheel is not None and not arguments.output:
             install(wheel, arguments)
-            if works(version):
+            if works():
                 return
             print(f"{wheel.name} does not work with this torch: building another")
             wheel = None
-        wheel = wheel or build(version, arguments.optimize, arguments.plain, work)
+        wheel = wheel or build(arguments.optimize, arguments.plain, work)
         if arguments.output:
             arguments.output.mkdir(parents=True, exist_ok=True)
             print(shutil.copy2(wheel, arguments.output))
             return
         install(wheel, arguments)
-    if not works(version):
+    if not works():
         raise BuildError("mmcv is built, but its operators don't load: try again with --plain")
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-from progress import CommandError, run
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 FIXES = (
@@ -24,6 +23,31 @@ FIXES = (
 
 class BuildError(RuntimeError):
     """A package can't be built; the message says what helps."""
+
+
+def run(
+    label: str, command: list[str], env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> str:
+    """Say what a command does, and run it; its output.
+
+    Raises:
+        BuildError: If it fails, with the end of its output.
+    """
+    print(label, flush=True)
+    ended = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=env,
+        cwd=cwd,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if ended.returncode:
+        tail = "\n".join(ended.stdout.splitlines()[-40:])
+        raise BuildError(f"{tail}\n{label}: failed with code {ended.returncode}")
+    return ended.stdout
 
 
 def unpack_sources(name: str, version: str, work: Path, env: Mapping[str, str]) -> Path:
@@ -47,7 +71,7 @@ def unpack_sources(name: str, version: str, work: Path, env: Mapping[str, str]) 
     failure = "pip left no sources"
     try:
         run(f"Downloading {name} {version}", command, env={**env, "TMPDIR": str(work.resolve())})
-    except CommandError as error:
+    except BuildError as error:
         failure = str(error)
     for setup in work.resolve().glob(f"pip-*/{name}_*/setup.py"):
         text = setup.read_text(encoding="utf-8")

@@ -187,7 +187,7 @@ def main(argv: list[str] | None = None) -> int:
             figure.savefig(args.out / f"{name}.png", dpi=110)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     print(f"Wrote {', '.join(f'{name}.png' for name in drawn)} to {args.out}")
     return 0
 

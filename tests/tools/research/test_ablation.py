@@ -248,7 +248,7 @@ def test_runs_are_made_once_and_reported(tmp_path):
     again = ablation(tmp_path, "run", "drawn_scratch", *small, *few)
     assert "0 runs to do" in again.stdout
     other = ablation(tmp_path, "run", "drawn_scratch", *small[:-1], 3, *few)
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert "was made with `val_images` 2, and this would be made with 3" in other.stderr
 
     page = tmp_path / "results.md"
@@ -303,12 +303,12 @@ def test_a_run_that_is_killed_goes_on_at_its_checkpoint(tmp_path):
 @pytest.mark.slow
 def test_a_backbone_that_is_not_there_is_reported(tmp_path):
     result = ablation(tmp_path, "run", "drawn")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "run pretraining --variants higherhrnet --seeds 0" in result.stderr
 
 
 @pytest.mark.slow
 def test_real_images_that_are_not_there_are_reported(tmp_path):
     result = ablation(tmp_path, "run", "real_w32", env=dict(SWAHR_REAL_DATA=""))
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "set SWAHR_REAL_DATA" in result.stderr

@@ -56,7 +56,7 @@ def test_results_are_analyzed(data, tmp_path):
     broken = tmp_path / "broken.json"
     broken.write_text('[{"image_id": 1}]')
     result = run(command[0], annotations, broken, "--images", images, "--out", out)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "can't be read as results" in result.stderr
     broken.write_text('[{"image_id": 1, "keypoints": [1, 2, 3], "score": 1}]')
     result = run(command[0], annotations, broken, "--images", images, "--out", out)

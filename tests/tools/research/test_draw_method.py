@@ -34,7 +34,7 @@ def test_it_draws_all_images_of_the_page(tool, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_an_error(tool, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert tool.main(["--out", str(tmp_path / "file" / "folder")]) == 1
+    assert tool.main(["--out", str(tmp_path / "file" / "folder")]) == 2
     assert "error: " in capsys.readouterr().err
 
 

@@ -157,7 +157,7 @@ def main() -> int:
             write_report(args.records, args.out)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     return 0
 
 

@@ -1,0 +1,95 @@
+"""Say what is installed, what of it does not work, how to fix that, and which models there are."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import command_line
+
+from swahr_mmpose.utils.environment import STACK, installed_version, is_installed, problem_with
+from swahr_mmpose.version import __version__
+
+_GPU = """
+import torch
+there = torch.cuda.is_available()
+name = f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}" if there else None
+print("GPU:", name or "none that torch can use: everything runs on the CPU")
+"""
+
+#: What may fail although the versions are right: name, program, fix.
+_TRIALS = (
+    ("torch", _GPU, "Install torch again."),
+    ("torchvision's operators", "import torchvision; torchvision.ops.nms",
+     "Install torch and torchvision together, in versions that belong together."),
+    ("mmcv's operators", "from mmcv.ops import nms",
+     "mmcv was built for another torch. Run: pip install --no-cache-dir --force-reinstall mmcv"),
+    ("MMPose's models", "import mmpose.models", "Read the message, and install what it misses."),
+    ("this package", "import swahr_mmpose", "Read the message, and install what it misses."),
+)  # fmt: skip
+
+#: Runs the trials in a process of their own, which a compiled module may crash.
+_PROGRAM = f"""
+import sys
+for name, code, _ in {_TRIALS}:
+    try:
+        exec(code, {{}})
+    except Exception as error:
+        sys.exit(f"FAILED {{type(error).__name__}}: {{error.__cause__ or error}}")
+    print("DONE", name, flush=True)
+"""
+
+
+def packages() -> Iterator[tuple[str, str, str | None]]:
+    """Name, version and problem of each package of the stack."""
+    for name in STACK:
+        try:
+            found = installed_version(name) if is_installed(name) else "not installed"
+            yield name, found, problem_with(name)
+        except Exception as error:  # whatever a broken package raises
+            yield name, "broken", f"{name} can't be imported: {error}"
+
+
+def trials(output: str, errors: str, code: int) -> Iterator[tuple[str, str | None]]:
+    """Name and problem of what has to work, up to the first that does not."""
+    for name, _, fix in _TRIALS:
+        if f"DONE {name}\n" in output:
+            yield name, None
+            continue
+        reason = f"crashed by signal {-code}: {errors}" if code < 0 else errors
+        yield name, f"{name}: {reason.rpartition('FAILED ')[2].strip()}\n    {fix}"
+        return
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the report; 1 if something does not work."""
+    command_line.parser(__doc__).parse_args(argv)
+    print(
+        f"swahr_mmpose {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+    )
+    problems = []
+    for name, found, problem in packages():
+        print(f"  {'ok' if problem is None else '!!':<4}{name:<14}{found}")
+        problems += [problem] if problem else []
+    if not problems:
+        ended = subprocess.run([sys.executable, "-c", _PROGRAM], text=True, capture_output=True)
+        for name, problem in trials(ended.stdout, ended.stderr, ended.returncode):
+            print(f"  {'ok' if problem is None else '!!':<4}{name}")
+            problems += [problem] if problem else []
+        gpu = [line for line in ended.stdout.splitlines() if line.startswith("GPU: ")]
+        print("", *gpu, sep="\n")
+    if is_installed("yaml"):
+        from list_models import table
+
+        print("", *table(), sep="\n")
+    if problems:
+        print("\nThis will not work yet:", *problems, sep="\n  ")
+        return 1
+    print("\nEverything works.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
