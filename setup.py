@@ -54,7 +54,7 @@ setup(
     license="MIT",
     python_requires=">=3.8",
     packages=find_packages(include=["swahr_mmpose", "swahr_mmpose.*"]),
-    package_data={"swahr_mmpose": ["py.typed", "weights/*.pth"]},
+    package_data={"swahr_mmpose": ["py.typed", "analysis/*.jinja", "weights/*.pth"]},
     install_requires=requirements("runtime"),
     extras_require={
         "mim": requirements("mminstall"),
