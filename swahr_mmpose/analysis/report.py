@@ -45,7 +45,7 @@ _PAGES = Environment(
 def analysis_page(
     name: str,
     annotations: COCO,
-    images: Mapping[int, ImagePeople],
+    by_image: Mapping[int, ImagePeople],
     keypoint_scores: Mapping[int, np.ndarray],
     meta: Mapping[str, Any],
     folder: Path,
@@ -56,7 +56,7 @@ def analysis_page(
     Args:
         name: What was analyzed.
         annotations: The labelled people.
-        images: Found and labelled people by image id.
+        by_image: Found and labelled people by image id.
         keypoint_scores: (P, K) of the found people, by image id.
         meta: The dataset's description, as MMPose parses it.
         folder: Of the images.
@@ -65,24 +65,24 @@ def analysis_page(
     Raises:
         ImageError: If an image can't be read.
     """
-    by_kind, numbers = ap_by_kind(annotations, images, meta["sigmas"]), people_by_kind(images)
+    by_kind, numbers = ap_by_kind(annotations, by_image, meta["sigmas"]), people_by_kind(by_image)
     return _PAGES.get_template("report.html.jinja").render(
         name=name,
         ap=by_kind["all"],
-        num_images=len(images),
+        num_images=len(by_image),
         num_labelled=numbers["all"],
-        num_found=sum(len(own.found.scores) for own in images.values()),
+        num_found=sum(len(own.found.scores) for own in by_image.values()),
         kinds=[(kind, numbers[kind], _shown(ap)) for kind, ap in by_kind.items()],
         shown=_shown,
-        without=ap_without(annotations, images, meta["sigmas"]),
-        people_errors=[(kind, error_counts(images)[kind]) for kind in PERSON_CLASSES],
+        without=ap_without(annotations, by_image, meta["sigmas"]),
+        people_errors=[(kind, error_counts(by_image)[kind]) for kind in PERSON_CLASSES],
         keypoint_classes=list(KEYPOINT_CLASSES),
-        keypoint_errors=_keypoint_errors(images, meta),
+        keypoint_errors=_keypoint_errors(by_image, meta),
         num_colors=len(PERSON_COLORS),
         person_thr=_PERSON_THR,
         keypoint_thr=_KEYPOINT_THR,
         figures=[
-            _figure(images[own], keypoint_scores[own], annotations.imgs[own], folder, meta)
+            _figure(by_image[own], keypoint_scores[own], annotations.imgs[own], folder, meta)
             for own in worst
         ],
     )
@@ -92,9 +92,11 @@ def _shown(ap: float) -> str:
     return "–" if np.isnan(ap) else f"{ap:.3f}"
 
 
-def _keypoint_errors(images: Mapping[int, ImagePeople], meta: Mapping[str, Any]) -> list[list[str]]:
+def _keypoint_errors(
+    by_image: Mapping[int, ImagePeople], meta: Mapping[str, Any]
+) -> list[list[str]]:
     """The share of each class of errors: of all keypoints, and of each."""
-    counts = errors_by_keypoint(images)
+    counts = errors_by_keypoint(by_image)
     names = [meta["keypoint_id2name"][k].replace("_", " ") for k in range(meta["num_keypoints"])]
     rows = zip(["all", *names], [counts.sum(axis=0), *counts])
     return [[name, *(f"{100 * n / max(1, row.sum()):.1f} %" for n in row)] for name, row in rows]

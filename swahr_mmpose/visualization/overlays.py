@@ -1,4 +1,4 @@
-"""What the network predicts for each pixel, laid over the image (pure functions).
+"""Maps that the network predicts, laid over the image (pure functions).
 
 All take images as red, green and blue, and show them grey and dark below the colours. Maps are
 the aggregated ones (``test_cfg.output_heatmaps``); ``to_map`` says where they lie in the image.
