@@ -57,7 +57,7 @@ setup(
     # outside the package, whose import takes seconds
     py_modules=["swahr_command"],
     entry_points={"console_scripts": ["swahr = swahr_command:main"]},
-    package_data={"swahr_mmpose": ["py.typed", "weights/*.pth"]},
+    package_data={"swahr_mmpose": ["py.typed", "analysis/*.jinja", "weights/*.pth"]},
     install_requires=requirements("runtime"),
     extras_require={
         "mim": requirements("mminstall"),

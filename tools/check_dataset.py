@@ -8,6 +8,7 @@ Exits with 0 if there are none, 1 if there are, 2 if the file can't be read at a
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -38,10 +39,10 @@ def main(argv: list[str] | None = None) -> int:
     if args.fix:
         check_destination(args.fix, args.annotations)
     content = read_annotations(args.annotations)
-    hidden = args.images is None
-    bar = tqdm(total=len(content["images"]), unit=" images", disable=hidden)
-    with bar:
-        found = check_content(content, folder=args.images, looked_at=bar.update)
+    progress = functools.partial(
+        tqdm, total=len(content["images"]), unit=" images", disable=args.images is None
+    )
+    found = check_content(content, folder=args.images, progress=progress)
     problems, fixed = found.problems, found.fixed
     if args.fix:
         write_whole(args.fix, json.dumps(fixed).encode())

@@ -1,4 +1,4 @@
-"""Whether one way of finding people is better than another on the same images."""
+"""Comparison of two ways of finding people on the same images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where people are found and where they are not: AP by kind of person, and what errors cost."""
+"""AP by kind of person, and what each kind of error costs."""
 
 from __future__ import annotations
 
@@ -68,26 +68,26 @@ def image_people(
     annotations: COCO, found: Mapping[int, FoundPeople], description: Description
 ) -> dict[int, ImagePeople]:
     """What was found, beside what is labelled, by image id."""
-    images = {}
+    by_image = {}
     num_keypoints = len(description.sigmas)
     for image_id, people in found.items():
         labels, areas = labelled_people(annotations, image_id, num_keypoints)
         known = (labels, areas, description.sigmas)
-        images[image_id] = ImagePeople(
+        by_image[image_id] = ImagePeople(
             people,
             labels,
             areas,
             diagnose(people.keypoints, people.scores, *known, description.flip_indices),
             matched_oks(people.keypoints, *known),
         )
-    return images
+    return by_image
 
 
 def ap_by_kind(
-    annotations: COCO, images: Mapping[int, ImagePeople], sigmas: Sequence[float]
+    annotations: COCO, by_image: Mapping[int, ImagePeople], sigmas: Sequence[float]
 ) -> dict[str, float]:
     """AP of all people, by their size, and by how many are in the image; NaN where none is."""
-    found = {image_id: image.found for image_id, image in images.items()}
+    found = {image_id: own.found for image_id, own in by_image.items()}
     figures = {"all": _ap(annotations, found, sigmas)}
     for name, areas in SIZES.items():
         figures[name] = _ap(annotations, found, sigmas, areas)
@@ -95,13 +95,13 @@ def ap_by_kind(
         some = {
             image_id: people
             for image_id, people in found.items()
-            if fewest <= len(images[image_id].labels) <= most
+            if fewest <= len(by_image[image_id].labels) <= most
         }
         figures[f"{name} in the image"] = _ap(annotations, some, sigmas) if some else np.nan
     return figures
 
 
-def people_by_kind(images: Mapping[int, ImagePeople]) -> dict[str, int]:
+def people_by_kind(by_image: Mapping[int, ImagePeople]) -> dict[str, int]:
     """How many labelled people there are of each kind of :func:`ap_by_kind`.
 
     Examples:
@@ -112,12 +112,12 @@ def people_by_kind(images: Mapping[int, ImagePeople]) -> dict[str, int]:
         >>> numbers["all"], numbers["medium"], numbers["2 to 4 in the image"]
         (2, 1, 2)
     """
-    areas = np.concatenate([np.zeros(0), *(image.areas for image in images.values())])
+    areas = np.concatenate([np.zeros(0), *(own.areas for own in by_image.values())])
     numbers = {"all": len(areas)}
     for name, (least, largest) in SIZES.items():
         numbers[name] = int(((areas >= least) & (areas <= largest)).sum())
     for name, (fewest, most) in CROWDING.items():
-        crowds = [len(image.labels) for image in images.values()]
+        crowds = [len(own.labels) for own in by_image.values()]
         numbers[f"{name} in the image"] = sum(n for n in crowds if fewest <= n <= most)
     return numbers
 
@@ -127,48 +127,48 @@ def _ap(annotations: COCO, found: Mapping[int, FoundPeople], sigmas: Any, *areas
 
 
 def ap_without(
-    annotations: COCO, images: Mapping[int, ImagePeople], sigmas: Sequence[float]
+    annotations: COCO, by_image: Mapping[int, ImagePeople], sigmas: Sequence[float]
 ) -> dict[str, float]:
     """AP if one kind of error were not there, each kind alone."""
     figures = {}
     for kind in KEYPOINT_CLASSES[1:]:
-        fixed = {image_id: _put_right(image, kind) for image_id, image in images.items()}
+        fixed = {image_id: _put_right(own, kind) for image_id, own in by_image.items()}
         figures[kind] = _ap(annotations, fixed, sigmas)
     known = {
         image_id: _only(own, (own.diagnosis.person >= 0) | (own.oks > 0))
-        for image_id, own in images.items()
+        for image_id, own in by_image.items()
     }
     figures["false positives"] = _ap(annotations, known, sigmas)
-    complete = {image_id: _with_missed(image) for image_id, image in images.items()}
+    complete = {image_id: _with_missed(own) for image_id, own in by_image.items()}
     figures["people who are missed"] = _ap(annotations, complete, sigmas)
-    ranked = {image_id: replace(own.found, scores=own.oks) for image_id, own in images.items()}
+    ranked = {image_id: replace(own.found, scores=own.oks) for image_id, own in by_image.items()}
     figures["order of scores"] = _ap(annotations, ranked, sigmas)
     return figures
 
 
-def _put_right(image: ImagePeople, kind: str) -> FoundPeople:
+def _put_right(people: ImagePeople, kind: str) -> FoundPeople:
     """People with the keypoints of one class of errors where they are labelled."""
-    keypoints = image.found.keypoints.astype(float)
-    person, k = np.nonzero(image.diagnosis.kinds == kind)
-    keypoints[person, k] = image.labels[image.diagnosis.person[person], k, :2]
-    return replace(image.found, keypoints=keypoints)
+    keypoints = people.found.keypoints.astype(float)
+    person, k = np.nonzero(people.diagnosis.kinds == kind)
+    keypoints[person, k] = people.labels[people.diagnosis.person[person], k, :2]
+    return replace(people.found, keypoints=keypoints)
 
 
-def _only(image: ImagePeople, kept: np.ndarray) -> FoundPeople:
-    return FoundPeople(image.found.keypoints[kept], image.found.scores[kept])
+def _only(people: ImagePeople, kept: np.ndarray) -> FoundPeople:
+    return FoundPeople(people.found.keypoints[kept], people.found.scores[kept])
 
 
-def _with_missed(image: ImagePeople) -> FoundPeople:
+def _with_missed(people: ImagePeople) -> FoundPeople:
     """People and, surest of all, those who were missed."""
-    missed = np.setdiff1d(np.arange(len(image.labels)), image.diagnosis.person)
-    keypoints = np.concatenate([image.found.keypoints, image.labels[missed, :, :2]])
-    highest = image.found.scores.max(initial=1.0)
+    missed = np.setdiff1d(np.arange(len(people.labels)), people.diagnosis.person)
+    keypoints = np.concatenate([people.found.keypoints, people.labels[missed, :, :2]])
+    highest = people.found.scores.max(initial=1.0)
     return FoundPeople(
-        keypoints, np.concatenate([image.found.scores, np.full(len(missed), highest)])
+        keypoints, np.concatenate([people.found.scores, np.full(len(missed), highest)])
     )
 
 
-def error_counts(images: Mapping[int, ImagePeople]) -> Counter[str]:
+def error_counts(by_image: Mapping[int, ImagePeople]) -> Counter[str]:
     """Errors of all images, by class.
 
     Examples:
@@ -180,12 +180,12 @@ def error_counts(images: Mapping[int, ImagePeople]) -> Counter[str]:
         2
     """
     counts: Counter[str] = Counter()
-    for image in images.values():
-        counts.update(image.diagnosis.counts())
+    for own in by_image.values():
+        counts.update(own.diagnosis.counts())
     return counts
 
 
-def errors_by_keypoint(images: Mapping[int, ImagePeople]) -> np.ndarray:
+def errors_by_keypoint(by_image: Mapping[int, ImagePeople]) -> np.ndarray:
     """How often each keypoint is of each of :data:`KEYPOINT_CLASSES`, (K, 5).
 
     Examples:
@@ -196,5 +196,5 @@ def errors_by_keypoint(images: Mapping[int, ImagePeople]) -> np.ndarray:
         >>> errors_by_keypoint({1: image}).tolist()
         [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
     """
-    kinds = np.concatenate([image.diagnosis.kinds for image in images.values()])
+    kinds = np.concatenate([own.diagnosis.kinds for own in by_image.values()])
     return np.stack([(kinds == kind).sum(axis=0) for kind in KEYPOINT_CLASSES], axis=1)

@@ -1,4 +1,4 @@
-"""What is wrong with the people that were found, in the classes of Ronchi and Perona.
+"""Errors of the people that were found, in the classes of Ronchi and Perona.
 
 "Benchmarking and error diagnosis in multi-instance pose estimation", ICCV 2017.
 """

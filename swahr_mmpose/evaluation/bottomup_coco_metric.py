@@ -41,6 +41,9 @@ class _BottomupProtocol:
     #: What people can be compared by.
     IOU_TYPES: tuple[str, ...] = ("keypoints", "keypoints_crowd")
 
+    #: The only id that the category of people may have; None: any.
+    PEOPLE_ID: int | None = None
+
     def __init__(
         self, ann_file: str | None = None, skip_broken: bool = False, **kwargs: Any
     ) -> None:
@@ -91,11 +94,14 @@ class _BottomupProtocol:
                     f"Image {image['id']} of '{ann_file}' has no number `crowdIndex`, which "
                     "`iou_type='keypoints_crowd'` asks for. Is it CrowdPose's file?"
                 )
-        self._check_category(ann_file, content["categories"][0])
+        people_id = content["categories"][0]["id"]
+        if self.PEOPLE_ID not in (None, people_id):
+            raise AnnotationFileError(
+                f"'{ann_file}': the category of people has the id {people_id}, and the evaluation "
+                f"of whole bodies asks for {self.PEOPLE_ID}. "
+                f"`tools/check_dataset.py {ann_file!r} --fix fixed.json` sets it."
+            )
         return indexed(content)
-
-    def _check_category(self, ann_file: str, people: dict[str, Any]) -> None:
-        """Any id will do."""
 
     @property
     def _people_id(self) -> int:
@@ -110,20 +116,17 @@ class _BottomupProtocol:
             ValueError: If they have other keypoints than the dataset.
         """
         super().process(data_batch, data_samples)  # type: ignore[misc]
+        meta = self._dataset_meta or {}
         for pred, _ in self.results[-len(data_samples) :]:
-            self._check_keypoints(np.shape(pred["keypoints"])[1])
+            given = np.shape(pred["keypoints"])[1]
+            if self.pred_converter is None and given != meta.get("num_keypoints", given):
+                raise ValueError(
+                    f"The network finds {given} keypoints of a person, but the dataset "
+                    f"'{meta['dataset_name']}' has {meta['num_keypoints']}. Test it on the dataset "
+                    "that it is for."
+                )
             pred.pop("bbox", None)
             pred["category_id"] = self._people_id
-
-    def _check_keypoints(self, given: int) -> None:
-        meta = self._dataset_meta or {}
-        expected = meta.get("num_keypoints", given)
-        if given != expected and self.pred_converter is None:
-            raise ValueError(
-                f"The network finds {given} keypoints of a person, but the dataset "
-                f"'{meta.get('dataset_name')}' has {expected}. Test it on the dataset that it is "
-                "for."
-            )
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """The figures for the images that were tested, from the results of all processes.
@@ -219,15 +222,7 @@ class BottomupCocoWholeBodyMetric(_BottomupProtocol, CocoWholeBodyMetric):
 
     KEYPOINT_FIELDS = WHOLE_BODY_FIELDS
     IOU_TYPES = ("keypoints",)
-
-    def _check_category(self, ann_file: str, people: dict[str, Any]) -> None:
-        """MMPose writes 1 into the results."""
-        if people["id"] != 1:
-            raise AnnotationFileError(
-                f"'{ann_file}': the category of people has the id {people['id']}, and the "
-                "evaluation of whole bodies asks for 1. "
-                f"`tools/check_dataset.py {ann_file!r} --fix fixed.json` sets it."
-            )
+    PEOPLE_ID = 1  # MMPose writes it into the results
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         with warnings.catch_warnings():

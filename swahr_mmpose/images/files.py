@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .geometry import LONGEST_SIDE
+from .geometry import to_three_channels
 
 #: What the names of images in a folder end in.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -60,13 +60,10 @@ def decode_image(content: bytes, name: str, turned: bool = True) -> np.ndarray:
             f"'{name}' can't be read as an image: it is cut off or damaged, or of a kind that "
             "OpenCV does not read, such as GIF. Bring it back whole, or save it as PNG or JPEG."
         )
-    height, width = image.shape[:2]
-    if max(height, width) > LONGEST_SIDE:
-        raise ImageError(
-            f"'{name}' is {width}×{height} pixels, and OpenCV's affine maps take {LONGEST_SIDE} "
-            "at most. Make it smaller, or cut it into pieces."
-        )
-    return image
+    try:
+        return to_three_channels(image)
+    except ValueError as error:
+        raise ImageError(f"'{name}' can't be used: {error}") from error
 
 
 def decode_annotated(content: bytes, name: str, annotated_size: tuple[Any, ...]) -> np.ndarray:

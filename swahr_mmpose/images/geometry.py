@@ -11,17 +11,21 @@ import numpy as np
 from ..layout import TEST_SIZE_DIVISOR
 
 #: OpenCV's affine maps take no longer sides.
-LONGEST_SIDE = 32766
+_LONGEST_SIDE = 32766
 
 #: Beyond this the input would be over 16,000 pixels long at 512 pixels of the short side.
 _MAX_ASPECT_RATIO = 32
 
+#: How images of so many channels become BGR.
+_TO_BGR = {1: cv2.COLOR_GRAY2BGR, 3: None, 4: cv2.COLOR_BGRA2BGR}
+
 
 def to_three_channels(image: np.ndarray) -> np.ndarray:
-    """A BGR image (H, W, 3) of a grey, BGR or BGRA one.
+    """A BGR image (H, W, 3) of a grey, BGR or BGRA one, which later steps need not check.
 
     Raises:
-        ValueError: If the image is empty or has another number of channels or dimensions.
+        ValueError: If the image is empty, has another number of channels or dimensions, or a side
+            is too long for OpenCV.
 
     Examples:
         >>> to_three_channels(np.zeros((4, 6), np.uint8)).shape
@@ -38,14 +42,16 @@ def to_three_channels(image: np.ndarray) -> np.ndarray:
             "An image must be an array of shape (H, W), (H, W, 3) or (H, W, 4) with pixels in it, "
             f"but got {image.shape}."
         )
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    if channels == 3:
-        return image
-    if channels == 1:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    if channels == 4:
-        return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
-    raise ValueError(f"An image must have 1, 3 or 4 channels, but got {channels}.")
+    height, width, channels = (*image.shape, 1)[:3]
+    if channels not in _TO_BGR:
+        raise ValueError(f"An image must have 1, 3 or 4 channels, but got {channels}.")
+    if max(height, width) > _LONGEST_SIDE:
+        raise ValueError(
+            f"The image is {width}×{height} pixels, and OpenCV's affine maps take {_LONGEST_SIDE} "
+            "at most. Make it smaller, or cut it into pieces."
+        )
+    conversion = _TO_BGR[channels]
+    return image if conversion is None else cv2.cvtColor(image, conversion)
 
 
 @dataclass(frozen=True)
@@ -77,15 +83,19 @@ def pyramid_geometry(
         scales: Scale factors.
 
     Raises:
-        ValueError: If a side is too long, or the sides differ by a factor of more than 32.
+        ValueError: If the sides differ by a factor of more than 32.
 
     Examples:
         >>> pyramid_geometry((187, 250), 512, [1.0, 0.5, 2.0]).sizes
         [(512, 768), (256, 384), (1024, 1536)]
     """
-    _check_length(image_size)
-    _check_aspect_ratio(image_size)
     w, h = image_size
+    if max(w, h) > _MAX_ASPECT_RATIO * min(w, h):
+        raise ValueError(
+            f"The image is {w}×{h} pixels. Its sides differ by a factor of more than "
+            f"{_MAX_ASPECT_RATIO}, and the long one would become far too large when the short one "
+            "is brought to the network's size. Cut it into pieces, or pad it."
+        )
     smallest = min(scales)
     short_side = _round_up(smallest * input_size)
     long_side = _round_up(short_side / min(w, h) * max(w, h))
@@ -104,25 +114,6 @@ def _round_up(length: float) -> int:
     return int((length + TEST_SIZE_DIVISOR - 1) // TEST_SIZE_DIVISOR * TEST_SIZE_DIVISOR)
 
 
-def _check_length(image_size: tuple[int, int]) -> None:
-    if max(image_size) > LONGEST_SIDE:
-        w, h = image_size
-        raise ValueError(
-            f"The image is {w}×{h} pixels, and OpenCV's affine maps take {LONGEST_SIDE} at most. "
-            "Make it smaller, or cut it into pieces."
-        )
-
-
-def _check_aspect_ratio(image_size: tuple[int, int]) -> None:
-    if max(image_size) > _MAX_ASPECT_RATIO * min(image_size):
-        w, h = image_size
-        raise ValueError(
-            f"The image is {w}×{h} pixels. Its sides differ by a factor of more than "
-            f"{_MAX_ASPECT_RATIO}, and the long one would become far too large when the short one "
-            "is brought to the network's size. Cut it into pieces, or pad it."
-        )
-
-
 def fixed_geometry(image_size: tuple[int, int], input_size: tuple[int, int]) -> PyramidGeometry:
     """The whole image in the middle of an input whose size is given; the rest of it is black.
 
@@ -130,14 +121,10 @@ def fixed_geometry(image_size: tuple[int, int], input_size: tuple[int, int]) -> 
         image_size: (w, h) of the image in pixels.
         input_size: (w, h) of the network input in pixels.
 
-    Raises:
-        ValueError: If a side is too long.
-
     Examples:
         >>> fixed_geometry((100, 50), (64, 64)).extent
         array([100., 100.], dtype=float32)
     """
-    _check_length(image_size)
     size, image = np.array(input_size), np.array(image_size)
     extent = size * (image / size).max()
     return PyramidGeometry([input_size], (image / 2).astype(np.float32), extent.astype(np.float32))

@@ -138,12 +138,10 @@ def _check_nothing_else_is_there(path: Path, image_folder: Path, info: dict[str,
     if not path.exists():
         return
     try:
-        content = json.loads(path.read_text())
-        # less was written down by older versions
-        there = {"num_images": len(content["images"]), **content["info"]}
+        there = json.loads(path.read_text())["info"]
     except (ValueError, KeyError, TypeError):  # something else altogether
         there = None
-    if there is None or any(there.get(name, value) != value for name, value in info.items()):
+    if there != info:
         raise FileExistsError(
             f"'{path}' exists and holds other annotations ({there} instead of {info}). Give "
             f"another name, or delete it and '{image_folder}'."

@@ -1,4 +1,4 @@
-"""What the network predicts for each pixel, laid over the image (pure functions).
+"""Maps that the network predicts, laid over the image (pure functions).
 
 All take images as red, green and blue, and show them grey and dark below the colours. Maps are
 the aggregated ones (``test_cfg.output_heatmaps``); ``to_map`` says where they lie in the image.
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..decoding.widths import relative_widths
-from .people_drawing import PERSON_COLORS, check_image
+from .people_drawing import PERSON_COLORS
 
 #: How bright the image below is.
 _DIMMED = 0.45
@@ -26,6 +26,12 @@ _NARROW, _SAME, _WIDE = (86, 180, 233), (245, 245, 245), (230, 120, 0)
 
 #: The least factor that the ends of these colours stand for, so that noise stays pale.
 _LEAST_SPREAD = 1.01
+
+#: Tags and scales are drawn where some heatmap is higher than this.
+_LIKELY = 0.1
+
+#: A tag that is farther than this from a person's is not theirs.
+_TAG_THR = 1.0
 
 #: The colour of pixels that are no one's.
 _NO_ONE = (255, 255, 255)
@@ -70,15 +76,11 @@ def draw_heatmap(
     Returns:
         (H, W, 3) uint8, RGB.
 
-    Raises:
-        ValueError: If the image or the maps are of another shape or type.
-
     Examples:
         >>> image = np.zeros((32, 32, 3), np.uint8)
         >>> draw_heatmap(image, np.ones((17, 16, 16), np.float32)).shape
         (32, 32, 3)
     """
-    _check(image, heatmaps=heatmaps)
     strength = np.clip(heatmaps.max(axis=0), 0, 1)
     levels = (255 * strength).astype(np.uint8)
     colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
@@ -95,8 +97,6 @@ def draw_tag_map(
     to_map: np.ndarray | None = None,
     person_thr: float = 0.3,
     keypoint_thr: float = 0.2,
-    heatmap_thr: float = 0.1,
-    tag_thr: float = 1.0,
 ) -> np.ndarray:
     """Whose each likely pixel is: the person's colour in ``draw_people`` whose tag is nearest.
 
@@ -113,14 +113,9 @@ def draw_tag_map(
         to_map: As for :func:`draw_heatmap`.
         person_thr: People of lower score own no pixels.
         keypoint_thr: Keypoints of lower score don't count for their person's tag.
-        heatmap_thr: Pixels are coloured where some heatmap is higher.
-        tag_thr: A tag that is farther than this from a person's is not theirs.
 
     Returns:
         (H, W, 3) uint8, RGB.
-
-    Raises:
-        ValueError: If the image or the maps are of another shape or type.
 
     Examples:
         >>> image, maps = np.zeros((64, 64, 3), np.uint8), np.ones((17, 32, 32), np.float32)
@@ -128,20 +123,14 @@ def draw_tag_map(
         >>> draw_tag_map(image, maps, maps, *people).shape
         (64, 64, 3)
     """
-    _check(image, tags=tags, heatmaps=heatmaps)
     num_keypoints, height, width = heatmaps.shape
-    if len(tags) % num_keypoints:
-        raise ValueError(
-            f"`tags` has {len(tags)} channels, which is no multiple of the {num_keypoints} "
-            "channels of `heatmaps`."
-        )
     by_keypoint = tags.reshape(-1, num_keypoints, height, width)
     strength = heatmaps.max(axis=0)
-    y, x = np.nonzero(strength > heatmap_thr)
+    y, x = np.nonzero(strength > _LIKELY)
     pixel_tags = by_keypoint[:, heatmaps[:, y, x].argmax(axis=0), y, x]
 
     in_map = _to_map_or_stretched(image, heatmaps, to_map)
-    nearest = np.full(len(x), tag_thr, np.float64)
+    nearest = np.full(len(x), _TAG_THR, np.float64)
     colors = np.full((height, width, 3), _NO_ONE, np.uint8)
     pixel_colors = np.full((len(x), 3), _NO_ONE, np.uint8)
     for person in np.flatnonzero(np.asarray(person_scores) >= person_thr):
@@ -156,7 +145,7 @@ def draw_tag_map(
         nearest[closer] = distance[closer]
         pixel_colors[closer] = PERSON_COLORS[int(person) % len(PERSON_COLORS)][::-1]
     colors[y, x] = pixel_colors
-    opacity = np.where(strength > heatmap_thr, 0.5 + np.clip(strength, 0, 1) / 2, 0)
+    opacity = np.where(strength > _LIKELY, 0.5 + np.clip(strength, 0, 1) / 2, 0)
     return _laid_over(image, colors, opacity, to_map)
 
 
@@ -165,7 +154,6 @@ def draw_scale_map(
     scales: np.ndarray,
     heatmaps: np.ndarray,
     to_map: np.ndarray | None = None,
-    heatmap_thr: float = 0.1,
 ) -> np.ndarray:
     """How wide the scale branch takes keypoints to be: 1/√(1+α), in multiples of the base width.
 
@@ -177,29 +165,19 @@ def draw_scale_map(
         scales: (K, h, w), α.
         heatmaps: (K, h, w). Of the keypoints, α is that of the highest.
         to_map: As for :func:`draw_heatmap`.
-        heatmap_thr: Pixels are coloured where some heatmap is higher.
 
     Returns:
         (H, W, 3) uint8, RGB.
-
-    Raises:
-        ValueError: If the image or the maps are of another shape or type.
 
     Examples:
         >>> image, maps = np.zeros((64, 64, 3), np.uint8), np.ones((17, 32, 32), np.float32)
         >>> draw_scale_map(image, 0.1 * maps, maps).shape
         (64, 64, 3)
     """
-    _check(image, scales=scales, heatmaps=heatmaps)
-    if scales.shape != heatmaps.shape:
-        raise ValueError(
-            f"`scales` is of shape {scales.shape}, but `heatmaps` of {heatmaps.shape}: bring both "
-            "to one size."
-        )
     strength = heatmaps.max(axis=0)
     alpha = np.take_along_axis(scales, heatmaps.argmax(axis=0)[None], axis=0)[0]
     steps = np.log(relative_widths(alpha))
-    shown = strength > heatmap_thr
+    shown = strength > _LIKELY
     largest = float(np.abs(steps[shown]).max()) if shown.any() else 0.0
     spread = max(largest, float(np.log(_LEAST_SPREAD)))
     opacity = np.where(shown, 0.5 + np.clip(strength, 0, 1) / 2, 0)
@@ -246,14 +224,6 @@ def draw_map(
         image, maps["tags"], heatmaps, keypoints, keypoint_scores, person_scores, to_map,
         person_thr, keypoint_thr,
     )  # fmt: skip
-
-
-def _check(image: np.ndarray, **maps: np.ndarray) -> None:
-    check_image(image)
-    sizes = {name: own.shape[1:] for name, own in maps.items() if own.ndim == 3 and len(own)}
-    if len(sizes) < len(maps) or len(set(sizes.values())) > 1:
-        shapes = ", ".join(f"`{name}` {own.shape}" for name, own in maps.items())
-        raise ValueError(f"Maps must be (channels, h, w), all of one size, but are {shapes}.")
 
 
 def _to_map_or_stretched(

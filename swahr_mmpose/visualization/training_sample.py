@@ -1,4 +1,4 @@
-"""What the network is trained on: an image after the pipeline, with its targets."""
+"""Drawing of what the network is trained on: an image after the pipeline, with its targets."""
 
 from __future__ import annotations
 

@@ -35,12 +35,6 @@ def test_other_images_are_not_written_over(tmp_path):
         with pytest.raises(FileExistsError, match=r"val\.json. exists and holds other annotations"):
             generate_dataset(tmp_path, "val", options)
     assert path.read_text() == content
-    # as older versions wrote it, which said less
-    of_old = json.loads(content)
-    of_old["info"] = dict(description="Drawn people", seed=0, label_noise=0.0)
-    path.write_text(json.dumps(of_old))
-    generate_dataset(tmp_path, "val", SyntheticOptions(3))
-    assert path.read_text() == content
     path.write_text("[]")
     with pytest.raises(FileExistsError, match="Give another name, or delete it"):
         generate_dataset(tmp_path, "val", SyntheticOptions(3))

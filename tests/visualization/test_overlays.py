@@ -97,10 +97,6 @@ def test_people_who_are_not_drawn_own_no_pixels():
     assert not coloured(none).any()
 
 
-def test_tags_farther_than_the_threshold_are_no_ones():
-    assert saturation(tag_map(tag_thr=100.0)[20, 50]) > 0.5
-
-
 def test_no_one():
     empty = np.zeros((0, K, 2)), np.zeros((0, K)), np.zeros(0)
     drawn = draw_tag_map(grey(), np.zeros((K, *SIZE)), np.zeros((K, *SIZE)), *empty)
@@ -125,28 +121,3 @@ def test_images_of_any_size(size):
     bar = np.ptp(drawn.astype(int), axis=-1) > 50
     assert bar.any() == (size[1] > 100)
     assert bar.mean() < 0.05
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ((grey().astype(float), np.zeros((K, *SIZE))), "float64"),
-        ((grey()[..., 0], np.zeros((K, *SIZE))), "image"),
-        ((grey(), np.zeros(SIZE)), "heatmaps"),
-    ],
-)
-def test_what_is_of_another_shape_is_named(arguments, named):
-    with pytest.raises(ValueError, match=named):
-        draw_heatmap(*arguments)
-
-
-def test_maps_that_do_not_fit_together_are_named():
-    with pytest.raises(ValueError, match="one size"):
-        draw_scale_map(grey(), np.zeros((K, 4, 4)), np.zeros((K, *SIZE)))
-    with pytest.raises(ValueError, match="channels of `heatmaps`"):
-        tag_map_of_channels(K + 1)
-
-
-def tag_map_of_channels(channels):
-    empty = np.zeros((0, K, 2)), np.zeros((0, K)), np.zeros(0)
-    return draw_tag_map(grey(), np.zeros((channels, *SIZE)), np.zeros((K, *SIZE)), *empty)

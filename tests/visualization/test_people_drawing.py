@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from swahr_mmpose.visualization import draw_people
-from swahr_mmpose.visualization.people_drawing import draw_boxes
 
 SKELETON = [(0, 1)]
 
@@ -68,26 +67,3 @@ def test_places_outside_the_image(place):
 def test_no_one():
     empty = np.zeros((0, 2, 2)), np.zeros((0, 2)), np.zeros(0)
     assert not draw_people(np.zeros((8, 8, 3), np.uint8), *empty, SKELETON).any()
-
-
-@pytest.mark.parametrize("image", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3))])
-def test_what_is_no_image_is_named(image):
-    with pytest.raises(ValueError, match=r"`image` must be \(H, W, 3\) uint8, but is \(8, 8"):
-        draw_people(image, np.zeros((1, 2, 2)), np.ones((1, 2)), np.ones(1), [(0, 1)])
-    with pytest.raises(ValueError, match=r"`image` must be"):
-        draw_boxes(image, np.zeros((1, 4)), np.ones(1))
-
-
-@pytest.mark.parametrize("field", ["keypoints", "widths"])
-def test_numbers_that_are_not_finite_are_named(field):
-    fields = dict(keypoints=np.zeros((2, 2, 2)), widths=np.ones((2, 2)))
-    fields[field][1] = np.nan
-    image, scores = np.zeros((8, 8, 3), np.uint8), np.array([[1.0, 1], [1, 1]])
-    with pytest.raises(ValueError, match=f"`{field}` of person 1 hold NaN or infinity"):
-        draw_people(
-            image, fields["keypoints"], scores, np.ones(2), [(0, 1)], widths=fields["widths"]
-        )
-    # nobody looks at what is not drawn
-    draw_people(
-        image, fields["keypoints"], scores, np.array([1, 0]), [(0, 1)], widths=fields["widths"]
-    )

@@ -1,4 +1,4 @@
-"""Which category of an annotation file is that of people."""
+"""Categories of an annotation file: which is that of people, and how it names keypoints."""
 
 from __future__ import annotations
 
@@ -28,28 +28,38 @@ def people_category(
         fix = "Name one category 'person', and give it `keypoints`, the list of their names"
         return None, [Problem("categories", f"which is that of people? {names}", fix, False)]
     (people,) = candidates
-    own = people.get("id")
+    own, name = people.get("id"), shown(people.get("name"))
     where = f"category {shown(own)}"
-    name = shown(people.get("name"))
     if not is_id(own):
         what = f"`id` of {name} is {shown(own)}, and not a whole number"
         return None, [Problem(where, what, "Give it one, in its annotations too", False)]
     if sum(entry.get("id") == own for entry in categories) > 1:
         what = f"`id` of {name} is that of others too"
         return None, [Problem(where, what, "Give each category its own", False)]
-    if own == 1:
-        return people, []
-    what = f"`id` of {name} is {own}, and other tools ask for 1"
-    return people, [Problem(where, what, "Set to 1, in its annotations too", stops=False)]
+    problems = [
+        Problem(
+            f"category {shown(entry.get('name'))}",
+            f"`id` is {shown(entry.get('id'))}, and not a whole number",
+            "Left out",
+            stops=False,
+        )
+        for entry in categories
+        if not is_id(entry.get("id"))
+    ]
+    if own != 1:
+        what = f"`id` of {name} is {own}, and other tools ask for 1"
+        fix = "Set to 1, in its annotations too"
+        problems.insert(0, Problem(where, what, fix, stops=False))
+    return people, problems
 
 
-def order_problems(people: dict[str, Any] | None, names: Mapping[int, str]) -> list[Problem]:
+def order_problems(people: dict[str, Any], names: Mapping[int, str]) -> list[Problem]:
     """What is wrong with the order in which the category of people names keypoints.
 
     Files that name other keypoints, or spell them in another way, are taken at their word.
 
     Args:
-        people: The category; None: there is none.
+        people: The category.
         names: The dataset's keypoints by their index, MMPose's ``keypoint_id2name``.
 
     Examples:
@@ -57,8 +67,7 @@ def order_problems(people: dict[str, Any] | None, names: Mapping[int, str]) -> l
         >>> print(*order_problems(people, {0: "nose", 1: "left_eye"}))
         category 1: keypoint 0 of `keypoints` is 'left_eye', and the dataset's is 'nose'. Reorder...
     """
-    own = people.get("keypoints") if people else None
-    expected = [names[index] for index in sorted(names)]
+    own, expected = people.get("keypoints"), [names[index] for index in sorted(names)]
     if not isinstance(own, list) or not all(isinstance(name, str) for name in own):
         return []
     if own == expected or sorted(own) != sorted(expected):
@@ -66,30 +75,22 @@ def order_problems(people: dict[str, Any] | None, names: Mapping[int, str]) -> l
     first = next(k for k, pair in enumerate(zip(own, expected)) if pair[0] != pair[1])
     what = f"keypoint {first} of `keypoints` is {own[first]!r}, and the dataset's is"
     fix = "Reorder them here and in all annotations, or describe the dataset in this order"
-    where = f"category {shown(people.get('id') if people else None)}"
+    where = f"category {people['id']}"
     return [Problem(where, f"{what} {expected[first]!r}", f"{fix} (`metainfo`)", fixed=False)]
 
 
-def with_people_first(content: dict[str, Any], people: dict[str, Any]) -> dict[str, Any]:
-    """The content with 1 for the id of people, in annotations too.
+def with_people_first(
+    categories: list[dict[str, Any]], people: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The categories with 1 for the id of people, less those whose id is no whole number.
 
     Another category that has 1 gets the next free id.
 
     Examples:
         >>> person = dict(id=7, name="person")
-        >>> content = dict(categories=[person], annotations=[dict(category_id=7)])
-        >>> with_people_first(content, person)["annotations"]
-        [{'category_id': 1}]
+        >>> [entry["id"] for entry in with_people_first([dict(id=1, name="car"), person], person)]
+        [8, 1]
     """
-    before = people.get("id")
-    ids = [entry["id"] for entry in content["categories"] if is_id(entry.get("id"))]
-    free = max([1, *ids]) + 1
-
-    def renumbered(entry: dict[str, Any], field: str) -> dict[str, Any]:
-        if entry.get(field) == before:
-            return {**entry, field: 1}
-        return {**entry, field: free} if entry.get(field) == 1 else entry
-
-    categories = [renumbered(entry, "id") for entry in content["categories"]]
-    annotations = [renumbered(entry, "category_id") for entry in content["annotations"]]
-    return dict(content, categories=categories, annotations=annotations)
+    whole = [entry for entry in categories if is_id(entry.get("id"))]
+    ids = {1: max(entry["id"] for entry in whole) + 1, people["id"]: 1}
+    return [dict(entry, id=ids.get(entry["id"], entry["id"])) for entry in whole]

@@ -1,15 +1,15 @@
-"""What is wrong with the annotations of a file, and what fixes them."""
+"""Annotations of people: what is wrong with them, and what fixes it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from .problem import LARGEST, Problem, are_numbers, is_id, is_number, shown
+from .problem import LARGEST, Checked, Problem, are_numbers, is_id, is_number, shown
 from .segmentation import segmentation_problem, without_empty_polygons
 
-_LEFT_OUT = "Left out"
+_LEVELS = frozenset({0, 1, 2})
 
 
 @dataclass(frozen=True)
@@ -17,112 +17,130 @@ class Expected:
     """What annotations are checked against.
 
     Attributes:
-        sizes: (h, w) of each usable image, by id.
-        unusable: Ids of images that are left out with their annotations.
+        sizes: (h, w) of each image, by id.
         people: Id of the category of people.
-        others: Ids of the other categories.
         fields: The fields that hold keypoints, and how many each holds.
         needs_area: Whether evaluation reads areas.
     """
 
     sizes: Mapping[int, tuple[int, int]]
-    unusable: frozenset[int]
-    people: Any
-    others: frozenset[int]
+    people: int
     fields: Mapping[str, int]
     needs_area: bool = False
 
 
-def checked_annotations(
-    annotations: list[dict[str, Any]], expected: Expected
-) -> Iterator[tuple[dict[str, Any], list[Problem], dict[str, Any] | None]]:
-    """Each annotation of people, its problems, and the fixed one; None where it is left out.
+@dataclass
+class _Person:
+    """An annotation that is fixed field by field, and what was wrong."""
 
-    Annotations of other categories, and those of images that are left out, do not come.
+    fixed: dict[str, Any]
+    where: str
+    size: tuple[int, int]
+    problems: list[Problem] = field(default_factory=list)
+
+    def put(self, name: str, value: Any, what: str, fix: str, stops: bool = True) -> None:
+        """Set a field, and say why."""
+        self.fixed[name] = value
+        self.problems.append(Problem(self.where, what, fix, stops=stops))
+
+    @property
+    def is_crowd(self) -> bool:
+        return bool(self.fixed.get("iscrowd"))
+
+    @property
+    def is_labelled(self) -> bool:
+        return bool(self.fixed["num_keypoints"] > 0)
+
+
+def checked_annotations(annotations: list[dict[str, Any]], expected: Expected) -> Iterator[Checked]:
+    """Each annotation, checked; the fixed ones are of category 1.
 
     Examples:
-        >>> expected = Expected({1: (48, 64)}, frozenset(), 1, frozenset(), dict(keypoints=17))
+        >>> expected = Expected({1: (48, 64)}, people=1, fields=dict(keypoints=17))
         >>> person = dict(id=5, image_id=9, category_id=1)
         >>> ((_, problems, fixed),) = checked_annotations([person], expected)
         >>> print(*problems)
         annotation 5: `image_id` 9 is that of no image. Left out.
     """
     seen: set[int] = set()
-    ids = [annotation["id"] for annotation in annotations if is_id(annotation.get("id"))]
-    free = max(ids, default=0) + 1
+    free = max((own["id"] for own in annotations if is_id(own.get("id"))), default=0) + 1
     for annotation in annotations:
-        image_id, category = annotation.get("image_id"), annotation.get("category_id")
-        if is_id(image_id) and image_id in expected.unusable:
-            continue
-        if is_id(category) and category in expected.others:
-            continue
         own: Any = annotation.get("id")
-        problems, fixed = _check(annotation, f"annotation {shown(own)}", expected)
-        if not is_id(own) or own in seen:
-            what = f"`id` is {'that of another' if is_id(own) else 'no whole number'}"
-            fix = f"Set to {free}" if fixed else _LEFT_OUT
-            problems = [Problem(f"annotation {shown(own)}", what, fix), *problems]
-            if fixed:
-                fixed = dict(fixed, id=free)
-                free += 1
-        else:
+        where = f"annotation {shown(own)}"
+        problems, fixed = _fixed(annotation, where, expected)
+        if is_id(own) and own not in seen:
             seen.add(own)
-        yield annotation, problems, fixed
+        else:
+            what = f"`id` is {'that of another' if is_id(own) else 'no whole number'}"
+            problems = [Problem(where, what, f"Set to {free}" if fixed else "Left out"), *problems]
+            if fixed:
+                fixed["id"] = free
+                free += 1
+        yield Checked(annotation, problems, fixed)
 
 
-def _check(
+def _fixed(
     annotation: dict[str, Any], where: str, expected: Expected
 ) -> tuple[list[Problem], dict[str, Any] | None]:
-    image_id: Any = annotation.get("image_id")
+    hopeless = _reason_to_leave_out(annotation, expected)
+    if hopeless:
+        return [Problem(where, hopeless, "Left out")], None
+    size = expected.sizes[annotation["image_id"]]
+    person = _Person(dict(annotation, category_id=1), where, size)
+    _fix_crowd(person)
+    for name, count in expected.fields.items():
+        _fix_keypoints(person, name, count)
+    _fix_count(person)
+    _fix_box(person)
+    _fix_area(person, expected.needs_area)
+    _fix_segmentation(person)
+    return person.problems, person.fixed
+
+
+def _reason_to_leave_out(annotation: dict[str, Any], expected: Expected) -> str | None:
+    image_id, category = annotation.get("image_id"), annotation.get("category_id")
     if not is_id(image_id) or image_id not in expected.sizes:
-        what = f"`image_id` {shown(image_id)} is that of no image"
-        return [Problem(where, what, _LEFT_OUT)], None
-    if annotation.get("category_id") != expected.people:
-        what = f"`category_id` {shown(annotation.get('category_id'))} is that of no category"
-        return [Problem(where, what, _LEFT_OUT)], None
-    fixed = dict(annotation)
-    size = expected.sizes[image_id]
-    problems = [*_check_crowd(fixed, where), *_check_keypoints(fixed, where, size, expected)]
-    if any(problem.fix == _LEFT_OUT for problem in problems):
-        return problems, None
-    problems += _check_box(fixed, where, size, expected.needs_area)
-    problems += _check_segmentation(fixed, where, size)
-    return problems, fixed
+        return f"`image_id` {shown(image_id)} is that of no image"
+    if category != expected.people:
+        return f"`category_id` {shown(category)} is that of no category"
+    keypoints = annotation.get("keypoints")
+    if keypoints is None and annotation.get("iscrowd") == 1:
+        return None
+    return _length_problem("keypoints", keypoints, expected.fields["keypoints"])
 
 
-def _check_crowd(fixed: dict[str, Any], where: str) -> Iterator[Problem]:
-    crowd = fixed.get("iscrowd", 0)
-    if crowd in (0, 1):
-        return
-    yield Problem(where, f"`iscrowd` is {shown(crowd)}, and not 0 or 1", "Set to 0")
-    fixed["iscrowd"] = 0
+def _length_problem(name: str, keypoints: Any, count: int) -> str | None:
+    is_list = isinstance(keypoints, list)
+    if is_list and len(keypoints) == 3 * count:
+        return None
+    given = f"{len(keypoints)} numbers" if is_list else shown(keypoints)
+    return f"`{name}` is {given}, and not 3 × {count} = {3 * count} (x, y, visibility)"
 
 
-def _check_keypoints(
-    fixed: dict[str, Any], where: str, size: tuple[int, int], expected: Expected
-) -> Iterator[Problem]:
-    for field, count in expected.fields.items():
-        keypoints = fixed.get(field)
-        if isinstance(keypoints, list) and len(keypoints) == 3 * count:
-            if not _are_sound(keypoints, size, field):
-                yield from _check_each(fixed, where, size, field)
-            continue
-        given = f"{len(keypoints)} numbers" if isinstance(keypoints, list) else shown(keypoints)
-        region = keypoints is None and fixed.get("iscrowd")
-        what = f"`{field}` is {given}, and not 3 × {count} = {3 * count} (x, y, visibility)"
-        if field == "keypoints" and not region:
-            yield Problem(where, what, _LEFT_OUT)
-            return
-        fixed[field] = [0] * (3 * count)
-        yield Problem(where, what, "Set to not labelled")
-    yield from _check_count(fixed, where)
+def _fix_crowd(person: _Person) -> None:
+    crowd = person.fixed.get("iscrowd", 0)
+    if crowd not in (0, 1):
+        person.put("iscrowd", 0, f"`iscrowd` is {shown(crowd)}, and not 0 or 1", "Set to 0")
 
 
-def _are_sound(keypoints: list[Any], size: tuple[int, int], field: str) -> bool:
+def _fix_keypoints(person: _Person, name: str, count: int) -> None:
+    keypoints: Any = person.fixed.get(name)
+    wrong_length = _length_problem(name, keypoints, count)
+    if wrong_length:
+        person.put(name, [0] * (3 * count), wrong_length, "Set to not labelled")
+    elif not _are_sound(keypoints, person.size):
+        keypoints = list(keypoints)
+        for k in range(count):
+            what, stops = _keypoint_problem(keypoints[3 * k : 3 * k + 3], person.size, name)
+            if what:
+                keypoints[3 * k : 3 * k + 3] = [0, 0, 0]
+                what = f"keypoint {k} of `{name}` {what}"
+                person.put(name, keypoints, what, "Set to not labelled", stops)
+
+
+def _are_sound(keypoints: list[Any], size: tuple[int, int]) -> bool:
     """Whether all keypoints are numbers inside the image; quick."""
     xs, ys, visible = keypoints[0::3], keypoints[1::3], keypoints[2::3]
-    if not keypoints:
-        return True
     return (
         are_numbers(keypoints)
         and _LEVELS.issuperset(visible)
@@ -133,29 +151,13 @@ def _are_sound(keypoints: list[Any], size: tuple[int, int], field: str) -> bool:
     )
 
 
-_LEVELS = frozenset({0, 1, 2})
-
-
-def _check_each(
-    fixed: dict[str, Any], where: str, size: tuple[int, int], field: str
-) -> Iterator[Problem]:
-    keypoints = list(fixed[field])
-    for k in range(len(keypoints) // 3):
-        what, stops = _keypoint_problem(keypoints[3 * k : 3 * k + 3], size, field)
-        if what:
-            name = f"keypoint {k} of `{field}`"
-            yield Problem(where, f"{name} {what}", "Set to not labelled", stops=stops)
-            keypoints[3 * k : 3 * k + 3] = [0, 0, 0]
-    fixed[field] = keypoints
-
-
-def _keypoint_problem(keypoint: list[Any], size: tuple[int, int], field: str) -> tuple[str, bool]:
+def _keypoint_problem(keypoint: list[Any], size: tuple[int, int], name: str) -> tuple[str, bool]:
     """What is wrong, or nothing, and whether training or test would go wrong with it."""
     if not are_numbers(keypoint):
         return f"is {shown(keypoint)}, and not three numbers of pixels", True
     x, y, visible = keypoint
     # COCO-WholeBody says how sure it is of feet, face and hands
-    if visible < 0 or (field == "keypoints" and visible not in _LEVELS):
+    if visible < 0 or (name == "keypoints" and visible not in _LEVELS):
         return f"has visibility {visible}, and not 0, 1 or 2", True
     height, width = size
     if visible and not (0 <= x <= width and 0 <= y <= height):
@@ -163,43 +165,33 @@ def _keypoint_problem(keypoint: list[Any], size: tuple[int, int], field: str) ->
     return "", False
 
 
-def _check_count(fixed: dict[str, Any], where: str) -> Iterator[Problem]:
-    """Whether ``num_keypoints`` is there; CrowdPose counts those that can be seen only."""
-    visible = fixed["keypoints"][2::3]
+def _fix_count(person: _Person) -> None:
+    """Those that are labelled; CrowdPose counts those that can be seen only."""
+    visible = person.fixed["keypoints"][2::3]
     labelled, seen = sum(v > 0 for v in visible), sum(v == 2 for v in visible)
-    given = fixed.get("num_keypoints")
-    if given in (labelled, seen) and is_number(given):
-        return
-    fixed["num_keypoints"] = labelled
-    what = f"`num_keypoints` is {shown(given)}, and {labelled} are labelled"
-    stops = given is not None and not (is_number(given) and given >= 0 and given == int(given))
-    yield Problem(where, what, f"Set to {labelled}", stops=stops)
+    given: Any = person.fixed.get("num_keypoints")
+    if not is_number(given) or given not in (labelled, seen):
+        what = f"`num_keypoints` is {shown(given)}, and {labelled} are labelled"
+        is_count = is_number(given) and given >= 0 and given == int(given)
+        stops = given is not None and not is_count
+        person.put("num_keypoints", labelled, what, f"Set to {labelled}", stops)
 
 
-def _check_box(
-    fixed: dict[str, Any], where: str, size: tuple[int, int], needs_area: bool
-) -> Iterator[Problem]:
-    """Box and area; they follow from keypoints where they must."""
-    box: Any = fixed.get("bbox")
-    labelled = fixed["num_keypoints"] > 0
-    are_four = isinstance(box, list) and len(box) == 4 and are_numbers(box)
-    if not are_four or min(box[2:]) <= 0:
-        fixed["bbox"], source = _box_of(fixed["keypoints"])
+def _fix_box(person: _Person) -> None:
+    box: Any = person.fixed.get("bbox")
+    height, width = person.size
+    is_box = isinstance(box, list) and len(box) == 4 and are_numbers(box)
+    if not is_box or min(box[2:]) <= 0:
+        better, source = _box_of(person.fixed["keypoints"])
         # no one reads the size of the box of someone who is not labelled
-        stops = not are_four or min(box[2:]) < 0 or labelled
+        stops = not is_box or min(box[2:]) < 0 or person.is_labelled
         what = f"`bbox` is {shown(box)}, and not left, top, width and height above 0"
-        yield Problem(where, what, f"Set {source}", stops=stops)
-    elif labelled and not fixed.get("iscrowd") and _is_outside(box, size):
-        (left, top, *sides), source = _box_of(fixed["keypoints"])
-        fixed["bbox"] = [min(left, size[1] - 2), min(top, size[0] - 2), *sides]
+        person.put("bbox", better, what, f"Set {source}", stops)
+    elif person.is_labelled and not person.is_crowd and _is_outside(box, person.size):
+        (left, top, *sides), source = _box_of(person.fixed["keypoints"])
+        better = [min(left, width - 2), min(top, height - 2), *sides]
         what = f"`bbox` is {shown(box)}, and nothing of it lies inside the image's last pixels"
-        yield Problem(where, what, f"Set {source}", stops=False)
-    area: Any = fixed.get("area")
-    if type(area) in (int, float) and 0 < area < LARGEST**2:
-        return
-    fixed["area"] = float(fixed["bbox"][2] * fixed["bbox"][3])
-    stops = needs_area if area is None else labelled or not (is_number(area) and area == 0)
-    yield Problem(where, f"`area` is {shown(area)}", "Set from `bbox`", stops=stops)
+        person.put("bbox", better, what, f"Set {source}", stops=False)
 
 
 def _is_outside(box: list[Any], size: tuple[int, int]) -> bool:
@@ -221,29 +213,36 @@ def _box_of(keypoints: list[Any]) -> tuple[list[Any], str]:
     return [min(xs), min(ys), *sides], "from the keypoints"
 
 
-def _check_segmentation(
-    fixed: dict[str, Any], where: str, size: tuple[int, int]
-) -> Iterator[Problem]:
+def _fix_area(person: _Person, is_needed: bool) -> None:
+    area: Any = person.fixed.get("area")
+    if type(area) in (int, float) and 0 < area < LARGEST**2:
+        return
+    harmless = not person.is_labelled and is_number(area) and area == 0
+    stops = is_needed if area is None else not harmless
+    _, _, width, height = person.fixed["bbox"]
+    what = f"`area` is {shown(area)}"
+    person.put("area", float(width * height), what, "Set from `bbox`", stops)
+
+
+def _fix_segmentation(person: _Person) -> None:
     """Regions of crowds and of people without keypoints are read; others only kept."""
-    segmentation, crowd = fixed.get("segmentation"), bool(fixed.get("iscrowd"))
-    if not segmentation:
-        if crowd:
-            fixed["segmentation"] = [_rectangle(fixed["bbox"], size)]
-            what = "`segmentation` of a crowd is missing, so that it counts as background"
-            yield Problem(where, what, "Set to `bbox`", stops=False)
-        elif segmentation != [] and "segmentation" in fixed:
-            fixed["segmentation"] = []
-            what = f"`segmentation` is {shown(segmentation)}"
-            yield Problem(where, what, "Left empty", stops=False)
+    segmentation = person.fixed.get("segmentation")
+    is_read, stops = person.is_crowd or not person.is_labelled, False
+    if segmentation:
+        what = segmentation_problem(segmentation, person.size)
+        if what is None:
+            return
+        visible = without_empty_polygons(segmentation)
+        stops = is_read and segmentation_problem(visible, person.size) is not None
+    elif person.is_crowd:
+        what = "of a crowd is missing, so that it counts as background"
+    elif segmentation != [] and "segmentation" in person.fixed:
+        what, is_read = f"is {shown(segmentation)}", False
+    else:
         return
-    what_is_wrong = segmentation_problem(segmentation, size)
-    if what_is_wrong is None:
-        return
-    is_read = crowd or not fixed["num_keypoints"]
-    stops = is_read and bool(segmentation_problem(without_empty_polygons(segmentation), size))
-    fixed["segmentation"] = [_rectangle(fixed["bbox"], size)] if is_read else []
+    better = [_rectangle(person.fixed["bbox"], person.size)] if is_read else []
     fix = "Set to `bbox`" if is_read else "Left empty"
-    yield Problem(where, f"`segmentation` {what_is_wrong}", fix, stops=stops)
+    person.put("segmentation", better, f"`segmentation` {what}", fix, stops)
 
 
 def _rectangle(box: list[Any], size: tuple[int, int]) -> list[float]:

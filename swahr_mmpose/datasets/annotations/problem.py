@@ -1,11 +1,11 @@
-"""One thing that is wrong with an annotation file, and how values are shown and told apart."""
+"""Problems of annotation files, and how values are shown and told apart."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Coordinates beyond this are no pixels of any image.
 LARGEST = 1e6
@@ -41,13 +41,21 @@ class Problem:
         return f"{self.where}: {self.what}. {self.fix}."
 
 
-def shown(value: Any) -> str:
-    """A value as messages show it: in a line, and short.
+class Checked(NamedTuple):
+    """An entry of a file, its problems, and the fixed entry; None where it is left out."""
 
-    Examples:
-        >>> shown([1, float("nan")])
-        '[1, nan]'
-    """
+    entry: dict[str, Any]
+    problems: list[Problem]
+    fixed: dict[str, Any] | None
+
+    @property
+    def usable(self) -> bool:
+        """Whether training and test go right with the entry as it is."""
+        return self.fixed is not None and not any(problem.stops for problem in self.problems)
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: in a line, and short."""
     return _SHORT.repr(value)
 
 
@@ -55,31 +63,24 @@ def is_id(value: Any) -> bool:
     """Whether it is a whole number that evaluation can keep in 64 bits.
 
     Examples:
-        >>> is_id(7), is_id(7.5), is_id("7")
-        (True, False, False)
+        >>> is_id(7), is_id(7.5), is_id("7"), is_id(True)
+        (True, False, False, False)
     """
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number of pixels: finite, not too large, and no truth value.
-
-    Examples:
-        >>> is_number(1.5), is_number(float("nan")), is_number(True)
-        (True, False, False)
-    """
+    """Whether it is a number of pixels: finite, not too large, and no truth value."""
     return type(value) in _NUMBERS and bool(-LARGEST < value < LARGEST)
 
 
 def are_numbers(values: Sequence[Any]) -> bool:
-    """Whether each is a number of pixels; quick, as annotation files hold millions.
+    """Whether each of one or more is a number of pixels; quick, as files hold millions.
 
     Examples:
-        >>> are_numbers([1, 2.5]), are_numbers([1, None])
-        (True, False)
+        >>> are_numbers([1, 2.5]), are_numbers([1, None]), are_numbers([1, float("nan")])
+        (True, False, False)
     """
-    if not values:
-        return True
     if not _NUMBERS.issuperset(map(type, values)):
         return False
     # min and max pass over a NaN unless it is the first; a sum does not

@@ -10,12 +10,62 @@ from typing import Any
 from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
-from .categories import order_problems, people_category
-from .check import check_content
+from .check import Findings, check_content
 from .problem import Problem
+
+#: The lists that such a file has.
+SECTIONS = ("images", "annotations", "categories")
 
 #: Problems that a message lists.
 _SHOWN = 10
+
+
+class AnnotationFileError(ValueError):
+    """A file that is no COCO annotations at all, or whose annotations can't be used."""
+
+
+def read_annotations(
+    path: str | Path, name: str | None = None, optional: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The content of an annotation file, unchecked but for its sections.
+
+    Args:
+        path: The file.
+        name: What messages call it; None: its path.
+        optional: Sections that may be missing, and are empty then.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        AnnotationFileError: If it is no JSON, or lacks images, annotations or categories.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "test.json")
+        ...     _ = path.write_text('{"images": [{"id": 1}], "categories": []}')
+        ...     read_annotations(path, optional=["annotations"])
+        {'annotations': [], 'images': [{'id': 1}], 'categories': []}
+    """
+    name = str(path) if name is None else name
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file '{name}'.")
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise AnnotationFileError(f"'{name}' is nested too deeply for annotations.") from error
+    except ValueError as error:
+        raise AnnotationFileError(
+            f"'{name}' is no whole JSON file: {error}. Was it copied to its end?"
+        ) from error
+    if isinstance(content, dict):
+        content = {**{section: [] for section in optional}, **content}
+    for section in SECTIONS:
+        entries = content.get(section) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise AnnotationFileError(
+                f"'{name}' has no list of objects `{section}`: it is no file of COCO annotations."
+            )
+    return dict(content)
 
 
 def usable_annotations(
@@ -46,95 +96,50 @@ def usable_annotations(
     """
     with get_local_path(ann_file) as path:
         content = read_annotations(path, ann_file, optional)
-    found = check_content(content, fields, needs_people=needs_people, needs_area=needs_area)
-    people, _ = people_category(content["categories"])
-    problems = [*found.problems, *order_problems(people, names or {})]
-    for problem in problems:
+    found = check_content(content, fields, names, needs_people=needs_people, needs_area=needs_area)
+    for problem in found.problems:
         if problem.where == "file" and not problem.stops:
             print_log(f"'{ann_file}': {problem.what}. {problem.fix}.", logger="current")
-    stopping = [problem for problem in problems if problem.stops]
-    hopeless = [problem for problem in stopping if not problem.fixed]
-    if hopeless or (stopping and not skip_broken):
-        fixable = [problem for problem in stopping if problem.fixed]
-        raise AnnotationFileError(_message(ann_file, fixable, hopeless))
+    stopping = [problem for problem in found.problems if problem.stops]
+    if stopping and not (skip_broken and all(problem.fixed for problem in stopping)):
+        raise AnnotationFileError(_error(ann_file, stopping))
     if stopping:
-        lost = ", ".join(
-            f"{len(content[name]) - len(found.usable[name])} of {len(content[name])} {name}"
-            for name in ("images", "annotations")
-        )
-        lines = "\n".join(f"- {problem.where}: {problem.what}" for problem in stopping)
-        print_log(
-            f"'{ann_file}': `skip_broken` leaves out {lost}. Whoever is left out counts as "
-            f"background.\n{lines}",
-            logger="current",
-            level=30,
-        )
+        print_log(_warning(ann_file, stopping, content, found), logger="current", level=30)
     return found.usable
 
 
-def _message(ann_file: str, fixable: list[Problem], hopeless: list[Problem]) -> str:
-    lines = [f"- {problem}" for problem in fixable[:_SHOWN]]
-    if len(fixable) > _SHOWN:
-        lines.append(f"- and {len(fixable) - _SHOWN} more such")
-    lines += [f"- {problem}" for problem in hopeless]
-    number = len(fixable) + len(hopeless)
-    lines.insert(0, f"'{ann_file}' can't be trained or tested with ({number} problems):")
-    if fixable:
-        lines.append(
-            f"`tools/check_dataset.py {ann_file!r} --fix fixed.json` lists all and writes a file "
-            "that is fixed as said above. Or leave broken entries out with `skip_broken=True`, "
-            "of the dataset and of its metric."
-        )
-    return "\n".join(lines)
+def _error(ann_file: str, stopping: list[Problem]) -> str:
+    """The first problems that can be fixed, and all others."""
+    fixable = [f"- {problem}" for problem in stopping if problem.fixed]
+    more = [f"- and {len(fixable) - _SHOWN} more such"] if len(fixable) > _SHOWN else []
+    hopeless = [f"- {problem}" for problem in stopping if not problem.fixed]
+    advice = (
+        f"`tools/check_dataset.py {ann_file!r} --fix fixed.json` lists all and writes a file "
+        "that is fixed as said above. Or leave broken entries out with `skip_broken=True`, of "
+        "the dataset and of its metric."
+    )
+    return "\n".join(
+        [
+            f"'{ann_file}' can't be trained or tested with ({len(stopping)} problems):",
+            *fixable[:_SHOWN],
+            *more,
+            *hopeless,
+            *([advice] if fixable else []),
+        ]
+    )
 
 
-#: The lists that such a file has.
-SECTIONS = ("images", "annotations", "categories")
-
-
-class AnnotationFileError(ValueError):
-    """A file that is no COCO annotations at all, or whose annotations can't be used."""
-
-
-def read_annotations(
-    path: str | Path, name: str | None = None, optional: Sequence[str] = ()
-) -> dict[str, Any]:
-    """The content of a file of annotations.
-
-    Args:
-        path: The file.
-        name: What messages call it; None: its path.
-        optional: Sections that may be missing, and are empty then.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        AnnotationFileError: If it is no JSON, or lacks images, annotations or categories.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "test.json")
-        ...     _ = path.write_text('{"images": [{"id": 1}], "categories": []}')
-        ...     read_annotations(path, optional=["annotations"])
-        {'images': [{'id': 1}], 'categories': [], 'annotations': []}
-    """
-    name = str(path) if name is None else name
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no file '{name}'.")
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise AnnotationFileError(f"'{name}' is nested too deeply for annotations.") from error
-    except ValueError as error:
-        raise AnnotationFileError(
-            f"'{name}' is no whole JSON file: {error}. Was it copied to its end?"
-        ) from error
-    if isinstance(content, dict):
-        content.update({section: [] for section in optional if section not in content})
-    for section in SECTIONS:
-        entries = content.get(section) if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise AnnotationFileError(
-                f"'{name}' has no list of objects `{section}`: it is no file of COCO annotations."
-            )
-    return dict(content)
+def _warning(
+    ann_file: str, stopping: list[Problem], content: dict[str, Any], found: Findings
+) -> str:
+    lost = ", ".join(
+        f"{len(content[name]) - len(found.usable[name])} of {len(content[name])} {name}"
+        for name in ("images", "annotations")
+    )
+    return "\n".join(
+        [
+            f"'{ann_file}': `skip_broken` leaves out {lost}. Whoever is left out counts as "
+            "background.",
+            *(f"- {problem.where}: {problem.what}" for problem in stopping),
+        ]
+    )

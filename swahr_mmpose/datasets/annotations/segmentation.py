@@ -1,4 +1,4 @@
-"""What is wrong with a COCO segmentation, before a library in C reads it."""
+"""Check of COCO segmentations, before a library in C reads them."""
 
 from __future__ import annotations
 

@@ -83,9 +83,9 @@ class BottomupPyramidResize(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize the image."""
-        img = to_three_channels(results["img"])
-        h, w = img.shape[:2]
         try:
+            img = to_three_channels(results["img"])
+            h, w = img.shape[:2]
             geometry = pyramid_geometry((w, h), self.input_size, self.scales)
         except ValueError as error:
             raise ImageError(f"'{results.get('img_path')}' can't be used: {error}") from error

@@ -10,6 +10,7 @@ import pytest
 from mmengine.logging import MMLogger
 from mmpose.registry import DATASETS, METRICS
 
+from swahr_mmpose.datasets.annotations.check import check_content
 from swahr_mmpose.datasets.annotations.reading import AnnotationFileError
 
 from ...helpers import load_config, sample_of_people
@@ -118,14 +119,17 @@ BREAKS = [
     (field(bbox=...), "`bbox` is None"),
     (field(keypoints=...), "`keypoints` is None"),
     (field(keypoints="many"), "`keypoints` is 'many'"),
+    (field(keypoints=[1, 2, 2]), "`keypoints` is 3 numbers, and not 3 × 17 = 51"),
     (field(num_keypoints="3"), "`num_keypoints` is '3'"),
     (field(iscrowd="no"), "`iscrowd` is 'no'"),
+    (field(iscrowd=None), "`iscrowd` is None"),
     (keypoint("5", 5, 2), r"keypoint 0 of `keypoints` is \['5', 5, 2\]"),
     (keypoint(None, 5, 2), "keypoint 0 .* is .None, 5, 2"),
     (keypoint(NAN, 5, 2), "keypoint 0 .* is .nan, 5, 2"),
     (keypoint(5, -INF, 2), "keypoint 0 .* is .5, -inf, 2"),
     (keypoint(1e30, 5, 2), r"keypoint 0 .* is .1e\+30, 5, 2"),
     (keypoint(5, 5, -1), "keypoint 0 .* has visibility -1"),
+    (keypoint(5, 5, 3), "keypoint 0 .* has visibility 3"),
     (field("images", width=...), "image .*: `width` and `height` are None and"),
     (field("images", height=0), "image .*: `width` and `height` are .* and 0"),
     (field("images", file_name=None), "image .*: `file_name` is None"),
@@ -147,9 +151,10 @@ BREAKS = [
 
 
 @pytest.mark.parametrize(("change", "message"), BREAKS)
-def test_the_broken_entry_is_named_or_left_out(content, build, log, change, message):
+def test_the_broken_entry_is_named_left_out_or_fixed(content, build, log, change, message):
     num_people = len(content["annotations"])
     change(content)
+    assert check_content(check_content(content).fixed).problems == []
     with pytest.raises(AnnotationFileError, match=message) as caught:
         build(content)
     assert "Größe 1/ann otations.json' can't be trained" in str(caught.value)

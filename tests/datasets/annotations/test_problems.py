@@ -2,7 +2,6 @@
 
 import copy
 import json
-import re
 import runpy
 
 import numpy as np
@@ -38,61 +37,39 @@ def first_person(content):
     return next(a for a in content["annotations"] if not a["iscrowd"] and a["num_keypoints"] > 3)
 
 
-BREAKS = [
-    (dict(image_id=999), r"`image_id` 999 is that of no image"),
-    (dict(category_id=7), "`category_id` 7 is that of no category"),
-    (dict(iscrowd=None), "`iscrowd` is None"),
-    (dict(keypoints=[1, 2, 2]), "`keypoints` is 3 numbers, and not 3 × 17 = 51"),
-    (dict(keypoints=None), "`keypoints` is None"),
+#: What is named and fixed though training and test work with it; the rest is in test_broken.py.
+HARMLESS = [
     (dict(num_keypoints=99), "`num_keypoints` is 99"),
-    (dict(area=-5), "`area` is -5"),
     (dict(area=None), "`area` is None"),
-    (dict(bbox=[1, 2, 0, 5]), r"`bbox` is \[1, 2, 0, 5\]"),
-    (dict(bbox=[1, 2, float("nan"), 5]), "`bbox` is"),
     (dict(segmentation=[[1, 2, 3, 4]]), "has a polygon of 4 numbers"),
     (dict(segmentation=[[]]), "has a polygon of 0 numbers"),
-    (dict(segmentation=[[1, 2, 3, 4, 5, float("inf")]]), "coordinates that are no numbers"),
-    (dict(segmentation=[[1, 2, 3, 4, 5, 1e9]]), "coordinates that are no numbers"),
-    (dict(segmentation=dict(counts=[5])), "has `size` None"),
     (dict(segmentation="mask"), "is str, and neither polygons nor run lengths"),
 ]
 
 
-@pytest.mark.parametrize(("broken", "message"), BREAKS)
-def test_broken_annotations_are_named_and_fixed(content, broken, message):
+@pytest.mark.parametrize(("broken", "message"), HARMLESS)
+def test_what_is_harmless_is_named_and_fixed(content, broken, message):
     person = first_person(content)
     person.update(broken)
     before = copy.deepcopy(content)
     (problem,), fixed = find_problems(content)
     assert problem.where == f"annotation {person['id']}"
-    assert re.search(message, str(problem)), str(problem)
-    assert json.dumps(content) == json.dumps(before)
-    again, _ = find_problems(fixed)
-    assert again == []
+    assert message in str(problem)
+    assert not problem.stops
+    assert content == before
+    assert find_problems(fixed)[0] == []
 
 
-@pytest.mark.parametrize(
-    ("keypoint", "message"),
-    [
-        ([float("nan"), 5, 2], "not three numbers"),
-        ([None, 5, 2], "not three numbers"),
-        (["5", 5, 2], "not three numbers"),
-        ([1e30, 5, 2], "not three numbers"),
-        ([-40, 5, 2], "outside the image"),
-        ([5, 5, 3], "visibility 3"),
-    ],
-)
-def test_broken_keypoints_are_named_and_fixed(content, keypoint, message):
+@pytest.mark.parametrize("keypoint", [[float("nan"), 5, 2], [-40, 5, 2]])
+def test_broken_keypoints_become_unlabelled(content, keypoint):
     person = first_person(content)
     k = next(k for k in range(17) if person["keypoints"][3 * k + 2] > 0)
     person["keypoints"][3 * k : 3 * k + 3] = keypoint
     problems, fixed = find_problems(content)
     assert f"keypoint {k} " in problems[0].what
-    assert message in problems[0].what
     own = next(a for a in fixed["annotations"] if a["id"] == person["id"])
     assert own["keypoints"][3 * k : 3 * k + 3] == [0, 0, 0]
     assert own["num_keypoints"] == person["num_keypoints"] - 1
-    assert find_problems(fixed)[0] == []
 
 
 def test_annotation_ids_that_are_there_twice(content):
@@ -214,22 +191,11 @@ def test_wrong_run_lengths_are_named(counts, message):
     assert message in segmentation_problem(dict(size=[3, 4], counts=counts), (3, 4))
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"images": [', "is no whole JSON file"),
-        ("[]", "has no list of objects `images`"),
-        (
-            '{"images": [], "annotations": [1], "categories": []}',
-            "no list of objects `annotations`",
-        ),
-    ],
-)
-def test_files_that_are_no_annotations(text, message, tmp_path, capsys):
+def test_files_that_are_no_annotations(tmp_path, capsys):
     path = tmp_path / "annotations.json"
-    path.write_text(text)
+    path.write_text('{"images": [], "annotations": [1], "categories": []}')
     assert check([str(path)]) == 2
-    assert message in capsys.readouterr().err
+    assert "no list of objects `annotations`" in capsys.readouterr().err
     assert check([str(tmp_path / "missing.json")]) == 2
     assert "There is no file" in capsys.readouterr().err
 
