@@ -12,7 +12,7 @@ from typing import Any
 
 from swahr_mmpose.datasets.annotations.problem import is_id, shown
 from swahr_mmpose.datasets.annotations.reading import read_annotations
-from swahr_mmpose.utils.files import check_destination, write_whole
+from swahr_mmpose.utils.files import check_destination, write_atomically
 
 
 class MergeError(ValueError):
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         check_destination(args.out, *args.files)
         merged = merge([read_annotations(file) for file in args.files], args.files)
-        write_whole(args.out, json.dumps(merged).encode())
+        write_atomically(args.out, json.dumps(merged).encode())
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
     counts = f"{len(merged['images'])} images and {len(merged['annotations'])} annotations"

@@ -101,7 +101,7 @@ def check(args: argparse.Namespace) -> None:
 def make_model(args: argparse.Namespace, config: Path, checkpoint: str) -> Any:
     """The network, with the options that were asked for."""
     model = init_model(str(config), checkpoint, device=device_of(args))
-    if args.widths and not getattr(model.head, "scales_known", False):
+    if args.widths and not model.head.scales_known:
         raise ValueError(
             f"--widths: '{checkpoint}' has no scale branch, which predicts widths. Leave it out."
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from swahr_mmpose.translation import translate
 from swahr_mmpose.utils.config_files import read_config_file
-from swahr_mmpose.utils.files import check_destination, write_whole
+from swahr_mmpose.utils.files import check_destination, write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         translation = translate(old.to_dict())
         text = translation.text()
         if args.new is not None:
-            write_whole(args.new, text.encode())
+            write_atomically(args.new, text.encode())
     except (OSError, ValueError) as error:
         print(f"error: {args.old}: {error}", file=sys.stderr)
         return 1

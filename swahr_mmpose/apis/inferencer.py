@@ -149,7 +149,7 @@ class BottomupInferencer(MMPoseInferencer):
         self._frame_id = 0
         self.unreadable: dict[str, str] = {}
         model = self.inferencer.model
-        if getattr(model.head, "scales_known", False):
+        if model.head.scales_known:
             model.test_cfg["output_scales"] = True
         reads_for_applications(model, decode)
         self._options: DecodeOptions = model.head.decoder.decode_options

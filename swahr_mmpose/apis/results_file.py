@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..utils.files import write_whole
+from ..utils.files import write_atomically
 from .image_stream import ImageFile
 
 
@@ -143,7 +143,7 @@ def keep_settings(output: Output, settings: dict[str, Any]) -> None:
             )
     if output.rank == 0 and before != {**before, **settings}:
         text = json.dumps({**before, **settings}, indent=2)
-        write_whole(output.settings, f"{text}\n".encode())
+        write_atomically(output.settings, f"{text}\n".encode())
 
 
 def still_to_do(images: Sequence[ImageFile], output: Output) -> list[ImageFile]:
@@ -194,7 +194,7 @@ def forget_errors(output: Output) -> None:
         if not others:
             path.unlink(missing_ok=True)
         elif len(others) < len(lines):
-            write_whole(path, b"".join(others))
+            write_atomically(path, b"".join(others))
 
 
 def bring_together(output: Output) -> None:
