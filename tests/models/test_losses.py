@@ -340,7 +340,7 @@ def test_gradients_of_the_tag_loss():
     ],
 )
 def test_wrong_tag_shapes_are_named(tags, indices):
-    with pytest.raises(ValueError, match=r"`keypoint_indices` \(N, K, 2\) for each of the B images"):
+    with pytest.raises(ValueError, match=r"`keypoint_indices` \(N, K, 2\) for each of the B im"):
         TagGroupingLoss()(
             torch.zeros(tags), [torch.zeros(shape, dtype=torch.long) for shape in indices]
         )
