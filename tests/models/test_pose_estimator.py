@@ -214,7 +214,7 @@ def test_a_dataset_of_other_keypoints_is_named(tiny):
     model.test_cfg = dict(flip_test=True)
     (packed,) = [pack(config, image) for image in make_images((100, 80))]
     packed["data_samples"].set_metainfo(dict(flip_indices=[1, 0, 2]))
-    with pytest.raises(ValueError, match=r"has 17 keypoints, .* `flip_indices` are for 3"):
+    with pytest.raises(ValueError, match=r"for the head's 17 keypoints, .* \[1, 0, 2\]"):
         model.test_step(pseudo_collate([packed]))
 
 
