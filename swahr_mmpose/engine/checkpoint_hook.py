@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from logging import LogRecord
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Callable, ClassVar
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
@@ -54,7 +54,6 @@ class AtomicCheckpointHook(CheckpointHook):
             return
         self.backend_args = dict(backend=ATOMIC)
         self.file_backend = AtomicBackend()
-        AtomicBackend.outdated.clear()
         if is_main_process():
             for folder in {Path(self.out_dir), Path(runner.work_dir)}:
                 for path in folder.glob(f"*{PARTIAL}"):
@@ -102,21 +101,20 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def after_train_epoch(self, runner: Any) -> None:
         """Save if it is time."""
-        super().after_train_epoch(_NamingElsewhere(runner))
-        self._name_and_remove(runner)
+        self._save(super().after_train_epoch, runner)
 
     def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
         """Likewise."""
-        super().after_train_iter(_NamingElsewhere(runner), *args, **kwargs)
-        self._name_and_remove(runner)
+        self._save(super().after_train_iter, runner, *args, **kwargs)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float]) -> None:
         """Save the best weights so far."""
-        super().after_val_epoch(_NamingElsewhere(runner), metrics)
-        self._name_and_remove(runner)
+        self._save(super().after_val_epoch, runner, metrics)
 
-    def _name_and_remove(self, runner: Any) -> None:
-        """Name what was saved as the last checkpoint, and remove what it replaces."""
+    def _save(self, save: Callable[..., None], runner: Any, *args: Any, **kwargs: Any) -> None:
+        """Save as MMEngine does; then name the last checkpoint, and remove what it replaces."""
+        AtomicBackend.outdated.clear()  # what a save noted that failed stays
+        save(_NamingElsewhere(runner), *args, **kwargs)
         if not is_main_process():
             return
         named = Path(runner.log_dir, LAST)
