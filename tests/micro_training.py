@@ -5,7 +5,10 @@ import json
 from unittest import mock
 
 import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmpose.registry import HOOKS
 
 from .helpers import load_config
 
@@ -14,6 +17,22 @@ SIZE = 64
 
 #: MMEngine wants names of their own for the runners of a process, and for their logs.
 _numbers = itertools.count()
+
+
+@HOOKS.register_module()
+class PoisonHook(Hook):
+    """Adds a loss that is not finite, from which no gradient comes, on one rank."""
+
+    def __init__(self, iteration, value, rank=0):
+        self.iteration, self.value, self.rank = iteration, value, rank
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if (runner.iter, runner.rank) == (self.iteration, self.rank):
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            loss = model.head.loss
+            model.head.loss = lambda *args, **kwargs: dict(
+                loss(*args, **kwargs), loss_poison=torch.tensor(self.value)
+            )
 
 
 def micro_config(data, work_dir, iterations=4):

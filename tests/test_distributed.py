@@ -205,6 +205,26 @@ def test_synchronised_batch_norm_needs_a_gpu(synthetic_data, tmp_path):
     )
 
 
+def _train_with_a_bad_loss(rank, data, work_dir):
+    config = on_two_cpus(micro_config(data, work_dir), work_dir)
+    config.custom_hooks.append(dict(type="PoisonHook", iteration=2, value=np.inf, rank=1))
+    try:
+        train(config)
+    except FloatingPointError as error:
+        return str(error)
+
+
+def test_losses_of_one_process_end_all(synthetic_data, tmp_path):
+    """And none saves what came of them."""
+    work_dir = tmp_path / "work"
+    first, second = in_two_processes(
+        _train_with_a_bad_loss, tmp_path, str(synthetic_data), str(work_dir)
+    )
+    assert first.startswith("A loss of another process is NaN or infinite")
+    assert second.startswith("loss, loss_poison of the batch with the images")
+    assert sorted(path.name for path in work_dir.glob("*.pth")) == ["iter_1.pth", "iter_2.pth"]
+
+
 def _test(rank, ann_file, checkpoint, out):
     config = on_two_cpus(evaluation_config(ann_file), out / f"work{rank}")
     config.test_evaluator.outfile_prefix = str(out / "two")

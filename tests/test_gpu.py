@@ -89,11 +89,7 @@ def test_the_network_in_half_precision_is_near_the_official_one(
 
 @pytest.mark.parametrize("optimizer", [{}, dict(fused=True)], ids=["Adam", "fused Adam"])
 def test_a_training_step_does_not_wait_for_the_device(gpu, synthetic_data, optimizer):
-    """From the batch on the device to the weights' update.
-
-    The first step of a model, that is: the next looks at whether these losses were finite, which
-    MMEngine's log has waited for by then.
-    """
+    """From the batch on the device to the weights' update."""
     warm_up = training_of(synthetic_data, gpu, optimizer)
     warm_up[0].train_step(warm_up[2], warm_up[1])
     model, wrapper, batch = training_of(synthetic_data, gpu, optimizer)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from swahr_mmpose.datasets.annotations.check import check_content
 from swahr_mmpose.datasets.annotations.reading import read_annotations
-from swahr_mmpose.utils.files import check_destination, write_whole
+from swahr_mmpose.utils.files import check_destination, write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     found = check_content(content, folder=args.images, progress=progress)
     problems, fixed = found.problems, found.fixed
     if args.fix:
-        write_whole(args.fix, json.dumps(fixed).encode())
+        write_atomically(args.fix, json.dumps(fixed).encode())
     for problem in problems:
         print(problem if problem.stops else f"{problem} (Training and test work with it.)")
     print(

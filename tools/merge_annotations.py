@@ -15,7 +15,7 @@ import command_line
 
 from swahr_mmpose.datasets.annotations.problem import is_id, shown
 from swahr_mmpose.datasets.annotations.reading import read_annotations
-from swahr_mmpose.utils.files import check_destination, write_whole
+from swahr_mmpose.utils.files import check_destination, write_atomically
 
 
 def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     check_destination(args.out, *args.files)
     merged = merge([read_annotations(file) for file in args.files], args.files)
-    write_whole(args.out, json.dumps(merged).encode())
+    write_atomically(args.out, json.dumps(merged).encode())
     counts = f"{len(merged['images'])} images and {len(merged['annotations'])} annotations"
     print(f"Wrote {counts} to {args.out}")
 

@@ -14,7 +14,7 @@ import command_line
 
 from swahr_mmpose.translation import OldConfigError, translate
 from swahr_mmpose.utils.config_files import read_config_file
-from swahr_mmpose.utils.files import check_destination, write_whole
+from swahr_mmpose.utils.files import check_destination, write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     except OldConfigError as error:
         raise ValueError(f"The config '{args.old}' can't be translated. {error}") from error
     if args.new is not None:
-        write_whole(args.new, text.encode())
+        write_atomically(args.new, text.encode())
     else:
         print(text, end="")
     listing = sys.stderr if args.new is None else sys.stdout

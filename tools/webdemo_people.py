@@ -65,7 +65,7 @@ class PeopleFinder:
         self._inferencer = inferencer
         model = inferencer.inferencer.model
         self._skeleton = model.dataset_meta.get("skeleton_links") or ()
-        scales = SCALE_VIEWS if getattr(model.head, "scales_known", False) else ()
+        scales = SCALE_VIEWS if model.head.scales_known else ()
         self.views = (*VIEWS, *scales)
 
     def find(self, image: np.ndarray, wish: Wish) -> Any:

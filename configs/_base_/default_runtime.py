@@ -9,6 +9,7 @@ default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50),
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="AtomicCheckpointHook", interval=10, max_keep_ckpts=3),
+    finite_losses=dict(type="FiniteLossesHook"),
     epoch_seed=dict(type="EpochSeedHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="BottomupVisualizationHook", enable=False),

@@ -161,7 +161,7 @@ class BottomupInferencer(MMPoseInferencer):
             show_progress=show_progress,
         )
         model = self.inferencer.model
-        if getattr(model.head, "scales_known", False):
+        if model.head.scales_known:
             model.test_cfg["output_scales"] = True
         reads_for_applications(model, decode)
         self.unreadable: dict[str, str] = {}

@@ -118,7 +118,7 @@ def predict_files(
 
 
 def _set_options(model: Any, checkpoint: str, widths: bool, min_score: float | None) -> None:
-    if widths and not getattr(model.head, "scales_known", False):
+    if widths and not model.head.scales_known:
         raise ValueError(
             f"'{checkpoint}' has no scale branch, which predicts widths. Leave out the widths."
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..utils.files import check_destination, write_whole
+from ..utils.files import check_destination, write_atomically
 from .image_stream import ImageFile
 
 
@@ -78,7 +78,7 @@ def begin(output: Output, images: Sequence[ImageFile], settings: dict[str, Any])
                     f"{value!r}. Name another file for the results."
                 )
     elif output.rank == 0:
-        write_whole(output.settings, f"{json.dumps(settings, indent=2)}\n".encode())
+        write_atomically(output.settings, f"{json.dumps(settings, indent=2)}\n".encode())
     if output.rank == 0:
         for path in (output.errors, *output.parts(output.errors)):
             for _ in lines_in(path):

@@ -10,7 +10,7 @@ import torch
 from mmpose.apis.inference import dataset_meta_from_config, init_model
 
 from ..utils.config_files import ConfigError, read_config
-from ..utils.files import check_destination, write_whole
+from ..utils.files import check_destination, write_atomically
 from .checks import check_state_dict
 from .reading import CheckpointError, read_checkpoint, state_dict_of
 from .renaming import LAYOUTS, rename_weights
@@ -52,5 +52,5 @@ def convert_checkpoint(source: Path, destination: Path, config_file: str | Path)
     meta = dict(dataset_meta=dataset_meta_from_config(config, "test"), converted_from=layout)
     content = io.BytesIO()
     torch.save(dict(meta=meta, state_dict=kept), content)
-    write_whole(destination, content.getvalue())
+    write_atomically(destination, content.getvalue())
     return Converted(layout, list(kept), [name for name in weights if name not in kept])

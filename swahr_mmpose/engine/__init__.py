@@ -3,6 +3,7 @@
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
+from .finite_losses_hook import FiniteLossesHook
 from .test_loop import BottomupTestLoop
 from .visualization_hook import BottomupVisualizationHook
 
@@ -12,4 +13,5 @@ __all__ = [
     "BottomupVisualizationHook",
     "ChannelsLastHook",
     "EpochSeedHook",
+    "FiniteLossesHook",
 ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from logging import LogRecord
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, ClassVar
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
@@ -15,7 +14,7 @@ from mmpose.registry import HOOKS
 
 from ..checkpoints.checks import not_finite
 from ..checkpoints.reading import CheckpointError
-from ..utils.files import PARTIAL, write_whole
+from ..utils.files import PARTIAL, write_atomically
 
 
 def _concerns_users(record: LogRecord) -> bool:
@@ -45,7 +44,6 @@ class AtomicCheckpointHook(CheckpointHook):
 
     backend_args: dict[str, Any] | None
     file_backend: Any
-    keep_ckpt_ids: deque[int]
 
     def before_train(self, runner: Any) -> None:
         """Find out where to save, and tidy up what a killed run left."""
@@ -55,10 +53,11 @@ class AtomicCheckpointHook(CheckpointHook):
         if self.backend_args is not None or type(self.file_backend) is not LocalBackend:
             return
         self.backend_args = dict(backend=ATOMIC)
-        self.file_backend = LaterRemovals()
+        self.file_backend = AtomicBackend()
         if is_main_process():
             for folder in {Path(self.out_dir), Path(runner.work_dir)}:
-                for path in remove_partial_files(folder):
+                for path in folder.glob(f"*{PARTIAL}"):
+                    path.unlink()
                     runner.logger.info(f"Removed {path}, which a stopped run left half-written.")
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
@@ -100,96 +99,60 @@ class AtomicCheckpointHook(CheckpointHook):
                 "a new one from these weights: give them as `load_from`, without `--resume`."
             )
 
-    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
-        """Save a checkpoint, name it as the last one, and only then remove the oldest."""
-        if not isinstance(self.file_backend, LaterRemovals):
-            super()._save_checkpoint_with_step(runner, step, meta)
+    def after_train_epoch(self, runner: Any) -> None:
+        """Save if it is time."""
+        self._save(super().after_train_epoch, runner)
+
+    def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+        """Likewise."""
+        self._save(super().after_train_iter, runner, *args, **kwargs)
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float]) -> None:
+        """Save the best weights so far."""
+        self._save(super().after_val_epoch, runner, metrics)
+
+    def _save(self, save: Callable[..., None], runner: Any, *args: Any, **kwargs: Any) -> None:
+        """Save as MMEngine does; then name the last checkpoint, and remove what it replaces."""
+        AtomicBackend.outdated.clear()  # what a save noted that failed stays
+        save(_NamingElsewhere(runner), *args, **kwargs)
+        if not is_main_process():
             return
-        if self.max_keep_ckpts > 0:
-            self._keep(step)
-            runner.message_hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
-        file_name = self.filename_tmpl.format(step)
-        self.last_ckpt = str(Path(self.out_dir) / file_name)
-        runner.message_hub.update_info("last_ckpt", self.last_ckpt)
-        runner.save_checkpoint(
-            self.out_dir,
-            file_name,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-            **self.args,
-        )
-        if is_main_process():
-            write_atomically(Path(runner.work_dir) / "last_checkpoint", self.last_ckpt.encode())
-            self._remove_outdated()
+        named = Path(runner.log_dir, LAST)
+        if named.exists():
+            write_atomically(Path(runner.work_dir, LAST), named.read_bytes())
+            named.unlink()
+        while AtomicBackend.outdated:
+            AtomicBackend.outdated.pop().unlink(missing_ok=True)
 
-    def _keep(self, step: int) -> None:
-        """Note the step of a checkpoint, and those that are too many for removal."""
-        kept = [*self.keep_ckpt_ids, *([] if step in self.keep_ckpt_ids else [step])]
-        for outdated in kept[: -self.max_keep_ckpts]:
-            self.file_backend.remove(Path(self.out_dir) / self.filename_tmpl.format(outdated))
-        self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
 
-    def _save_best_checkpoint(self, runner: Any, metrics: dict[str, float]) -> None:
-        """As in MMEngine; the best one so far is removed when its successor is there."""
-        super()._save_best_checkpoint(runner, metrics)
-        if isinstance(self.file_backend, LaterRemovals) and is_main_process():
-            self._remove_outdated()
+#: The file in which MMEngine looks up the checkpoint to resume from.
+LAST = "last_checkpoint"
 
-    def _remove_outdated(self) -> None:
-        """Remove the files noted for it, but none that was written anew under the same name."""
-        best = getattr(self, "best_ckpt_path_dict", {}).values()
-        current = {self.last_ckpt, getattr(self, "best_ckpt_path", None), *best}
-        self.file_backend.remove_outdated(but=current - {None})
+
+class _NamingElsewhere:
+    """A runner for ``CheckpointHook``, which then writes ``last_checkpoint`` beside the log.
+
+    MMEngine empties that file before it writes to it.
+    """
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self.work_dir = runner.log_dir
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runner, name)
 
 
 #: The name of :class:`AtomicBackend` in ``backend_args``.
 ATOMIC = "swahr_atomic"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file of a training with :func:`write_whole`.
-
-    Raises:
-        OSError: If it can't be written, with what to do. What was there before is untouched.
-
-    Examples:
-        >>> write_atomically(Path("no_such_folder/epoch_1.pth"), b"")
-        Traceback (most recent call last):
-            ...
-        FileNotFoundError: ...'no_such_folder/epoch_1.pth' could not be written, and what was ...
-    """
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"{error.strerror}: '{path}' could not be written, and what was saved before is as it "
-            "was. Make room (or have less of it kept, `default_hooks.checkpoint.max_keep_ckpts`), "
-            "then go on with `--resume`",
-        ) from error
-
-
-def remove_partial_files(folder: Path) -> list[Path]:
-    """Remove what a killed process left half-written in a folder; what was removed.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Path(folder, "epoch_1.pth.partial").touch()
-        ...     [path.name for path in remove_partial_files(Path(folder))]
-        ['epoch_1.pth.partial']
-    """
-    partial = sorted(folder.glob(f"*{PARTIAL}"))
-    for path in partial:
-        path.unlink()
-    return partial
-
-
 class AtomicBackend(LocalBackend):
-    """MMEngine's backend for local files, writing with :func:`write_atomically`.
+    """MMEngine's backend for local files; writes are atomic, and removals left to the hook.
+
+    Attributes:
+        outdated: Files that MMEngine would remove before their successors are there. It makes a
+            backend for each write, and all share this.
 
     Examples:
         >>> import tempfile
@@ -199,29 +162,18 @@ class AtomicBackend(LocalBackend):
         b'weights'
     """
 
+    outdated: ClassVar[set[Path]] = set()
+
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes to a file; its folder is made if missing."""
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, obj)
+        self.outdated.discard(path)
+
+    def remove(self, filepath: str | Path) -> None:
+        """Note a file for removal."""
+        self.outdated.add(Path(filepath))
 
 
 register_backend(ATOMIC, AtomicBackend, force=True)
-
-
-class LaterRemovals(AtomicBackend):
-    """Keeps the files that it is to remove until what replaces them is there."""
-
-    def __init__(self) -> None:
-        self._outdated: list[Path] = []
-
-    def remove(self, filepath: str | Path) -> None:
-        """Note a file for :meth:`remove_outdated`."""
-        self._outdated.append(Path(filepath))
-
-    def remove_outdated(self, but: set[str]) -> None:
-        """Remove the files noted, less those that were written anew (``but``)."""
-        for path in self._outdated:
-            if str(path) not in but:
-                path.unlink(missing_ok=True)
-        self._outdated = []

@@ -153,17 +153,11 @@ class BottomupVisualizationHook(Hook):
         model, visualizer = _model_of(runner), runner.visualizer
         if self._test_cfg is None:
             self._test_cfg = model.test_cfg
-        can_have_scales = getattr(model.head, "scales_known", False)
-        wants_scales = "scales" in visualizer.maps
-        if wants_scales and not can_have_scales:
-            raise ValueError(
-                "`maps` of the visualizer has 'scales', but the model has no scale branch. Leave "
-                "'scales' out, or use `SWAHRHead` with a checkpoint of SWAHR."
-            )
+        draws_widths = visualizer.draw_widths and model.head.scales_known
         model.test_cfg = dict(
             self._test_cfg,
             output_heatmaps=True,
-            output_scales=can_have_scales and (wants_scales or visualizer.draw_widths),
+            output_scales="scales" in visualizer.maps or draws_widths,
         )
 
     def _forget_maps(self, runner: Any) -> None:

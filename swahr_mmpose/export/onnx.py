@@ -221,7 +221,7 @@ def _settings(
             keypoint_sigmas=[float(sigma) for sigma in meta["sigmas"]],
         ),
         flip_test=bool(model.test_cfg.get("flip_test", False) if flip is None else flip),
-        output_scales=bool(getattr(model.head, "scales_known", False)),
+        output_scales=model.head.scales_known,
         half=half,
         opset=OPSET,
         exporter="",

@@ -69,8 +69,7 @@ def aggregate_maps(
         flip_indices: (K,), for each keypoint its mirror image; needed for mirrored passes.
 
     Raises:
-        ValueError: If there are mirrored passes, and no ``flip_indices``, or those of another
-            number of keypoints.
+        ValueError: If there are mirrored passes without ``flip_indices`` for their keypoints.
 
     Examples:
         >>> from swahr_mmpose.models.outputs import HeadOutput
@@ -104,14 +103,10 @@ def aggregate_maps(
 
 
 def _check_flip_indices(flip_indices: Sequence[int] | None, num_keypoints: int) -> Sequence[int]:
-    if flip_indices is None:
+    if flip_indices is None or len(flip_indices) != num_keypoints:
         raise ValueError(
-            "Flip test needs `flip_indices` in the meta information of the data samples: add it "
-            "to the `meta_keys` of the packing transform."
-        )
-    if len(flip_indices) != num_keypoints:
-        raise ValueError(
-            f"The head has {num_keypoints} keypoints, but the dataset's `flip_indices` are for "
-            f"{len(flip_indices)}. Use the dataset that the network is for."
+            f"Flip test needs `flip_indices` for the head's {num_keypoints} keypoints, but the "
+            f"data samples have {flip_indices}. Use the dataset that the network is for, and pack "
+            "'flip_indices' (`meta_keys` of the packing transform)."
         )
     return flip_indices

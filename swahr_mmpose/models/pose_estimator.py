@@ -16,7 +16,6 @@ from ..checkpoints.start_from import start_from
 from ..datasets.metainfo import keypoint_names
 from .aggregation import aggregate_maps
 from .data_preprocessor import BottomupPoseDataPreprocessor
-from .finite_losses import FiniteLosses, check_images
 from .heads.predictions import check_test_options
 from .outputs import AggregatedMaps, HeadOutput
 
@@ -30,8 +29,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     of different sizes may share a batch and are then run in groups of equal size.
 
     Checkpoints of the official implementations and of MMPose 0.x load as they are: their keys are
-    recognised and renamed. Weights that hold NaN or infinity are refused, and so are losses that
-    are not finite (:class:`swahr_mmpose.models.finite_losses.FiniteLosses`).
+    recognised and renamed. Weights that hold NaN or infinity are refused.
 
     ``test_cfg``: ``flip_test`` (average with the mirrored image, tags side by side),
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
@@ -59,7 +57,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         super().__init__(*args, **kwargs)
         self.partial_checkpoint = partial_checkpoint
         self.start_from = start_from
-        self._finite_losses = FiniteLosses()
+        check_test_options(self.test_cfg)
         self._register_load_state_dict_pre_hook(self._before_loading)
 
     def init_weights(self) -> None:
@@ -77,9 +75,6 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         if not prefix:
             rename_weights(state_dict)
         check_state_dict(state_dict, self.state_dict(), prefix, self.partial_checkpoint)
-        if hasattr(self.head, "scales_known"):
-            branch = f"{prefix}head.scale_layers."
-            self.head.scales_known = any(name.startswith(branch) for name in state_dict)
 
     def forward(
         self, inputs: Any, data_samples: list[Any] | None = None, mode: str = "tensor"
@@ -94,20 +89,6 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         if mode == "maps":
             return self.predict_maps(inputs, data_samples or [])
         return super().forward(inputs, data_samples, mode)
-
-    def loss(self, inputs: Tensor, data_samples: list[Any]) -> dict[str, Tensor]:
-        """Losses of a batch (B, 3, H, W) by name.
-
-        Raises:
-            ValueError: If an image holds NaN or infinity (on the CPU).
-            FloatingPointError: If a loss is not finite; see
-                :class:`swahr_mmpose.models.finite_losses.FiniteLosses`.
-        """
-        self._finite_losses.look_back()
-        check_images(inputs, data_samples)
-        losses: dict[str, Tensor] = super().loss(inputs, data_samples)
-        self._finite_losses.check(losses, data_samples)
-        return losses
 
     def test_step(self, data: Any) -> list[Any]:
         """Predict a batch from the data loader, in groups of equally sized images."""
@@ -174,7 +155,6 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         Raises:
             ValueError: If the scales of a pyramid don't show the same part of the image.
         """
-        check_test_options(self.test_cfg)
         if self.metainfo is not None:
             for sample in data_samples:
                 sample.set_metainfo(self.metainfo)

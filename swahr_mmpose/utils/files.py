@@ -41,7 +41,7 @@ def check_destination(path: Path, *inputs: Path) -> None:
 PARTIAL = ".partial"
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file beside its place, and move it there once the disk has all of it.
 
     Raises:
@@ -50,7 +50,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_whole(Path(folder, "results.json"), b"{}")
+        ...     write_atomically(Path(folder, "results.json"), b"{}")
         ...     os.listdir(folder)
         ['results.json']
     """
@@ -61,9 +61,13 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except OSError:
+    except OSError as error:
         partial.unlink(missing_ok=True)
-        raise
+        raise OSError(
+            error.errno,
+            f"{error.strerror}: '{path}' could not be written, and what was saved before is as it "
+            "was",
+        ) from error
     _sync_folder(path.parent)
 
 

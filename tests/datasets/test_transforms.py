@@ -255,3 +255,15 @@ def test_packing_keeps_single_images_and_pyramids():
     assert meta["aug_scales"] == [0.5]
     assert meta["flip_indices"] == FLIP_INDICES
     assert all(isinstance(image, torch.Tensor) for image in pyramid["inputs"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("name", "message"), [("img", "holds NaN or infinity"), ("keypoints", "number 2 of person 0")]
+)
+def test_an_image_with_what_is_not_finite_is_named(name, message, value):
+    results = dict(results_of(), img_id=7)
+    results[name] = results[name].astype(np.float32)
+    results[name][0, 2] = value
+    with pytest.raises(ValueError, match=rf"The image 7 .*{message}"):
+        BottomupPackInputs()(results)

@@ -107,7 +107,7 @@ def test_without_a_folder_the_backends_get_images(synthetic_data, tmp_path):
 def test_maps_that_can_not_be_had_are_named(synthetic_data, tmp_path):
     runner = test_runner(synthetic_data, tmp_path, dict(out_dir="drawn"), maps=["scales"])
     runner.model.head.scales_known = False
-    with pytest.raises(ValueError, match="no scale branch"):
+    with pytest.raises(ValueError, match="no trained scale branch"):
         runner.test()
 
 

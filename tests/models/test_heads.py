@@ -2,7 +2,6 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
-from mmpose.registry import MODELS
 from mmpose.structures import MultilevelPixelData, PoseDataSample
 
 from swahr_mmpose.models import HigherHRNetHead, SWAHRHead
@@ -12,6 +11,7 @@ from ..helpers import HostData, codec_for, without_waiting
 
 CODEC = dict(type="ScaleAdaptiveHeatmap", input_size=(64, 96), heatmap_sizes=[(16, 24), (32, 48)])
 FEATS = (2, 8, 24, 16)
+MAP_SIZES = [(24, 16), (48, 32)]
 
 
 def head_of(kind=SWAHRHead, **kwargs):
@@ -22,22 +22,34 @@ def head_of(kind=SWAHRHead, **kwargs):
     return head
 
 
-def sample_of(keypoints, visible, mask=True):
-    encoded = codec_for((64, 96)).encode(keypoints, visible)
+def sample_of(keypoints, visible, encode_heatmaps=True, masked=True):
+    """As a pipeline gives it: with heatmaps or with centres, with masks or without."""
+    encoded = codec_for((64, 96), encode_heatmaps=encode_heatmaps).encode(keypoints, visible)
     sample = PoseDataSample(metainfo=dict(img_shape=(96, 64), flip_indices=[1, 0, 2, 4, 3]))
-    sample.gt_fields = MultilevelPixelData(
-        heatmaps=[torch.from_numpy(maps) for maps in encoded["heatmaps"]],
-        heatmap_mask=[torch.full((1, *m.shape[1:]), mask) for m in encoded["heatmaps"]],
-    )
-    sample.gt_instance_labels = InstanceData(
-        keypoint_indices=torch.from_numpy(encoded["keypoint_indices"])
-    )
+    labels = dict(keypoint_indices=torch.from_numpy(encoded["keypoint_indices"]))
+    fields = {}
+    if encode_heatmaps:
+        fields["heatmaps"] = [torch.from_numpy(maps) for maps in encoded["heatmaps"]]
+    else:
+        labels["keypoint_centers"] = torch.from_numpy(encoded["keypoint_centers"])
+        sample.set_metainfo(dict(target_sigma=encoded["target_sigma"]))
+    if masked:
+        fields["heatmap_mask"] = [torch.ones(1, *size, dtype=torch.bool) for size in MAP_SIZES]
+    if fields:
+        sample.gt_fields = MultilevelPixelData(**fields)
+    sample.gt_instance_labels = InstanceData(**labels)
     return sample
 
 
-def two_people():
+def two_people(**kind):
     keypoints = torch.rand(2, 5, 2).numpy() * (64, 96)
-    return sample_of(keypoints, torch.ones(2, 5).numpy())
+    return sample_of(keypoints, torch.ones(2, 5).numpy(), **kind)
+
+
+def with_no_pixels(sample):
+    """The sample with no pixel that counts."""
+    sample.gt_fields.heatmap_mask = [torch.zeros_like(m) for m in sample.gt_fields.heatmap_mask]
+    return sample
 
 
 @pytest.mark.parametrize("weight_branch", ["analytic", "learned"])
@@ -89,65 +101,47 @@ def test_every_parameter_gets_a_gradient(kind, names):
 
 
 @pytest.mark.parametrize("kind", [HigherHRNetHead, SWAHRHead])
-def test_targets_rendered_by_the_head_give_the_same_losses(kind):
+def test_targets_of_all_pipelines_give_the_same_losses(kind):
+    """Rendered by the codec or by the head, and with a mask that is all ones or without."""
     keypoints, visible = torch.rand(2, 5, 2).numpy() * (64, 96), torch.ones(2, 5).numpy()
-    given = sample_of(keypoints, visible)
-    rendered = sample_of(keypoints, visible)
-    encoded = codec_for((64, 96), encode_heatmaps=False).encode(keypoints, visible)
-    rendered.gt_instance_labels.keypoint_centers = torch.from_numpy(encoded["keypoint_centers"])
-    rendered.set_metainfo(dict(target_sigma=encoded["target_sigma"]))
-    del rendered.gt_fields
-    rendered.gt_fields = MultilevelPixelData(heatmap_mask=given.gt_fields.heatmap_mask)
     head, feats = head_of(kind), (torch.randn(FEATS),)
-    expected = head.loss(feats, [given, given])
-    for name, loss in head.loss(feats, [rendered, rendered]).items():
-        torch.testing.assert_close(loss, expected[name], msg=name)
+    results = [
+        head.loss(feats, [sample_of(keypoints, visible, encode_heatmaps, masked)] * 2)
+        for encode_heatmaps in (True, False)
+        for masked in (True, False)
+    ]
+    for losses in results[1:]:
+        for name, loss in losses.items():
+            torch.testing.assert_close(loss, results[0][name], msg=name)
 
 
-def test_two_base_widths_are_named():
+CENTERS = torch.zeros(2, 5, 2, 2, dtype=torch.int32)
+
+
+@pytest.mark.parametrize(
+    ("num_keypoints", "labels", "meta", "message"),
+    [
+        (7, None, {}, "Give codec and head the same keypoints"),
+        (5, None, dict(target_sigma=3.0), r"has `sigma=3.0`, but .* head .* `sigma=2.0`"),
+        (5, {}, {}, r"hold no targets, .* Add `dict\(type='GenerateTarget'"),
+        (5, dict(keypoint_centers=CENTERS), {}, "or not their width.* pack with `BottomupPack"),
+        # tags would be trained at wrong pixels, and keypoints be dropped
+        (
+            5,
+            dict(keypoint_centers=CENTERS),
+            dict(target_sigma=2.0, heatmap_sizes=[(16, 16), (32, 32)]),
+            "the size of the training images as `input_size`",
+        ),
+    ],
+)
+def test_targets_that_do_not_fit_are_named(num_keypoints, labels, meta, message):
     sample = two_people()
-    sample.set_metainfo(dict(target_sigma=3.0))
-    with pytest.raises(ValueError, match=r"has `sigma=3.0`, but .* head .* `sigma=2.0`"):
-        head_of().loss((torch.randn(FEATS),), [sample, sample])
-
-
-def test_centres_for_maps_of_another_size_are_named():
-    """Tags would be trained at wrong pixels, and keypoints be dropped."""
-    sample = two_people()
-    del sample.gt_fields
-    sample.gt_instance_labels.keypoint_centers = torch.zeros(2, 5, 2, 2, dtype=torch.int32)
-    sample.set_metainfo(dict(target_sigma=2.0, heatmap_sizes=[(16, 16), (32, 32)]))
-    with pytest.raises(ValueError, match="the size of the training images as `input_size`"):
-        head_of().loss((torch.randn(FEATS),), [sample, sample])
-
-
-def test_centres_without_their_width_are_named():
-    sample = two_people()
-    del sample.gt_fields
-    with pytest.raises(ValueError, match=r"hold no targets\. Add `dict\(type='GenerateTarget'"):
-        head_of().loss((torch.randn(FEATS),), [sample, sample])
-    sample.gt_instance_labels.keypoint_centers = torch.zeros(2, 5, 2, 2, dtype=torch.int32)
-    with pytest.raises(ValueError, match=r"lack its `target_sigma`\. Pack them with `BottomupPack"):
-        head_of().loss((torch.randn(FEATS),), [sample, sample])
-
-
-@pytest.mark.parametrize("encode_heatmaps", [True, False])
-def test_a_pipeline_without_the_mask_step_trains(encode_heatmaps):
-    """As with a mask that lets every pixel count."""
-    keypoints, visible = torch.rand(2, 5, 2).numpy() * (64, 96), torch.ones(2, 5).numpy()
-    masked, plain = sample_of(keypoints, visible), sample_of(keypoints, visible)
-    encoded = codec_for((64, 96), encode_heatmaps=False).encode(keypoints, visible)
-    heatmaps = plain.gt_fields.heatmaps
-    del plain.gt_fields
-    if encode_heatmaps:
-        plain.gt_fields = MultilevelPixelData(heatmaps=heatmaps)
-    else:
-        plain.gt_instance_labels.keypoint_centers = torch.from_numpy(encoded["keypoint_centers"])
-        plain.set_metainfo(dict(target_sigma=2.0))
-    head, feats = head_of(), (torch.randn(FEATS),)
-    expected = head.loss(feats, [masked, masked])
-    for name, loss in head.loss(feats, [plain, plain]).items():
-        torch.testing.assert_close(loss, expected[name], msg=name)
+    sample.set_metainfo(meta)
+    if labels is not None:
+        del sample.gt_fields
+        sample.gt_instance_labels = InstanceData(**labels)
+    with pytest.raises(ValueError, match=message):
+        head_of(num_keypoints=num_keypoints).loss((torch.randn(FEATS),), [sample, sample])
 
 
 @pytest.mark.parametrize(
@@ -208,13 +202,12 @@ def test_the_mean_width_is_that_of_pixels_with_people():
         layers[-1].bias.data.fill_(3.0)
     narrow = head.loss(feats, [sample, sample])
     assert narrow["mean_width_s4"] == pytest.approx(0.5)  # 1/√(1+3)
-    sample.gt_fields.heatmap_mask = [torch.zeros_like(m) for m in sample.gt_fields.heatmap_mask]
+    with_no_pixels(sample)
     assert head.loss(feats, [sample, sample])["mean_width_s4"] == 1
 
 
 def test_masked_pixels_do_not_count():
-    sample = two_people()
-    sample.gt_fields.heatmap_mask = [torch.zeros_like(m) for m in sample.gt_fields.heatmap_mask]
+    sample = with_no_pixels(two_people())
     losses = head_of().loss((torch.randn(FEATS),), [sample, sample])
     assert losses["loss_heatmap_s4"] == losses["loss_heatmap_s2"] == 0
 
@@ -270,11 +263,6 @@ def test_options_of_the_stock_head_that_are_not_used_are_named_once(caplog):
     assert [text.split(" is ")[0] for text in messages] == ["`test_cfg.shift_heatmap=True`"]
 
 
-def test_scales_in_the_stock_heads_way_are_named():
-    with pytest.raises(ValueError, match=r"`test_cfg\.multiscale_test=True` is not how scales"):
-        head_of().predict((torch.randn(FEATS)[:1],), [two_people()], dict(multiscale_test=True))
-
-
 def test_pretrained_branches_stay(tmp_path):
     """`init_cfg=Pretrained` on the head is loaded after the branches were zeroed."""
     trained = head_of()
@@ -308,40 +296,24 @@ def test_configs_that_disagree_are_named(kwargs, message):
         head_of(**kwargs)
 
 
-def test_targets_for_another_number_of_keypoints_are_named():
-    head = head_of(num_keypoints=7)
-    with pytest.raises(ValueError, match="Give codec and head the same keypoints"):
-        head.loss((torch.randn(FEATS),), [two_people(), two_people()])
-
-
-def test_prediction_without_a_codec_says_so():
-    head = head_of(decoder=None).eval()
-    with pytest.raises(RuntimeError, match="has no decoder"):
-        head.predict((torch.randn(FEATS)[:1],), [two_people()])
-
-
-def test_flip_test_without_flip_indices_says_so():
-    head, sample = head_of().eval(), PoseDataSample(metainfo=dict(img_shape=(96, 64)))
-    feat = (torch.randn(FEATS),)
-    with pytest.raises(ValueError, match="needs `flip_indices`"):
-        head.predict([feat, feat], [sample], dict(flip_test=True))
-
-
-def rendered_sample():
-    """As the configs' pipelines give it: centres, and masks."""
-    keypoints, visible = torch.rand(2, 5, 2).numpy() * (64, 96), torch.ones(2, 5).numpy()
-    sample = sample_of(keypoints, visible)
-    encoded = codec_for((64, 96), encode_heatmaps=False).encode(keypoints, visible)
-    sample.gt_instance_labels.keypoint_centers = torch.from_numpy(encoded["keypoint_centers"])
-    sample.set_metainfo(dict(target_sigma=2.0))
-    masks = sample.gt_fields.heatmap_mask
-    del sample.gt_fields
-    sample.gt_fields = MultilevelPixelData(heatmap_mask=masks)
-    return sample
+@pytest.mark.parametrize(
+    ("head", "test_cfg", "error", "message"),
+    [
+        (dict(decoder=None), {}, RuntimeError, "has no decoder"),
+        ({}, dict(flip_test=True), ValueError, "needs `flip_indices`"),
+        ({}, dict(multiscale_test=True), ValueError, "multiscale_test=True` is not how scales"),
+        (dict(kind=HigherHRNetHead), dict(output_scales=True), ValueError, "no trained scale"),
+    ],
+)
+def test_predictions_that_can_not_be_had_are_named(head, test_cfg, error, message):
+    sample, feat = PoseDataSample(metainfo=dict(img_shape=(96, 64))), (torch.randn(FEATS),)
+    feats = [feat, feat] if test_cfg.get("flip_test") else feat
+    with pytest.raises(error, match=message):
+        head_of(**head).eval().predict(feats, [sample], test_cfg)
 
 
 def test_a_training_step_copies_nothing_from_the_host():
-    head, samples = head_of(weight_branch="learned"), [rendered_sample(), rendered_sample()]
+    head, samples = head_of(weight_branch="learned"), [two_people(encode_heatmaps=False)] * 2
     with HostData() as host:
         torch.as_tensor([0])
         head.loss((torch.randn(FEATS),), samples)
@@ -351,13 +323,8 @@ def test_a_training_step_copies_nothing_from_the_host():
 @pytest.mark.gpu
 def test_losses_do_not_wait_for_the_device(gpu):
     head = head_of(weight_branch="learned").to(gpu)
-    samples = [rendered_sample().to(gpu), rendered_sample().to(gpu)]
+    samples = [two_people(encode_heatmaps=False).to(gpu)] * 2
     feats = (torch.randn(FEATS, device=gpu),)
     sum(head.loss(feats, samples).values()).backward()  # warms up
     with without_waiting(gpu):
         sum(head.loss(feats, samples).values()).backward()
-
-
-def test_losses_are_registered():
-    for name in ("WeightAdaptiveLoss", "ScaleRegularizationLoss", "TagGroupingLoss"):
-        assert MODELS.build(dict(type=name)) is not None

@@ -277,18 +277,6 @@ def test_wrong_shapes_are_named(kwargs, message):
         WeightAdaptiveLoss()(torch.rand(2, 3, 4, 5), **maps)
 
 
-@pytest.mark.parametrize("gamma", [0, -0.01])
-def test_gamma_must_be_positive(gamma):
-    with pytest.raises(ValueError, match="`gamma` must be positive"):
-        WeightAdaptiveLoss(gamma=gamma)
-
-
-def test_a_weight_shift_needs_gamma():
-    maps = torch.rand(1, 1, 4, 4)
-    with pytest.raises(ValueError, match="`weight_shift` needs the weight of WAHR"):
-        WeightAdaptiveLoss(gamma=None)(maps, maps, weight_shift=maps)
-
-
 # ------------------------------------------------------------------- tags
 
 
@@ -344,15 +332,15 @@ def test_gradients_of_the_tag_loss():
 
 
 @pytest.mark.parametrize(
-    ("tags", "indices", "message"),
+    ("tags", "indices"),
     [
-        ((2, 17, 4, 4), [(1, 17, 2)], "one entry of `keypoint_indices` per image"),
-        ((1, 17, 4, 4), [(1, 14, 2)], "a divisor of the 17 tag channels"),
-        ((1, 17, 4, 4), [(1, 17)], r"must be of shape \(N, K, 2\)"),
+        ((2, 17, 4, 4), [(1, 17, 2)]),
+        ((1, 17, 4, 4), [(1, 14, 2)]),
+        ((1, 17, 4, 4), [(1, 17)]),
     ],
 )
-def test_wrong_tag_shapes_are_named(tags, indices, message):
-    with pytest.raises(ValueError, match=message):
+def test_wrong_tag_shapes_are_named(tags, indices):
+    with pytest.raises(ValueError, match=r"`keypoint_indices` \(N, K, 2\) for each of the B im"):
         TagGroupingLoss()(
             torch.zeros(tags), [torch.zeros(shape, dtype=torch.long) for shape in indices]
         )

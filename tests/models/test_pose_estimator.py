@@ -5,6 +5,8 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.runner import load_checkpoint
 from mmpose.structures import PoseDataSample
 
+from swahr_mmpose.decoding import NotFiniteError
+
 from ..helpers import HostData, build_model, dataset_meta, load_config, without_waiting
 
 
@@ -13,6 +15,7 @@ def tiny():
     config = load_config("swahr_tiny_synthetic")
     model = build_model(config)
     model.init_weights()
+    model.head.final_layers[1].bias.data += 0.5  # makes people appear everywhere
     return model.eval(), config
 
 
@@ -34,8 +37,6 @@ def test_images_of_different_sizes_share_a_batch(tiny, resize):
     model, config = tiny
     model.test_cfg = dict(flip_test=True, output_heatmaps=True)
     images = make_images((100, 80), (80, 100), (100, 80))
-    # make people appear everywhere
-    model.head.final_layers[1].bias.data += 0.5
     packed = [pack(config, image, **resize) for image in images]
     together = model.test_step(pseudo_collate(packed))
     for image, sample in zip(images, together):
@@ -51,7 +52,6 @@ def test_images_of_different_sizes_share_a_batch(tiny, resize):
             np.sort(alone.pred_instances.bbox_scores),
             atol=1e-3,
         )
-    model.head.final_layers[1].bias.data -= 0.5
 
 
 @torch.no_grad()
@@ -59,10 +59,7 @@ def test_widths_are_given_when_asked_for(tiny):
     model, config = tiny
     data = [pack(config, image) for image in make_images((100, 80))]
     model.test_cfg = dict(flip_test=True, output_scales=True)
-    # make people appear everywhere
-    model.head.final_layers[1].bias.data += 0.5
     (sample,) = model.test_step(pseudo_collate(data))
-    model.head.final_layers[1].bias.data -= 0.5
     people = sample.pred_instances
     assert len(people) > 0
     assert people.keypoint_widths.shape == people.keypoint_scores.shape
@@ -71,13 +68,6 @@ def test_widths_are_given_when_asked_for(tiny):
     model.test_cfg = dict(flip_test=True)
     (sample,) = model.test_step(pseudo_collate([pack(config, make_images((100, 80))[0])]))
     assert "keypoint_widths" not in sample.pred_instances
-
-
-def test_widths_need_a_scale_branch():
-    config = load_config("higherhrnet_w32_coco")
-    head = build_model(config).head
-    with pytest.raises(ValueError, match="HigherHRNetHead has no scale branch"):
-        head.predict_maps((torch.zeros(1, 32, 16, 16),), with_scales=True)
 
 
 @torch.no_grad()
@@ -89,7 +79,7 @@ def test_widths_need_a_scale_branch_in_the_checkpoint(tiny, tmp_path):
     load_checkpoint(swahr, save(state, tmp_path / "baseline.pth"))
     swahr.test_cfg = dict(output_scales=True)
     data = pseudo_collate([pack(config, make_images((100, 80))[0])])
-    with pytest.raises(ValueError, match="the checkpoint that was loaded has no scale branch"):
+    with pytest.raises(ValueError, match="no trained scale branch"):
         swahr.test_step(data)
     load_checkpoint(swahr, save(model.state_dict(), tmp_path / "swahr.pth"))
     assert "keypoint_widths" in swahr.test_step(data)[0].pred_instances
@@ -108,11 +98,11 @@ def test_the_head_is_entered_once_for_each_pass(tiny):
     handle.remove()
 
 
-def test_scales_in_the_stock_estimators_way_are_named(tiny):
-    model, config = tiny
-    model.test_cfg = dict(multiscale_test=True)
+def test_scales_in_the_stock_estimators_way_are_named():
+    config = load_config("swahr_tiny_synthetic")
+    config.model.test_cfg = dict(multiscale_test=True)
     with pytest.raises(ValueError, match=r"BottomupPyramidResize.*scales=\(1, 0.5, 2\)"):
-        model.test_step(pseudo_collate([pack(config, make_images((100, 80))[0])]))
+        build_model(config)
 
 
 @torch.no_grad()
@@ -224,5 +214,20 @@ def test_a_dataset_of_other_keypoints_is_named(tiny):
     model.test_cfg = dict(flip_test=True)
     (packed,) = [pack(config, image) for image in make_images((100, 80))]
     packed["data_samples"].set_metainfo(dict(flip_indices=[1, 0, 2]))
-    with pytest.raises(ValueError, match=r"has 17 keypoints, .* `flip_indices` are for 3"):
+    with pytest.raises(ValueError, match=r"for the head's 17 keypoints, .* \[1, 0, 2\]"):
         model.test_step(pseudo_collate([packed]))
+
+
+@torch.no_grad()
+def test_weights_that_are_no_numbers_are_not_loaded_nor_read_from(tiny):
+    model, config = tiny
+    bias = model.head.final_layers[1].bias.data
+    kept = bias.clone()
+    bias[0] = np.nan
+    state_dict = {name: own.clone() for name, own in model.state_dict().items()}
+    packed = pack(config, make_images((100, 80))[0])
+    with pytest.raises(NotFiniteError, match="1 of the network's 17 heatmaps hold NaN"):
+        model.test_step(pseudo_collate([packed]))
+    bias.copy_(kept)
+    with pytest.raises(ValueError, match=r"in 1 tensors, first head.final_layers.1.bias"):
+        model.load_state_dict(state_dict)

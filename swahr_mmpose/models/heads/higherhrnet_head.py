@@ -43,6 +43,10 @@ class HigherHRNetHead(BaseHead):
         decoder: Config of the codec, needed for prediction.
         init_cfg: Initialisation. None is the official one: convolutions from N(0, 0.001²).
 
+    Attributes:
+        scales_known: Whether α means something: there is a scale branch, and a checkpoint that was
+            loaded had it too.
+
     Raises:
         ValueError: If the codec is for other keypoints or another tag size.
 
@@ -52,6 +56,8 @@ class HigherHRNetHead(BaseHead):
         >>> [tuple(maps.shape) for maps in output.heatmaps], tuple(output.tags.shape)
         ([(1, 17, 16, 16), (1, 17, 32, 32)], (1, 17, 16, 16))
     """
+
+    scales_known = False
 
     def __init__(
         self,
@@ -203,12 +209,13 @@ class HigherHRNetHead(BaseHead):
             with_scales: Whether α is wanted (``test_cfg.output_scales``).
 
         Raises:
-            ValueError: If α is wanted, and can't be had.
+            ValueError: If α is wanted, and not known.
         """
-        if with_scales:
+        if with_scales and not self.scales_known:
             raise ValueError(
-                f"`test_cfg.output_scales` is set, but {type(self).__name__} has no scale branch. "
-                "Use `SWAHRHead`, or remove the option."
+                "Widths are asked for (`test_cfg.output_scales`, or 'scales' in the visualizer's "
+                "`maps`), but the network has no trained scale branch. Use `SWAHRHead` with a "
+                "checkpoint of SWAHR, or leave them out."
             )
         return self.features_and_maps(feats)[1]
 

@@ -39,15 +39,16 @@ def heatmap_targets(
         >>> [target.argmax().item() for target in heatmap_targets([sample], outputs, sigma=2.0)]
         [2, 36]
     """
-    _check_sigma(samples, sigma)
+    has_heatmaps = _has_field(samples[0], "heatmaps")
+    _check_samples(samples, has_heatmaps, sigma)
     targets = []
     for level, output in enumerate(outputs):
-        if _has_field(samples[0], "heatmaps"):
+        if has_heatmaps:
             target = torch.stack([sample.gt_fields.heatmaps[level] for sample in samples])
         else:
             width, height = _size(samples[0], level, output)
             centers = pad_sequence(
-                [centers[:, :, level] for centers in map(_centers, samples)],
+                [sample.gt_instance_labels.keypoint_centers[:, :, level] for sample in samples],
                 batch_first=True,
                 padding_value=-1,
             )
@@ -94,31 +95,20 @@ def _has_field(sample: Any, name: str) -> bool:
     return "gt_fields" in sample and name in sample.gt_fields
 
 
-def _centers(sample: Any) -> Tensor:
-    labels: Any = sample.gt_instance_labels if "gt_instance_labels" in sample else ()
-    if "keypoint_centers" not in labels:
-        raise ValueError(
-            "The data samples hold no targets. Add `dict(type='GenerateTarget', encoder=codec)` "
-            "with a `ScaleAdaptiveHeatmap` to the training pipeline."
-        )
-    centers: Tensor = labels.keypoint_centers
-    return centers
-
-
-def _check_sigma(samples: Sequence[Any], sigma: float | None) -> None:
-    """Raise unless all samples are for one base width, the one that the head decodes with."""
+def _check_samples(samples: Sequence[Any], has_heatmaps: bool, sigma: float | None) -> None:
+    """Raise unless all samples hold targets, for the base width that the head decodes with."""
     for sample in samples:
         given = sample.get("target_sigma")
-        if given is None and not _has_field(sample, "heatmaps"):
-            _centers(sample)
+        labels: Any = sample.get("gt_instance_labels", ())
+        if not has_heatmaps and (given is None or "keypoint_centers" not in labels):
             raise ValueError(
-                "The codec of the pipeline has `encode_heatmaps=False`, and the data samples lack "
-                "its `target_sigma`. Pack them with `BottomupPackInputs`, or add 'target_sigma' "
-                "and 'heatmap_sizes' to the `meta_keys` of the packing transform."
+                "The data samples hold no targets, or not their width. Add `dict(type="
+                "'GenerateTarget', encoder=codec)` with a `ScaleAdaptiveHeatmap` to the training "
+                "pipeline, and pack with `BottomupPackInputs`, or with 'target_sigma' and "
+                "'heatmap_sizes' in the `meta_keys` of the packing transform."
             )
         if given is not None and sigma is not None and given != sigma:
             raise ValueError(
                 f"The codec of the training pipeline has `sigma={given}`, but the one of the head "
-                f"(`decoder`) has `sigma={sigma}`. Give both the same: keypoint widths are "
-                "multiples of it."
+                f"(`decoder`) has `sigma={sigma}`. Give both the same."
             )

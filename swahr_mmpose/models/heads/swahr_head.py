@@ -34,10 +34,6 @@ class SWAHRHead(HigherHRNetHead):
         weight_shift_loss: Config of the regulariser of δ, for ``'learned'`` only.
         **kwargs: As ``*args``.
 
-    Attributes:
-        scales_known: Whether the scale branch was trained, loaded, or is as it was initialised;
-            False once a checkpoint without it was loaded.
-
     Raises:
         ValueError: If ``weight_branch`` is neither, its loss was given for ``'analytic'``, or the
             heatmap loss of ``'learned'`` has no weight (``gamma=None``).
@@ -63,9 +59,7 @@ class SWAHRHead(HigherHRNetHead):
         **kwargs: Any,
     ) -> None:
         if weight_branch not in ("analytic", "learned"):
-            raise ValueError(
-                f"`weight_branch` must be 'analytic' or 'learned', but got {weight_branch!r}."
-            )
+            raise ValueError(f"`weight_branch` must be 'analytic' or 'learned': {weight_branch!r}.")
         if weight_branch == "analytic" and weight_shift_loss is not None:
             raise ValueError("`weight_shift_loss` is for `weight_branch='learned'` only.")
         norm_cfg = norm_cfg or dict(type="BN")
@@ -90,6 +84,11 @@ class SWAHRHead(HigherHRNetHead):
                 weight_shift_loss or dict(type="ScaleRegularizationLoss")
             )
         self.scales_known = True
+        self._register_load_state_dict_pre_hook(self._before_loading)
+
+    def _before_loading(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        branch = f"{prefix}scale_layers."
+        self.scales_known = any(name.startswith(branch) for name in state_dict)
 
     def _branch(self, norm_cfg: dict[str, Any]) -> ModuleList:
         k = self.layout.num_keypoints
@@ -125,21 +124,22 @@ class SWAHRHead(HigherHRNetHead):
             losses["weight"] = self.weight_shift_loss(shift, target, mask)
         return losses
 
+    @torch.no_grad()
     def level_figures(self, level: Level) -> dict[str, Tensor]:
-        """The mean predicted width where people are, in multiples of the base width."""
+        """Mean predicted width where people are, in multiples of the base width; 1 for no one."""
         assert level.scales is not None
-        return dict(mean_width=mean_relative_width(level.scales, level.target, level.mask))
+        counted = (level.target > 0).float()
+        if level.mask is not None:
+            counted = counted * level.mask
+        widths = (1 + level.scales.float()).clamp(min=MIN_NARROWING).rsqrt()
+        number = counted.sum()
+        no_one = (number == 0).float()  # an `if` would wait for the device
+        return dict(mean_width=((widths * counted).sum() + no_one) / (number + no_one))
 
     def predict_maps(self, feats: Sequence[Tensor], with_scales: bool = False) -> HeadOutput:
         """As for :class:`HigherHRNetHead`."""
-        if not with_scales:
-            return super().predict_maps(feats)
-        if not self.scales_known:
-            raise ValueError(
-                "`test_cfg.output_scales` is set, but the checkpoint that was loaded has no scale "
-                "branch: widths would mean nothing. Use a checkpoint of SWAHR, or remove the "
-                "option."
-            )
+        if not (with_scales and self.scales_known):
+            return super().predict_maps(feats, with_scales)
         features, maps = self.features_and_maps(feats)
         return HeadOutput(maps.heatmaps, maps.tags, _apply(self.scale_layers, features))
 
@@ -147,31 +147,3 @@ class SWAHRHead(HigherHRNetHead):
 def _apply(branch: ModuleList, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """One map per resolution."""
     return tuple(layers(feature) for layers, feature in zip(branch, features))
-
-
-@torch.no_grad()
-def mean_relative_width(scales: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    r"""Mean of :math:`1/\sqrt{1+\alpha}` over G > 0 and the mask: 1 is the base width.
-
-    Nothing here waits for the device.
-
-    Args:
-        scales: (B, K, H, W), α.
-        target: (B, K, H, W), heatmaps G.
-        mask: (B, 1, H, W), which pixels count. None counts all.
-
-    Returns:
-        Scalar; 1 where there is no one.
-
-    Examples:
-        >>> maps = torch.ones(1, 1, 2, 2)
-        >>> mean_relative_width(3 * maps, maps, None).item()
-        0.5
-    """
-    counted = (target > 0).float()
-    if mask is not None:
-        counted = counted * mask
-    widths = (1 + scales.float()).clamp(min=MIN_NARROWING).rsqrt()
-    number = counted.sum()
-    no_one = (number == 0).float()
-    return ((widths * counted).sum() + no_one) / (number + no_one)

@@ -6,35 +6,28 @@ import torch
 from torch import Tensor
 
 
-def check_same_shape(name: str, maps: Tensor, reference_name: str, reference: Tensor) -> None:
-    """Raise a ValueError unless ``maps`` is (B, K, H, W) and of the reference's shape.
+def check_maps(
+    reference_name: str, reference: Tensor, maps: dict[str, Tensor | None], mask: Tensor | None
+) -> None:
+    """Raise a ValueError unless all maps are (B, K, H, W) and alike, and the mask (B, 1, H, W).
+
+    torch would broadcast them, to a loss that is wrong.
 
     Examples:
-        >>> check_same_shape("target", torch.ones(1, 17, 8, 8), "pred", torch.ones(1, 14, 8, 8))
+        >>> check_maps("pred", torch.ones(1, 17, 8, 8), {"target": torch.ones(1, 1, 8, 8)}, None)
         Traceback (most recent call last):
             ...
-        ValueError: `target` must be of shape (B, K, H, W) like `pred`, (1, 14, 8, 8), but got ...
+        ValueError: `target` must be of shape (B, K, H, W) like `pred`, (1, 17, 8, 8), but got ...
     """
-    if maps.ndim != 4 or maps.shape != reference.shape:
-        raise ValueError(
-            f"`{name}` must be of shape (B, K, H, W) like `{reference_name}`, "
-            f"{tuple(reference.shape)}, but got {tuple(maps.shape)}."
-        )
-
-
-def check_mask(mask: Tensor | None, maps: Tensor) -> None:
-    """Raise a ValueError unless ``mask`` is None or (B, 1, H, W) for ``maps`` (B, K, H, W).
-
-    Examples:
-        >>> check_mask(torch.ones(1, 8, 8), torch.ones(1, 17, 8, 8))
-        Traceback (most recent call last):
-            ...
-        ValueError: `mask` must be of shape (1, 1, 8, 8), but got (1, 8, 8).
-    """
-    if mask is None:
-        return
-    expected = (maps.shape[0], 1, *maps.shape[2:])
-    if mask.shape != expected:
+    shape = tuple(reference.shape)
+    for name, own in maps.items():
+        if own is not None and (own.ndim != 4 or own.shape != shape):
+            raise ValueError(
+                f"`{name}` must be of shape (B, K, H, W) like `{reference_name}`, {shape}, but got "
+                f"{tuple(own.shape)}."
+            )
+    expected = (shape[0], 1, *shape[2:])
+    if mask is not None and mask.shape != expected:
         raise ValueError(f"`mask` must be of shape {expected}, but got {tuple(mask.shape)}.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from .masking import at_least_float32, check_mask, check_same_shape, masked_mean
+from .masking import at_least_float32, check_maps, masked_mean
 
 
 def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -28,8 +28,7 @@ def scale_regularization_loss(scales: Tensor, target: Tensor, mask: Tensor | Non
         >>> scale_regularization_loss(0.5 * ones, ones).item()
         0.25
     """
-    check_same_shape("target", target, "scales", scales)
-    check_mask(mask, scales)
+    check_maps("scales", scales, {"target": target}, mask)
     return masked_mean(at_least_float32(scales) ** 2 * (target > 0), mask)
 
 

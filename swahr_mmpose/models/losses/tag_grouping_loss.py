@@ -69,17 +69,15 @@ def tag_grouping_loss(tags: Tensor, keypoint_indices: Sequence[Tensor]) -> tuple
 
 
 def _check_shapes(tags: Tensor, keypoint_indices: Sequence[Tensor]) -> None:
-    if tags.ndim != 4 or len(keypoint_indices) != len(tags):
+    shapes = [tuple(indices.shape) for indices in keypoint_indices]
+    fitting = [
+        len(shape) == 3 and shape[2] == 2 and tags.shape[1] % shape[1] == 0 for shape in shapes
+    ]
+    if tags.ndim != 4 or len(shapes) != len(tags) or not all(fitting):
         raise ValueError(
-            "`tags` must be of shape (B, L*K, H, W) with one entry of `keypoint_indices` per "
-            f"image, but got {tuple(tags.shape)} and {len(keypoint_indices)} entries."
+            "`tags` must be of shape (B, L*K, H, W), and `keypoint_indices` (N, K, 2) for each of "
+            f"the B images, but got {tuple(tags.shape)} and {shapes}."
         )
-    for indices in keypoint_indices:
-        if indices.ndim != 3 or indices.shape[2] != 2 or tags.shape[1] % indices.shape[1]:
-            raise ValueError(
-                "`keypoint_indices` must be of shape (N, K, 2) per image with K a divisor of the "
-                f"{tags.shape[1]} tag channels, but got {tuple(indices.shape)}."
-            )
 
 
 @MODELS.register_module()

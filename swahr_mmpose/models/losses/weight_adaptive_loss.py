@@ -6,7 +6,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from .masking import at_least_float32, check_mask, check_same_shape, masked_mean
+from .masking import at_least_float32, check_maps, masked_mean
 
 
 def scale_adaptive_target(target: Tensor, scales: Tensor) -> Tensor:
@@ -89,29 +89,24 @@ def weight_adaptive_loss(
         target: (B, K, H, W), Gaussians of the base width G.
         scales: (B, K, H, W), α. None leaves the target's width as it is.
         mask: (B, 1, H, W) bool or float, which pixels count. None counts all.
-        weight_shift: (B, K, H, W), δ. None is the paper's weight.
-        gamma: Hardness γ of the soft foreground. None weighs all pixels alike.
+        weight_shift: (B, K, H, W), δ, for a ``gamma`` only. None is the paper's weight.
+        gamma: Hardness γ > 0 of the soft foreground. None weighs all pixels alike.
 
     Returns:
         Scalar, in float32 at least.
 
     Raises:
-        ValueError: If a shape is wrong, γ is not positive, or there is a weight shift without γ.
+        ValueError: If a shape is wrong.
 
     Examples:
         >>> target = torch.zeros(1, 1, 2, 2)
         >>> round(weight_adaptive_loss(target + 0.5, target).item(), 4)
         0.125
     """
-    check_gamma(gamma)
     # torch 2.0 can compile neither `dict(…)`, here and in the heads' losses, nor a `return` below
     # from inside `with`
-    for name, given in {"target": target, "scales": scales, "weight_shift": weight_shift}.items():
-        if given is not None:
-            check_same_shape(name, given, "pred", pred)
-    check_mask(mask, pred)
-    if gamma is None and weight_shift is not None:
-        raise ValueError("`weight_shift` needs the weight of WAHR: give `gamma`, or no shift.")
+    others = {"target": target, "scales": scales, "weight_shift": weight_shift}
+    check_maps("pred", pred, others, mask)
     # nor may autocast take the parts of the formula to half precision again
     with torch.autocast(pred.device.type, enabled=False):
         pred, target = at_least_float32(pred), at_least_float32(target)
@@ -126,22 +121,6 @@ def weight_adaptive_loss(
     return loss
 
 
-def check_gamma(gamma: float | None) -> None:
-    """Raise a ValueError unless γ is None or positive.
-
-    Examples:
-        >>> check_gamma(0.0)
-        Traceback (most recent call last):
-            ...
-        ValueError: `gamma` must be positive (the paper's is 0.01), or None for ...
-    """
-    if gamma is not None and not gamma > 0:
-        raise ValueError(
-            f"`gamma` must be positive (the paper's is 0.01), or None for no weight, "
-            f"but got {gamma}."
-        )
-
-
 @MODELS.register_module()
 class WeightAdaptiveLoss(nn.Module):
     """Heatmap loss of SWAHR (Luo et al., CVPR 2021); see :func:`weight_adaptive_loss`.
@@ -153,6 +132,9 @@ class WeightAdaptiveLoss(nn.Module):
         gamma: Hardness γ of the soft foreground, or None for no weight.
         loss_weight: Factor of the loss.
 
+    Raises:
+        ValueError: If ``gamma`` is not positive.
+
     Examples:
         >>> maps = torch.zeros(1, 17, 8, 8)
         >>> WeightAdaptiveLoss()(maps, maps).item()
@@ -161,7 +143,11 @@ class WeightAdaptiveLoss(nn.Module):
 
     def __init__(self, gamma: float | None = 0.01, loss_weight: float = 1.0) -> None:
         super().__init__()
-        check_gamma(gamma)
+        if gamma is not None and not gamma > 0:
+            raise ValueError(
+                "`gamma` must be positive (the paper's is 0.01), or None for no weight, but got "
+                f"{gamma}."
+            )
         self.gamma = gamma
         self.loss_weight = loss_weight
 

@@ -19,7 +19,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 
 import swahr_mmpose
-from swahr_mmpose.utils.files import write_whole
+from swahr_mmpose.utils.files import write_atomically
 
 #: How often losses are logged and a stopped run can be taken up again, in iterations.
 _LOG_INTERVAL, _CHECKPOINT_INTERVAL = 20, 120
@@ -225,7 +225,7 @@ def run_job(job: Job) -> None:
     # the folder's own says that this run is complete, also where records come from elsewhere
     for path in (job.work_dir / "record.json", job.record):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content.encode())
+        write_atomically(path, content.encode())
 
 
 def initialize(model: Any, seed: int) -> None:
