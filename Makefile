@@ -8,8 +8,12 @@ PINNED := --constraint requirements/env.txt
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
+# Some images forbid Python to keep bytecode; then each process of a test compiles torch and MMPose
+# anew, which takes 10 seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help env test test-fast test-slow lint types demo docs clean
+.PHONY: help env test test-fast test-slow test-long lint types demo docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +50,11 @@ test-fast: $(STAMP) ## run the fast tests and doctests
 test: lint types test-fast ## style, types and fast tests
 
 test-slow: $(STAMP) ## run the slow tests (training, command lines, ONNX, browser), build the documentation
-	$(PYTEST) -m slow --numprocesses 2 --dist loadfile --durations 30 tests
+	$(PYTEST) -m "slow and not long" --numprocesses 2 --dist loadfile --durations 30 tests
 	$(MAKE) docs
+
+test-long: $(STAMP) ## fuzz, kill and watch memory for longer than the slow tests do
+	$(PYTEST) -m long --numprocesses 2 -rP tests
 
 demo: $(STAMP) ## find drawn people, then train a small network
 	$(BIN)/python tools/demo.py

@@ -6,6 +6,7 @@ import warnings
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -130,6 +131,15 @@ def sample_of_people(image_id, keypoints, scores):
         bboxes=np.zeros((len(scores), 4)),
     )
     return sample.to_dict()
+
+
+def write_video(path, frames, fourcc="MJPG"):
+    """A video of ten frames a second."""
+    height, width = frames[0].shape[:2]
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*fourcc), 10, (width, height))
+    for frame in frames:
+        video.write(frame)
+    video.release()
 
 
 def evaluation_config(ann_file):

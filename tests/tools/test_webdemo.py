@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ..helpers import ROOT
-from .test_webdemo_people import drawn_images, people_in, tiny_finder, write_video
+from ..helpers import ROOT, write_video
+from .test_webdemo_people import drawn_images, people_in, tiny_finder
 
 TOOL = ROOT / "tools" / "webdemo.py"
 
