@@ -73,7 +73,7 @@ def memory_of(script, *arguments):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("count", [800, pytest.param(4000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [800, pytest.param(2000, marks=pytest.mark.long)])
 def test_memory_stays_flat_over_images_of_changing_size(count):
     memory = memory_of(_MANY, count)
     print(f"MiB after each eighth of {count} images: {[round(own) for own in memory]}")

@@ -107,6 +107,7 @@ def test_train_resume_test(trained, synthetic_data):
     assert "coco/AP" in log
 
 
+@pytest.mark.filterwarnings("ignore")  # of what is not traced
 def test_training_with_the_model_compiled(synthetic_data, tmp_path):
     """MMEngine's option; traced, and run without a compiler's code."""
     config = micro_config(synthetic_data, tmp_path, iterations=2)
@@ -125,6 +126,7 @@ def readme_config():
     return block
 
 
+@pytest.mark.filterwarnings("ignore:The metainfo config file")
 def test_a_config_of_ones_own(synthetic_data, tmp_path):
     path = tmp_path / "my_config.py"
     path.write_text(readme_config())

@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from matplotlib.text import Text
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
@@ -154,49 +153,28 @@ def test_records_of_other_settings_are_not_mixed(tmp_path):
         load_records(tmp_path / "x")
 
 
-def drawn(folder):
-    """The figure of an experiment, closed so that it is not kept."""
-    figure = figure_of(load_records(folder))
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_plots_say_what_there_is(tmp_path, seeds):
+    rng = np.random.default_rng(0)
+    records = [record(v, s, 0.1 + s / 100) for v in VARIANTS for s in range(seeds)]
+    for entry in records:
+        entry["widths"] = dict(
+            people=[[20.0, 4.0], [100.0, 4.1]], keypoint_types=rng.uniform(0.99, 1.01, 17).tolist()
+        )
+    write(tmp_path / "x", *records)
+    figure = figure_of(load_records(tmp_path / "x"))
     figure.draw_without_rendering()
     plt.close(figure)
-    return figure
-
-
-def test_all_variants_have_colours_of_their_own(tmp_path):
-    write(tmp_path / "x", *(record(variant, 0, 0.1) for variant in VARIANTS))
-    figure = drawn(tmp_path / "x")
-    lines = figure.axes[1].lines
-    assert len({str(line.get_color()) for line in lines}) == len(VARIANTS)
+    labels = " ".join(axes.get_xlabel() + axes.get_ylabel() for axes in figure.axes)
+    assert ("95 % interval" in labels) == (seeds > 1)
+    assert ("each seed" in labels) == (seeds > 1)
+    assert ("standard deviation of the seeds" in labels) == (seeds > 1)
+    assert len({str(line.get_color()) for line in figure.axes[1].lines}) == len(VARIANTS)
     # the legend is beside the plots
     (legend,) = figure.legends
     assert len(legend.get_texts()) == len(VARIANTS)
     box = legend.get_window_extent()
     assert not any(axes.get_window_extent().overlaps(box) for axes in figure.axes)
-
-
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_plots_say_what_there_is_and_nothing_is_cut_off(tmp_path, seeds):
-    rng = np.random.default_rng(0)
-    records = []
-    for variant, seed in ((v, s) for v in ("higherhrnet", "swahr") for s in range(seeds)):
-        entry = record(variant, seed, 0.1 + seed / 100)
-        entry["widths"] = dict(
-            people=[[20.0, 4.0], [100.0, 4.1]], keypoint_types=rng.uniform(0.99, 1.01, 17).tolist()
-        )
-        records.append(entry)
-    write(tmp_path / "x", *records)
-    figure = drawn(tmp_path / "x")
-    labels = " ".join(axes.get_xlabel() + axes.get_ylabel() for axes in figure.axes)
-    assert ("95 % interval" in labels) == (seeds > 1)
-    assert ("each seed" in labels) == (seeds > 1)
-    assert ("standard deviation of the seeds" in labels) == (seeds > 1)
-    whole = figure.bbox
-    for axes in figure.axes:
-        frame = axes.get_window_extent()
-        assert all(text.get_window_extent().x1 < frame.x1 for text in axes.texts)
-        for text in filter(Text.get_text, (axes.title, axes.xaxis.label, axes.yaxis.label)):
-            box = text.get_window_extent()
-            assert whole.x0 <= box.x0 <= box.x1 <= whole.x1
 
 
 def test_page_without_a_place_for_an_experiment_is_reported():
