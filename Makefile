@@ -45,7 +45,8 @@ types: $(STAMP) ## check types
 	$(BIN)/mypy
 
 test-fast: $(STAMP) ## run the fast tests and doctests
-	$(PYTEST) -m "not slow" --doctest-modules --numprocesses 2 swahr_mmpose tests
+	$(PYTEST) -m "not slow" --doctest-modules --numprocesses 2 --dist worksteal \
+	    swahr_mmpose tests
 
 test: lint types test-fast ## style, types and fast tests
 

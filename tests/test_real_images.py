@@ -37,7 +37,9 @@ def without(config, *parts):
         config["optim_wrapper" if part == "train" else f"{part}_evaluator"] = None
 
 
-@pytest.mark.parametrize("name", ["swahr_hrnet_w32_coco", "higherhrnet_w32_coco"])
+@pytest.mark.parametrize(
+    "name", ["swahr_hrnet_w32_coco", pytest.param("higherhrnet_w32_coco", marks=pytest.mark.long)]
+)
 def test_official_configs_train_on_real_images(name, real_data, tmp_path):
     """With falling losses; at half the input size, which takes a quarter of the time."""
     config = load_config(name)
