@@ -203,6 +203,7 @@ def command_of(folder, *args):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:An input array is constant")
 def test_runs_are_made_once_and_reported(run, tmp_path, monkeypatch):
     few = ["--seeds", "0", "--variants", "higherhrnet", "swahr_learned", "--iterations", "3"]
     arguments = ["run", "drawn_scratch", *few, *SMALL]
