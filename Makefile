@@ -9,9 +9,12 @@ PYTEST := $(BIN)/python -m pytest
 
 # threads of processes beside one another wait asleep
 export OMP_WAIT_POLICY ?= PASSIVE
+# Some images forbid Python to keep bytecode; then each process of a test compiles torch and MMPose
+# anew, which takes 10 seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env test test-fast test-slow lint types demo docs clean
+.PHONY: help env test test-fast test-slow test-long lint types demo docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,13 +46,17 @@ types: $(STAMP) ## check types
 	$(BIN)/mypy
 
 test-fast: $(STAMP) ## run the fast tests and doctests
-	$(PYTEST) -m "not slow" --doctest-modules --numprocesses 2 swahr_mmpose tests
+	$(PYTEST) -m "not slow" --doctest-modules --numprocesses 2 --dist worksteal \
+	    swahr_mmpose tests
 
 test: lint types test-fast ## style, types and fast tests
 
 test-slow: $(STAMP) ## run the slow tests (training, command lines, ONNX, browser), build the documentation
-	$(PYTEST) -m slow --numprocesses 2 --dist loadfile --durations 30 tests
+	$(PYTEST) -m "slow and not long" --numprocesses 2 --dist loadfile --durations 30 tests
 	$(MAKE) docs
+
+test-long: $(STAMP) ## fuzz, kill and watch memory for longer than the slow tests do
+	$(PYTEST) -m long --numprocesses 2 -rP tests
 
 demo: $(STAMP) ## find drawn people, then train a small network
 	$(BIN)/python tools/demo.py

@@ -142,6 +142,15 @@ def sample_of_people(image_id, keypoints, scores):
     return sample.to_dict()
 
 
+def write_video(path, frames, fourcc="MJPG"):
+    """A video of ten frames a second."""
+    height, width = frames[0].shape[:2]
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*fourcc), 10, (width, height))
+    for frame in frames:
+        video.write(frame)
+    video.release()
+
+
 def evaluation_config(ann_file):
     """The tiny config, for a test of the generated images in an annotation file, and no more."""
     config = load_config("swahr_tiny_synthetic")

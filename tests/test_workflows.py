@@ -10,11 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpose.apis import MMPoseInferencer
 
 from swahr_mmpose.synthetic import SyntheticOptions
 from swahr_mmpose.synthetic.dataset import generate_image
 
-from .helpers import CONFIGS, ROOT
+from .helpers import CONFIGS, ROOT, write_video
+from .micro_training import micro_config, train
 
 pytestmark = pytest.mark.slow
 
@@ -103,12 +107,13 @@ def test_train_resume_test(trained, synthetic_data):
     assert "coco/AP" in log
 
 
+@pytest.mark.filterwarnings("ignore")  # of what is not traced
 def test_training_with_the_model_compiled(synthetic_data, tmp_path):
     """MMEngine's option; traced, and run without a compiler's code."""
-    options = {**short_run(2), "compile.backend": "eager"}
-    options = data_options(synthetic_data, parts=("train",), **options)
-    mim("train", "mmpose", TINY, "--no-validate", *options, cwd=tmp_path)
-    losses = losses_of(tmp_path / "work_dirs" / TINY.stem)
+    config = micro_config(synthetic_data, tmp_path, iterations=2)
+    config.compile = dict(backend="eager")
+    train(config)
+    losses = losses_of(tmp_path)
     assert len(losses) == 2
     assert np.isfinite(losses).all()
 
@@ -121,76 +126,47 @@ def readme_config():
     return block
 
 
+@pytest.mark.filterwarnings("ignore:The metainfo config file")
 def test_a_config_of_ones_own(synthetic_data, tmp_path):
-    config = tmp_path / "my_config.py"
-    config.write_text(readme_config())
-    options = {
-        "train_dataloader.dataset.ann_file": "annotations/train.json",
-        "train_dataloader.dataset.data_prefix.img": "images/train/",
-        "test_dataloader.dataset.ann_file": "annotations/val.json",
-        "test_dataloader.dataset.data_prefix.img": "images/val/",
-        "train_dataloader.batch_size": 2,
-        "train_cfg.max_epochs": 1,
-        "model.backbone.init_cfg": "None",
-        "default_hooks.logger.interval": 1,
-    }
-    options = data_options(synthetic_data, parts=("train", "test"), **options)
-    mim("train", "mmpose", config, "--no-validate", *options, cwd=tmp_path)
-    work_dir = tmp_path / "work_dirs" / "my_config"
-    assert len(losses_of(work_dir)) == 4
-    assert np.isfinite(losses_of(work_dir)).all()
-    log = mim(
-        "test", "mmpose", config, "--checkpoint", work_dir / "epoch_1.pth", *options, cwd=tmp_path
-    )
-    assert "coco/AP" in log
+    path = tmp_path / "my_config.py"
+    path.write_text(readme_config())
+    config = Config.fromfile(path)
+    config.model.backbone.init_cfg = None
+    for part, name in (("train", "train"), ("test", "val")):
+        loader = config[f"{part}_dataloader"]
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        data = dict(img=f"images/{name}/")
+        loader.dataset.update(data_root=str(synthetic_data), data_prefix=data, indices=2)
+        loader.dataset.ann_file = f"annotations/{name}.json"
+    config.train_cfg.max_epochs = config.default_hooks.logger.interval = 1
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None
+    config.work_dir = str(tmp_path / "work")
+    Runner.from_cfg(config).train()
+    assert np.isfinite(losses_of(tmp_path / "work")).all()
+    config.load_from = str(tmp_path / "work" / "epoch_1.pth")
+    config.experiment_name = config.visualizer.name = "test_of_my_config"
+    assert 0 <= Runner.from_cfg(config).test()["coco/AP"] <= 1
 
 
-INFERENCE = """
-import json, sys
-import cv2
-from mmpose.apis import MMPoseInferencer
-config, checkpoint, folder, video, out = sys.argv[1:]
-inferencer = MMPoseInferencer(pose2d=config, pose2d_weights=checkpoint, device="cpu")
-image = f"{folder}/0.png"
-counts = {}
-for name, given in dict(
-    array=cv2.imread(image), file=image, folder=folder, video=video
-).items():
-    results = list(inferencer(given, out_dir=f"{out}/{name}"))
-    counts[name] = len(results)
-print(json.dumps(counts))
-"""
-
-
-def test_inferencer(trained, tmp_path):
+def test_mmposes_own_inferencer(trained, tmp_path):
+    """It takes arrays, files, folders and videos, and writes images and people."""
     folder = tmp_path / "images"
     folder.mkdir()
     images = [generate_image(SyntheticOptions(3, seed=9, long_side=256), i)[0] for i in range(3)]
     for index, image in enumerate(images):
         cv2.imwrite(str(folder / f"{index}.png"), image)
     video = tmp_path / "video.mp4"
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"mp4v"), 5, (256, 192))
-    for image in images:
-        writer.write(cv2.resize(image, (256, 192)))
-    writer.release()
+    write_video(video, [cv2.resize(image, (256, 192)) for image in images], "mp4v")
+    inferencer = MMPoseInferencer(str(TINY), str(trained / "iter_4.pth"), device="cpu")
     out = tmp_path / "out"
-    result = subprocess.run(
-        [sys.executable, "-c", INFERENCE, TINY, trained / "iter_4.pth", folder, video, out],
-        text=True,
-        capture_output=True,
-        timeout=600,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES=""),
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    counts = json.loads(result.stdout.splitlines()[-1])
-    assert counts == dict(array=1, file=1, folder=3, video=3)
-    for name, images_written, files_written in (
-        ("array", 1, 1),
-        ("file", 1, 1),
-        ("folder", 3, 3),
-        ("video", 1, 1),
+    for name, given, count, images_written in (
+        ("array", images[0], 1, 1),
+        ("file", str(folder / "0.png"), 1, 1),
+        ("folder", str(folder), 3, 3),
+        ("video", str(video), 3, 1),
     ):
+        assert len(list(inferencer(given, out_dir=str(out / name)))) == count
         assert len(list((out / name / "visualizations").iterdir())) == images_written
         predictions = list((out / name / "predictions").glob("*.json"))
-        assert len(predictions) == files_written
-        assert isinstance(json.loads(predictions[0].read_text()), list)
+        assert len(predictions) == images_written
+        assert all(isinstance(json.loads(file.read_text()), list) for file in predictions)

@@ -161,9 +161,9 @@ class BottomupInferencer(MMPoseInferencer):
             show_progress=show_progress,
         )
         model = self.inferencer.model
+        reads_for_applications(model, decode)
         if model.head.scales_known:
             model.test_cfg["output_scales"] = True
-        reads_for_applications(model, decode)
         self.unreadable: dict[str, str] = {}
         self._options = model.head.decoder.decode_options
         self._numbers = itertools.count()

@@ -24,7 +24,6 @@ from ..micro_training import logged_losses, micro_config, train
 
 pytestmark = pytest.mark.slow
 
-KILLS = 50
 ITERATIONS = 60
 
 
@@ -122,15 +121,16 @@ def train_alone(data, folder):
     train(micro_config(data, folder, ITERATIONS))
 
 
-def test_a_training_that_is_killed_again_and_again_is_the_same(synthetic_data, tmp_path):
+@pytest.mark.parametrize("kills", [12, pytest.param(50, marks=pytest.mark.long)])
+def test_a_training_that_is_killed_again_and_again_is_the_same(synthetic_data, tmp_path, kills):
     """Bit-equal losses and weights; the half of the kills is aimed at files being written."""
     one_process(train_alone, synthetic_data, tmp_path / "whole")
     folder = tmp_path / "killed"
     start = time.monotonic()
-    while_writing = one_process(train_under_fire, synthetic_data, folder, KILLS)
+    while_writing = one_process(train_under_fire, synthetic_data, folder, kills)
     seconds = time.monotonic() - start
-    print(f"{KILLS} kills in {seconds:.0f} s, {while_writing} of them while a file was written")
-    assert while_writing >= KILLS // 4
+    print(f"{kills} kills in {seconds:.0f} s, {while_writing} of them while a file was written")
+    assert while_writing >= kills // 4
 
     expected = logged_losses(tmp_path / "whole")
     assert logged_losses(folder) == expected

@@ -432,7 +432,7 @@ def average_precision(ann_file, found):
 @pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    ("name", "num_images"), [("swahr_tiny_synthetic", 300), ("swahr_hrnet_w32_coco", 4)]
+    ("name", "num_images"), [("swahr_tiny_synthetic", 60), ("swahr_hrnet_w32_coco", 2)]
 )
 def test_people_in_real_images_are_those_of_pytorch(name, num_images, real_data, tmp_path):
     """The W32 network has random weights of the official layout, and is slow."""

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,7 +11,7 @@ from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.synthetic.body import random_pose
 from swahr_mmpose.synthetic.painting import Canvas, Outfit, paint_background, paint_person
 
-from ..helpers import ROOT
+from ..helpers import ROOT, write_video
 
 NUM_FRAMES = 9
 SIZE = (320, 240)
@@ -38,8 +37,7 @@ def walkers():
 def folder(walkers, tmp_path_factory):
     """A folder with `video.mp4`."""
     folder = tmp_path_factory.mktemp("tracking")
-    fourcc = cv2.VideoWriter.fourcc(*"mp4v")
-    video = cv2.VideoWriter(str(folder / "video.mp4"), fourcc, 10, SIZE)
+    frames = []
     for number in range(NUM_FRAMES):
         canvas = Canvas.blank(SIZE)
         paint_background(canvas, np.random.default_rng(0), num_shapes=5)
@@ -47,8 +45,8 @@ def folder(walkers, tmp_path_factory):
             head = pose.head * STATURE + walk[0] + np.multiply(walk[1], number)
             joints = joints_of(pose, number, walk)
             paint_person(canvas, pose, joints, head, STATURE, outfit, owner)
-        video.write(canvas.image)
-    video.release()
+        frames.append(canvas.image)
+    write_video(folder / "video.mp4", frames, "mp4v")
     return folder
 
 

@@ -11,7 +11,7 @@ from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.synthetic import SyntheticOptions
 from swahr_mmpose.synthetic.dataset import generate_image
 
-from ..helpers import ROOT
+from ..helpers import ROOT, write_video
 
 sys.path.insert(0, str(ROOT / "tools"))
 from webdemo_people import PeopleFinder, Wish
@@ -79,14 +79,6 @@ def test_users_at_the_same_time_get_their_own_people(finder, images):
         found = users.map(lambda ask: people_in(finder, ask[0], min_score=ask[1]), asked)
         for people, own in zip(found, expected):
             np.testing.assert_array_equal(people.keypoints, own.keypoints)
-
-
-def write_video(path, frames):
-    height, width = frames[0].shape[:2]
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (width, height))
-    for frame in frames:
-        video.write(frame)
-    video.release()
 
 
 def test_a_video(finder, images, tmp_path):

@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from matplotlib.text import Text
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
@@ -154,49 +153,28 @@ def test_records_of_other_settings_are_not_mixed(tmp_path):
         load_records(tmp_path / "x")
 
 
-def drawn(folder):
-    """The figure of an experiment, closed so that it is not kept."""
-    figure = figure_of(load_records(folder))
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_plots_say_what_there_is(tmp_path, seeds):
+    rng = np.random.default_rng(0)
+    records = [record(v, s, 0.1 + s / 100) for v in VARIANTS for s in range(seeds)]
+    for entry in records:
+        entry["widths"] = dict(
+            people=[[20.0, 4.0], [100.0, 4.1]], keypoint_types=rng.uniform(0.99, 1.01, 17).tolist()
+        )
+    write(tmp_path / "x", *records)
+    figure = figure_of(load_records(tmp_path / "x"))
     figure.draw_without_rendering()
     plt.close(figure)
-    return figure
-
-
-def test_all_variants_have_colours_of_their_own(tmp_path):
-    write(tmp_path / "x", *(record(variant, 0, 0.1) for variant in VARIANTS))
-    figure = drawn(tmp_path / "x")
-    lines = figure.axes[1].lines
-    assert len({str(line.get_color()) for line in lines}) == len(VARIANTS)
+    labels = " ".join(axes.get_xlabel() + axes.get_ylabel() for axes in figure.axes)
+    assert ("95 % interval" in labels) == (seeds > 1)
+    assert ("each seed" in labels) == (seeds > 1)
+    assert ("standard deviation of the seeds" in labels) == (seeds > 1)
+    assert len({str(line.get_color()) for line in figure.axes[1].lines}) == len(VARIANTS)
     # the legend is beside the plots
     (legend,) = figure.legends
     assert len(legend.get_texts()) == len(VARIANTS)
     box = legend.get_window_extent()
     assert not any(axes.get_window_extent().overlaps(box) for axes in figure.axes)
-
-
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_plots_say_what_there_is_and_nothing_is_cut_off(tmp_path, seeds):
-    rng = np.random.default_rng(0)
-    records = []
-    for variant, seed in ((v, s) for v in ("higherhrnet", "swahr") for s in range(seeds)):
-        entry = record(variant, seed, 0.1 + seed / 100)
-        entry["widths"] = dict(
-            people=[[20.0, 4.0], [100.0, 4.1]], keypoint_types=rng.uniform(0.99, 1.01, 17).tolist()
-        )
-        records.append(entry)
-    write(tmp_path / "x", *records)
-    figure = drawn(tmp_path / "x")
-    labels = " ".join(axes.get_xlabel() + axes.get_ylabel() for axes in figure.axes)
-    assert ("95 % interval" in labels) == (seeds > 1)
-    assert ("each seed" in labels) == (seeds > 1)
-    assert ("standard deviation of the seeds" in labels) == (seeds > 1)
-    whole = figure.bbox
-    for axes in figure.axes:
-        frame = axes.get_window_extent()
-        assert all(text.get_window_extent().x1 < frame.x1 for text in axes.texts)
-        for text in filter(Text.get_text, (axes.title, axes.xaxis.label, axes.yaxis.label)):
-            box = text.get_window_extent()
-            assert whole.x0 <= box.x0 <= box.x1 <= whole.x1
 
 
 def test_page_without_a_place_for_an_experiment_is_reported():
@@ -216,27 +194,21 @@ def test_curves_of_a_resumed_run_are_one(tmp_path):
     assert read_curves(tmp_path) == dict(step=[1, 2, 3], loss=[2, 4, 5])
 
 
-def ablation(tmp_path, *args, env=None):
-    command = [
-        sys.executable,
-        ROOT / "tools" / "research" / "ablation",
-        "--records",
-        tmp_path / "records",
-    ]
-    return subprocess.run(
-        [*command, *map(str, args)],
-        text=True,
-        capture_output=True,
-        cwd=tmp_path,
-        env={**os.environ, **(env or {})},
-    )
+SMALL = ["--batch-size", "2", "--train-images", "4", "--val-images", "2"]
+
+
+def command_of(folder, *args):
+    tool = ROOT / "tools" / "research" / "ablation"
+    return [sys.executable, str(tool), "--records", str(folder / "records"), *args]
 
 
 @pytest.mark.slow
-def test_runs_are_made_once_and_reported(tmp_path):
-    small = ["--iterations", "3", "--batch-size", "2", "--train-images", "4", "--val-images", "2"]
-    few = ["--seeds", "0", "--variants", "higherhrnet", "swahr_learned"]
-    result = ablation(tmp_path, "run", "drawn_scratch", *small, *few)
+@pytest.mark.filterwarnings("ignore:An input array is constant")
+def test_runs_are_made_once_and_reported(run, tmp_path, monkeypatch):
+    few = ["--seeds", "0", "--variants", "higherhrnet", "swahr_learned", "--iterations", "3"]
+    arguments = ["run", "drawn_scratch", *few, *SMALL]
+    command = command_of(tmp_path, *arguments)
+    result = subprocess.run(command, text=True, capture_output=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "2 runs to do" in result.stdout
     made = {path.name: path.read_text() for path in (tmp_path / "records/drawn_scratch").iterdir()}
@@ -245,17 +217,17 @@ def test_runs_are_made_once_and_reported(tmp_path):
     assert {"AP", "AP (L)"} <= {key.replace("coco/", "") for key in learned["metrics"]}
     assert len(learned["widths"]["keypoint_types"]) == 17
 
-    again = ablation(tmp_path, "run", "drawn_scratch", *small, *few)
-    assert "0 runs to do" in again.stdout
-    other = ablation(tmp_path, "run", "drawn_scratch", *small[:-1], 3, *few)
-    assert other.returncode == 2
-    assert "was made with `val_images` 2, and this would be made with 3" in other.stderr
+    monkeypatch.chdir(tmp_path)
+    assert "0 runs to do" in run(*command[1:])[1]
+    code, _, error = run(*command[1:-1], 3)
+    assert code
+    assert "was made with `val_images` 2, and this would be made with 3" in error
 
     page = tmp_path / "results.md"
     parts = ("alpha_under_noise", "drawn_scratch")
     page.write_text("\n".join(f"<!-- begin {part} -->\n<!-- end {part} -->" for part in parts))
-    report = ablation(tmp_path, "report", "--out", page)
-    assert report.returncode == 0, report.stderr
+    code, _, error = run(*command_of(tmp_path, "report", "--out", page)[1:])
+    assert code == 0, error
     assert "| + SWAHR, learned weight | 1 |" in page.read_text()
     assert (tmp_path / "images" / "ablation_drawn_scratch.png").exists()
 
@@ -263,24 +235,18 @@ def test_runs_are_made_once_and_reported(tmp_path):
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_at_its_checkpoint(tmp_path):
     """And leaves the record of one that was not, with the same losses."""
-    small = ["--iterations", "8", "--batch-size", "2", "--train-images", "4", "--val-images", "2"]
-    options = [*small, "--variants", "swahr", "--seeds", "0"]
+    options = ["run", "drawn_scratch", *SMALL, "--iterations", "8"]
+    options += ["--variants", "swahr", "--seeds", "0"]
     records = []
     for name in ("whole", "killed"):
         folder = tmp_path / name
         folder.mkdir()
+        command = command_of(folder, *options)
         work_dir = folder / "work_dirs" / "ablation" / "drawn_scratch" / "swahr_seed0"
         if name == "killed":
-            command = [
-                sys.executable,
-                ROOT / "tools" / "research" / "ablation",
-                "--records",
-                "records",
-            ]
-            command += ["run", "drawn_scratch", *options]
             with (folder / "first.txt").open("w") as out:
                 process = subprocess.Popen(
-                    [*map(str, command)], cwd=folder, stdout=out, stderr=out, start_new_session=True
+                    command, cwd=folder, stdout=out, stderr=out, start_new_session=True
                 )
                 while not list(work_dir.glob("iter_[34].pth")):
                     assert process.poll() is None
@@ -288,27 +254,27 @@ def test_a_run_that_is_killed_goes_on_at_its_checkpoint(tmp_path):
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             assert not (folder / "records").exists()
-        result = ablation(folder, "run", "drawn_scratch", *options)
+        result = subprocess.run(command, text=True, capture_output=True, cwd=folder)
         assert result.returncode == 0, result.stderr
         # before the test after training, MMEngine reads the last checkpoint once more
         log = result.stdout + result.stderr
         resumed = set(map(int, re.findall(r"resumed epoch: 0, iter: (\d+)", log))) - {8}
         assert bool(resumed) == (name == "killed")
         records.append(json.loads((folder / "records/drawn_scratch/swahr_seed0.json").read_text()))
-    assert records[0]["curves"] == records[1]["curves"]
-    assert records[0]["metrics"] == records[1]["metrics"]
-    assert records[0]["widths"] == records[1]["widths"]
+    for part in ("curves", "metrics", "widths"):
+        assert records[0][part] == records[1][part]
 
 
-@pytest.mark.slow
-def test_a_backbone_that_is_not_there_is_reported(tmp_path):
-    result = ablation(tmp_path, "run", "drawn")
-    assert result.returncode == 2
-    assert "run pretraining --variants higherhrnet --seeds 0" in result.stderr
-
-
-@pytest.mark.slow
-def test_real_images_that_are_not_there_are_reported(tmp_path):
-    result = ablation(tmp_path, "run", "real_w32", env=dict(SWAHR_REAL_DATA=""))
-    assert result.returncode == 2
-    assert "set SWAHR_REAL_DATA" in result.stderr
+@pytest.mark.parametrize(
+    ("experiment", "message"),
+    [
+        ("drawn", "run pretraining --variants higherhrnet --seeds 0"),
+        ("real_w32", "set SWAHR_REAL_DATA"),
+    ],
+)
+def test_what_a_run_needs_is_named(run, tmp_path, monkeypatch, experiment, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SWAHR_REAL_DATA", raising=False)
+    code, _, error = run("research/ablation", "run", experiment)
+    assert code
+    assert message in error

@@ -38,13 +38,6 @@ def test_a_folder_that_cannot_be_written_is_an_error(tool, tmp_path, capsys):
     assert "error: " in capsys.readouterr().err
 
 
-def test_help(tool, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        tool.main(["--help"])
-    assert stopped.value.code == 0
-    assert "docs/method.md" in capsys.readouterr().out
-
-
 def test_gradients_are_those_of_the_squared_error_and_of_the_formula(tool):
     """Without weight and width ∂L/∂P is 2(P − G); ∂L/∂α at α = 0 is −2(P − G)·G ln G."""
     pred = tool.prediction(height=0.7, sigma=2.6, shift=1.0)
