@@ -1,4 +1,4 @@
-"""Where AP is lost: an HTML page about the people that were found, which opens without a server.
+"""Show where AP is lost: an HTML page about people that were found, which opens without a server.
 
 It has AP by size and crowding, what each class of errors costs (after Ronchi and Perona, ICCV
 2017), and the images that went worst, drawn.

@@ -169,16 +169,7 @@ def _with_missed(people: ImagePeople) -> FoundPeople:
 
 
 def error_counts(by_image: Mapping[int, ImagePeople]) -> Counter[str]:
-    """Errors of all images, by class.
-
-    Examples:
-        >>> kinds = np.array([["good", "miss", "miss"]])
-        >>> diagnosis = Diagnosis(np.array([0]), kinds, np.array([False]), num_labelled=1)
-        >>> found = FoundPeople(np.zeros((1, 3, 2)), np.array([0.9]))
-        >>> image = ImagePeople(found, np.ones((1, 3, 3)), np.ones(1), diagnosis, np.ones(1))
-        >>> error_counts({1: image})["miss"]
-        2
-    """
+    """Errors of all images, by class."""
     counts: Counter[str] = Counter()
     for own in by_image.values():
         counts.update(own.diagnosis.counts())
@@ -186,15 +177,6 @@ def error_counts(by_image: Mapping[int, ImagePeople]) -> Counter[str]:
 
 
 def errors_by_keypoint(by_image: Mapping[int, ImagePeople]) -> np.ndarray:
-    """How often each keypoint is of each of :data:`KEYPOINT_CLASSES`, (K, 5).
-
-    Examples:
-        >>> kinds = np.array([["good", "miss"]])
-        >>> diagnosis = Diagnosis(np.array([0]), kinds, np.array([False]), num_labelled=1)
-        >>> found = FoundPeople(np.zeros((1, 2, 2)), np.array([0.9]))
-        >>> image = ImagePeople(found, np.ones((1, 2, 3)), np.ones(1), diagnosis, np.ones(1))
-        >>> errors_by_keypoint({1: image}).tolist()
-        [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
-    """
+    """How often each keypoint is of each of :data:`KEYPOINT_CLASSES`, (K, 5)."""
     kinds = np.concatenate([own.diagnosis.kinds for own in by_image.values()])
     return np.stack([(kinds == kind).sum(axis=0) for kind in KEYPOINT_CLASSES], axis=1)

@@ -185,15 +185,7 @@ class Ranking:
 
 
 def average_precision(results: Sequence[ImageResult]) -> np.ndarray:
-    """COCO's AP of all images at each OKS threshold, (T,); NaN where no one is labelled.
-
-    Examples:
-        >>> no = np.zeros((1, 1), bool)
-        >>> right = ImageResult(np.array([0.9]), ~no, no, num_people=1)
-        >>> wrong = ImageResult(np.array([0.6]), no, no, num_people=1)
-        >>> average_precision([right, wrong]).round(3).tolist()
-        [0.505]
-    """
+    """COCO's AP of all images at each OKS threshold, (T,); NaN where no one is labelled."""
     return Ranking(results).average_precision()
 
 

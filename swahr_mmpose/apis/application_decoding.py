@@ -1,4 +1,4 @@
-"""How applications read people from maps: one skeleton for each person, and none for no one.
+"""Decoding for applications: one skeleton for each person, and none for no one.
 
 Configs read them as the official implementation does, for figures that can be compared.
 """

@@ -20,10 +20,6 @@ def description_file(name: str) -> str:
     """The file that describes a dataset of MMPose.
 
     Its datasets look in the current folder first, and warn.
-
-    Examples:
-        >>> Path(description_file("crowdpose")).name
-        'crowdpose.py'
     """
     found = [str(folder / f"{name}.py") for folder in _FOLDERS if (folder / f"{name}.py").is_file()]
     return found[0] if found else f"configs/_base_/datasets/{name}.py"

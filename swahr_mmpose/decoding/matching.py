@@ -96,14 +96,7 @@ Match = Callable[[Offer, GrowingPeople, float], Iterable[Tuple[int, int]]]
 
 
 def tag_distances(tags: np.ndarray, people: GrowingPeople) -> np.ndarray:
-    """Distances of tags (M, L) to the people's mean tags, (M, P).
-
-    Examples:
-        >>> people = GrowingPeople.places_for(1, num_keypoints=1, tag_dim=1)
-        >>> people.join(0, 0, 0, Offer(np.zeros((1, 2)), np.ones(1), np.array([[2.0]])))
-        >>> tag_distances(np.array([[2.0], [5.0]]), people).tolist()
-        [[0.0], [3.0]]
-    """
+    """Distances of tags (M, L) to the people's mean tags, (M, P)."""
     means = people.tag_sums / people.num_tags[:, None]
     distances: np.ndarray = np.linalg.norm(tags[:, None].astype(np.float64) - means, axis=2)
     return distances

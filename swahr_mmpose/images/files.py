@@ -113,13 +113,6 @@ def read_annotated(folder: Path, image: Mapping[str, Any]) -> np.ndarray:
 
     Raises:
         ImageError: As for :func:`read_image`.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = cv2.imwrite(f"{folder}/a.png", np.zeros((48, 64, 3), np.uint8))
-        ...     read_annotated(Path(folder), dict(file_name="a.png", width=64, height=48)).shape
-        (48, 64, 3)
     """
     return read_image(folder / image["file_name"], (image.get("width"), image.get("height")))
 

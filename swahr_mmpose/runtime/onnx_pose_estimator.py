@@ -36,7 +36,7 @@ class OnnxPoseEstimator:
         FileNotFoundError: If there is no such file.
         TypeError: If ``decode`` names an option that there is not.
         ValueError: If the file can't be read or was not written by this version, a provider is
-            not there, or an option of ``decode`` is out of its range.
+            not there, or a number of threads or an option of ``decode`` is out of its range.
     """
 
     def __init__(
@@ -49,6 +49,13 @@ class OnnxPoseEstimator:
         self._session = _session(Path(path), providers or ["CPUExecutionProvider"], num_threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.settings = OnnxSettings.from_metadata(metadata, str(path))
+        self._outputs = ["heatmaps", "tags", *(["scales"] if self.settings.output_scales else [])]
+        given = [place.name for place in self._session.get_outputs()]
+        if given != self._outputs:
+            raise ValueError(
+                f"'{path}' yields {given}, and not {self._outputs} as its metadata says. Export it "
+                "again."
+            )
         self._options = replace(self.settings.decode_options, **(decode or {}))
         self._factor = (1 / np.array(self.settings.std, np.float32)).reshape(3, 1, 1)
         self._offset = -np.array(self.settings.mean, np.float32).reshape(3, 1, 1) * self._factor
@@ -77,8 +84,8 @@ class OnnxPoseEstimator:
         else:
             geometry = pyramid_geometry((width, height), self.settings.input_size, (1.0,))
         (size,) = geometry.sizes
-        names = ["heatmaps", "tags", *(["scales"] if self.settings.output_scales else [])]
-        maps = self._session.run(names, {"images": self._normalise(show(image, geometry, size))})
+        planes = self._normalise(show(image, geometry, size))
+        maps = self._session.run(self._outputs, {"images": planes})
         heatmaps, tags = maps[0][0], maps[1][0]
         people = decode_people(heatmaps, tags.reshape(-1, *heatmaps.shape), self._options)
         boxes = boxes_of_keypoints(people.keypoints, people.keypoint_scores)
@@ -127,7 +134,10 @@ def _session(path: Path, providers: Sequence[Any], num_threads: int | None) -> A
     # sizes change from image to image, and arenas keep the largest of each
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    options.intra_op_num_threads = num_threads or 0
+    if num_threads is not None:
+        if not isinstance(num_threads, int) or num_threads < 1:
+            raise ValueError(f"`num_threads` must be a whole number above 0, not {num_threads!r}.")
+        options.intra_op_num_threads = num_threads
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # on bytes that are no network it raises kinds of its own

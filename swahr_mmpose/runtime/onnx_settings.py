@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from ..decoding import DecodeOptions
+from ..layout import TEST_SIZE_DIVISOR
 
 #: The entry in the file's metadata, a JSON object.
 METADATA_KEY = "swahr_mmpose"
@@ -81,9 +84,23 @@ class OnnxSettings:
         try:
             settings = cls(**json.loads(metadata[METADATA_KEY]))
             settings.decode_options  # noqa: B018  (they are checked when they are made)
+            _check_numbers(settings)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"'{path}' is no network of this version's tools/export_onnx.py: its metadata "
                 f"can't be read ({type(error).__name__}: {error}). Export it again."
             ) from error
         return settings
+
+
+def _check_numbers(settings: OnnxSettings) -> None:
+    """Raise a ValueError for numbers that no image can be brought into the network's input with."""
+    numbers = [*settings.mean, *settings.std, settings.heatmap_sigma]
+    if not (len(settings.mean) == len(settings.std) == 3 and np.isfinite(numbers).all()):
+        raise ValueError("`mean` and `std` must be of 3 numbers, and `heatmap_sigma` be one")
+    if min(*settings.std, settings.heatmap_sigma) <= 0:
+        raise ValueError("`std` and `heatmap_sigma` must be above 0")
+    width, height = settings.fixed_size or (TEST_SIZE_DIVISOR, TEST_SIZE_DIVISOR)
+    for size in (settings.input_size, width, height):
+        if not isinstance(size, int) or size < 1 or size % TEST_SIZE_DIVISOR:
+            raise ValueError(f"a size is {size!r}, and no multiple of {TEST_SIZE_DIVISOR} pixels")

@@ -344,11 +344,12 @@ SETTINGS = OnnxSettings(
 def small_network(tmp_path):
     """Writes an ONNX file of an identity, with metadata."""
 
-    def write(metadata):
+    def write(metadata, outputs=("heatmaps", "tags")):
         value = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1])
-        out = onnx.helper.make_tensor_value_info("heatmaps", onnx.TensorProto.FLOAT, [1])
-        node = onnx.helper.make_node("Identity", ["images"], ["heatmaps"])
-        graph = onnx.helper.make_graph([node], "small", [value], [out])
+        kind = onnx.TensorProto.FLOAT
+        outs = [onnx.helper.make_tensor_value_info(name, kind, [1]) for name in outputs]
+        nodes = [onnx.helper.make_node("Identity", ["images"], [name]) for name in outputs]
+        graph = onnx.helper.make_graph(nodes, "small", [value], outs)
         opset = [onnx.helper.make_opsetid("", 18)]
         model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9)
         onnx.helper.set_model_props(model, metadata)
@@ -365,15 +366,35 @@ def small_network(tmp_path):
         ({"swahr_mmpose": "{"}, "JSONDecodeError: "),
         ({"swahr_mmpose": "null"}, "TypeError: .* mapping, not NoneType"),
         ({"swahr_mmpose": json.dumps({"mean": [0]})}, "TypeError: .* missing .* 'keypoints'"),
-        (dict(score="mean"), "TypeError: .* unexpected keyword argument 'score'"),
-        (dict(topk=0), "ValueError: `topk` must be at least 1"),
+        (dict(decode=dict(score="mean")), "TypeError: .* unexpected keyword argument 'score'"),
+        (dict(decode=dict(topk=0)), "ValueError: `topk` must be at least 1"),
+        (dict(mean=[0.0, 0.0]), "`mean` and `std` must be of 3 numbers"),
+        (dict(mean=["a", "b", "c"]), "TypeError: "),
+        (dict(std=[1.0, 0.0, 1.0]), "`std` and `heatmap_sigma` must be above 0"),
+        (dict(heatmap_sigma=0.0), "`std` and `heatmap_sigma` must be above 0"),
+        (dict(input_size=-64), "a size is -64, and no multiple of 64"),
+        (dict(input_size="512"), "a size is '512', and no multiple of 64"),
+        (dict(fixed_size=[64]), "ValueError: not enough values"),
+        (dict(fixed_size=[100, 100]), "a size is 100, and no multiple of 64"),
     ],
 )
 def test_networks_of_others_are_named(small_network, metadata, message):
     if metadata and "swahr_mmpose" not in metadata:
-        metadata = dataclasses.replace(SETTINGS, decode=metadata).to_metadata()
+        metadata = dataclasses.replace(SETTINGS, **metadata).to_metadata()
     with pytest.raises(ValueError, match=f"this version's tools/export_onnx.py: .*{message}"):
         OnnxPoseEstimator(small_network(metadata))
+
+
+def test_a_network_of_other_maps_is_named(small_network):
+    path = small_network(SETTINGS.to_metadata(), outputs=["heatmaps"])
+    with pytest.raises(ValueError, match=r"yields \['heatmaps'\], and not \['heatmaps', 'tags'\]"):
+        OnnxPoseEstimator(path)
+
+
+@pytest.mark.parametrize("num_threads", ["2", 1.5, 0, -1])
+def test_a_number_of_threads_that_there_can_not_be_is_named(small_network, num_threads):
+    with pytest.raises(ValueError, match="`num_threads` must be a whole number above 0"):
+        OnnxPoseEstimator(small_network(SETTINGS.to_metadata()), num_threads=num_threads)
 
 
 @pytest.mark.parametrize(

@@ -85,11 +85,6 @@ def with_people_first(
     """The categories with 1 for the id of people, less those whose id is no whole number.
 
     Another category that has 1 gets the next free id.
-
-    Examples:
-        >>> person = dict(id=7, name="person")
-        >>> [entry["id"] for entry in with_people_first([dict(id=1, name="car"), person], person)]
-        [8, 1]
     """
     whole = [entry for entry in categories if is_id(entry.get("id"))]
     ids = {1: max(entry["id"] for entry in whole) + 1, people["id"]: 1}

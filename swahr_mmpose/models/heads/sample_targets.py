@@ -1,4 +1,4 @@
-"""What the codec put into the data samples, as the losses take it."""
+"""Targets and masks of data samples, as the losses take them."""
 
 from __future__ import annotations
 

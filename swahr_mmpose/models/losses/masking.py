@@ -35,10 +35,6 @@ def at_least_float32(maps: Tensor) -> Tensor:
     """Half precision to float32; float32 and float64 as they are.
 
     Logarithm and power lose all meaning in half precision, where G^γ takes a handful of values.
-
-    Examples:
-        >>> at_least_float32(torch.ones(1, dtype=torch.float16)).dtype
-        torch.float32
     """
     return maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps
 

@@ -1,4 +1,4 @@
-"""What the scale branch of a trained network predicts, on held-out images."""
+"""Measures of what a trained scale branch predicts, on held-out images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ablation compares: heads and losses."""
+"""Variants that the ablation compares: heads and losses."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What `tools/benchmark.py` measures."""
+"""Rows of `tools/benchmark.py`."""

@@ -1,4 +1,4 @@
-"""What `tools/benchmark.py` measures of ONNX Runtime, and of many images to a file."""
+"""Rows of `tools/benchmark.py` about ONNX Runtime, and about many images to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `tools/benchmark.py` measures of a test: images in files to figures."""
+"""Rows of `tools/benchmark.py` about a test: images in files to figures."""
 
 from __future__ import annotations
 

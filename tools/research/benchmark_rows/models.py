@@ -1,4 +1,4 @@
-"""What `tools/benchmark.py` measures of other models that a user of MMPose could take instead.
+"""Rows of `tools/benchmark.py` about other models that a user of MMPose could take instead.
 
 All run end to end on one image, with random weights. What depends on the weights, the number of
 people, is made ten in each: ours decodes maps of ten people, RTMO keeps its ten best proposals, and

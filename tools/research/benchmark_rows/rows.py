@@ -1,4 +1,4 @@
-"""What `tools/benchmark.py` measures: one function per row or group of rows."""
+"""Rows of `tools/benchmark.py`: one function per row or group of rows."""
 
 from __future__ import annotations
 
