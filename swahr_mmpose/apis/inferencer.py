@@ -220,7 +220,11 @@ class BottomupInferencer(MMPoseInferencer):
         call = copy(self)
         call.inferencer = copy(self.inferencer)
         call.unreadable = self.unreadable = {}
-        call._options = replace(self._options, **thresholds)
+        try:
+            call._options = replace(self._options, **thresholds)
+        except ValueError as error:
+            names = str(error).replace("`min_score`", "`bbox_thr`")
+            raise ValueError(names.replace("`pose_nms_thr`", "`nms_thr`")) from None
         call._skips_unreadable = _is_folder(inputs)
         writes = bool(out_dir or kwargs.get("vis_out_dir") or kwargs.get("pred_out_dir"))
         call._unique = UniqueNames() if writes else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,10 @@ _HASH = re.compile(r"-([0-9a-f]{8,64})(?:_\d+)?\.\w+$")
 
 #: A date, which users end names with too.
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+
+
+#: Seconds that a connection may be silent.
+_TIMEOUT = 60
 
 
 class DownloadError(CheckpointError):
@@ -110,7 +115,12 @@ def _fetch(address: str, target: Path) -> str | None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=target.parent) as folder:
                 received = Path(folder, target.name)
-                torch.hub.download_url_to_file(address, str(received), hash_prefix=expected)
+                before = socket.getdefaulttimeout()
+                socket.setdefaulttimeout(_TIMEOUT)  # torch sets none, and would wait for ever
+                try:
+                    torch.hub.download_url_to_file(address, str(received), hash_prefix=expected)
+                finally:
+                    socket.setdefaulttimeout(before)
                 if not expected:
                     # the connection may have broken off, or a login page have come
                     read_checkpoint(received, name=target.name)

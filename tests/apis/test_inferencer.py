@@ -260,9 +260,9 @@ def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
         (dict(bboxes=[[0, 0, 1, 1]]), "`bboxes` has no effect on people found bottom-up"),
         (dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
         (dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
-        (dict(bbox_thr=1.5), r"min_score` must be in \[0, 1\), but got 1.5"),
+        (dict(bbox_thr=1.5), r"bbox_thr` must be in \[0, 1\), but got 1.5"),
         (dict(batch_size=4), "takes image by image. Leave it out, or use `tools/predict.py`"),
-        (dict(nms_thr=0), r"pose_nms_thr` must be None \(off\) or in \(0, 1\), but got 0"),
+        (dict(nms_thr=0), r"nms_thr` must be None \(off\) or in \(0, 1\), but got 0"),
     ],
 )
 def test_arguments_without_effect_are_refused(inferencer, arguments, message):

@@ -354,3 +354,9 @@ def test_tag_loss_does_not_wait_for_the_device(gpu):
     with without_waiting(gpu):
         pull, push = TagGroupingLoss()(tags, indices)
         (pull + push).backward()
+
+
+def test_a_shift_without_gamma_is_refused():
+    maps = torch.zeros(1, 1, 2, 2)
+    with pytest.raises(ValueError, match="`weight_shift` has no effect without `gamma`"):
+        weight_adaptive_loss(maps, maps, weight_shift=maps, gamma=None)

@@ -96,7 +96,7 @@ def weight_adaptive_loss(
         Scalar, in float32 at least.
 
     Raises:
-        ValueError: If a shape is wrong.
+        ValueError: If a shape is wrong, or there is a shift and no ``gamma``.
 
     Examples:
         >>> target = torch.zeros(1, 1, 2, 2)
@@ -107,6 +107,10 @@ def weight_adaptive_loss(
     # from inside `with`
     others = {"target": target, "scales": scales, "weight_shift": weight_shift}
     check_maps("pred", pred, others, mask)
+    if gamma is None and weight_shift is not None:
+        raise ValueError(
+            "`weight_shift` has no effect without `gamma`. Leave it out, or set `gamma`."
+        )
     # nor may autocast take the parts of the formula to half precision again
     with torch.autocast(pred.device.type, enabled=False):
         pred, target = at_least_float32(pred), at_least_float32(target)
