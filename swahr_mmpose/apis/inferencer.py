@@ -97,7 +97,7 @@ def _images_of_folder(folder: Path) -> list[str]:
     found = images_in(folder, deeper=False)
     if len(images_in(folder)) > len(found):
         print_log(
-            f"Images in folders inside '{folder}' are left out; `tools/predict.py` takes them.",
+            f"Images in folders inside '{folder}' are left out; `swahr predict` takes them.",
             logger="current",
             level=30,
         )
@@ -127,7 +127,7 @@ class BottomupInferencer(MMPoseInferencer):
 
     Raises:
         FileNotFoundError: If there is no such config.
-        TypeError: If ``decode`` names an option that there is not.
+        TypeError: If ``decode`` names an unknown option.
         ValueError: If no weights are given, and there are none for this config; an option of
             ``decode`` is out of its range; or the config has another codec.
         DownloadError: If the weights can't be fetched.
@@ -211,7 +211,7 @@ class BottomupInferencer(MMPoseInferencer):
         if batch_size != 1:
             raise ValueError(
                 f"`batch_size` is {batch_size}, but the inferencer takes image by image. Leave "
-                "it out, or use `tools/predict.py`, which puts images of a size together."
+                "it out, or use `swahr predict`, which puts images of a size together."
             )
         thresholds: dict[str, Any] = {} if bbox_thr is None else dict(min_score=bbox_thr)
         if nms_thr != "unchanged":

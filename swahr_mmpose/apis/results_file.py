@@ -1,4 +1,4 @@
-"""Results of a prediction, one JSON object per line, that a killed run goes on with."""
+"""Results of a prediction, one JSON object per line; a killed run resumes from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of weights: that a network can use them, and that they are numbers."""
+"""Checks that a network can use weights, and that they are finite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transfer of weights to a network of other keypoints: what both know is carried over by name."""
+"""Transfers weights between networks with different keypoints, matched by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doors by which MMEngine loads checkpoints, each through the one safe reader."""
+"""MMEngine's checkpoint loaders, all served by the one safe reader."""
 
 from __future__ import annotations
 

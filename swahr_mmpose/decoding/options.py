@@ -89,10 +89,6 @@ class DecodeOptions:
 
     Raises:
         ValueError: If an option is out of its range.
-
-    Examples:
-        >>> DecodeOptions(keypoint_thr=0.12).topk
-        30
     """
 
     #: Before the names of options in messages: what an argument is called where they are given.

@@ -104,7 +104,7 @@ def twice(section, **values):
 #: A change that breaks a file, and what the message says of it.
 BREAKS = [
     (twice("annotations"), r"annotation \d+: `id` is that of another"),
-    (twice("images"), r"image \d+: is there twice"),
+    (twice("images"), r"image \d+: is listed twice"),
     (twice("images", file_name="other.jpg"), r"image \d+: `id` is that of 2 images"),
     (field(category_id=7), r"annotation \d+: `category_id` 7 is that of no category"),
     (field(category_id=...), "`category_id` None"),
