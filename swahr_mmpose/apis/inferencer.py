@@ -190,8 +190,8 @@ class BottomupInferencer(MMPoseInferencer):
                 images; a folder of images, of which those that can't be used are left out with
                 a warning; a video; or ``'webcam'``.
             return_datasamples: Whether to return MMPose's data samples instead of dicts.
-            batch_size: It is there for calls written for MMPose, which takes image by image
-                whatever it says. Only 1 is allowed.
+            batch_size: For calls written for MMPose, which runs image by image whatever it
+                says. Must be 1.
             out_dir: Folder for images and JSON files, named as the images that they are of;
                 where several have one name, with a number.
             bbox_thr: People of a lower score are left out. None: of ``decode``, by default 0.2.
@@ -239,7 +239,7 @@ class BottomupInferencer(MMPoseInferencer):
             with self._lock:
                 self.inferencer.model.head.decoder.decode_options = self._options
                 self.inferencer.update_model_visualizer_settings(**kwargs)
-                # whoever is a result is drawn
+                # draw the people in the results, and no one else
                 if isinstance(visualizer, BottomupVisualizer):
                     visualizer.person_thr = self._options.min_score
                 result = next(results, None)

@@ -11,7 +11,7 @@ from .checks import TRAINING_BRANCHES, check_state_dict
 
 #: The deconvolution reads the feature, then heatmaps and tags: its first dimension is its input.
 _DECONVOLUTION = "head.deconv_layers.0.0.0.weight"
-#: How the names of weights begin whose first dimension runs over keypoints.
+#: Prefixes of weights whose first dimension runs over keypoints.
 _BY_KEYPOINT = ("head.final_layers.", *TRAINING_BRANCHES, _DECONVOLUTION)
 _COARSE_OUTPUT, _OUTPUT = "head.final_layers.0.weight", "head.final_layers.1.weight"
 

@@ -18,7 +18,7 @@ from ..utils.files import PARTIAL, write_atomically
 
 
 def _concerns_users(record: LogRecord) -> bool:
-    """False of MMEngine's warnings that it uses what it deprecates."""
+    """False for MMEngine's warnings about its own deprecated classes."""
     return not str(record.msg).startswith(('"FileClient"', '"HardDiskBackend"'))
 
 

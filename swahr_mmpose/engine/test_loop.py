@@ -85,7 +85,7 @@ class _SecondStream:
         self.stream = torch.cuda.Stream()
 
     def __call__(self, decode: _Decode) -> _Decode:
-        """To be called where the maps were computed; what is returned may run in any thread."""
+        """Call it where the maps were computed; the result may run in any thread."""
         ready = torch.cuda.current_stream().record_event()
 
         def run() -> list[Any]:
@@ -94,7 +94,7 @@ class _SecondStream:
                 try:
                     return decode()
                 finally:
-                    # what the maps' memory is used for next must not begin before
+                    # the maps' memory must not be used again before
                     self.stream.synchronize()
 
         return run

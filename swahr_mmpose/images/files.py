@@ -16,7 +16,7 @@ import numpy as np
 
 from .geometry import to_three_channels
 
-#: What the names of images in a folder end in.
+#: Suffixes of images in a folder.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
 
