@@ -91,10 +91,11 @@ def transfer_keypoints(
     state_dict = {name: source.get(name, own) for name, own in target.items()}
     for name in source.keys() & leads.keys():
         lead, merged = leads[name], target[name].clone()
-        merged[:lead] = source[name][:lead]
+        own = source[name].to(merged)  # assignment to picked rows does not convert
+        merged[:lead] = own[:lead]
         # blocks of one row for each keypoint, such as heatmaps and tags
         blocks = merged[lead:].unflatten(0, (-1, len(target_names)))
-        blocks[:, ours] = source[name][lead:].unflatten(0, (-1, len(source_names)))[:, theirs]
+        blocks[:, ours] = own[lead:].unflatten(0, (-1, len(source_names)))[:, theirs]
         state_dict[name] = merged
     return Transfer(
         state_dict,
