@@ -1,6 +1,6 @@
 """The ``swahr`` command: one verb for each tool, in a checkout and in an installed wheel alike.
 
-It lies beside the package, since importing that takes seconds, and fails where MMPose is broken.
+It lies beside the package, whose import takes seconds and fails where MMPose is broken.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 #: The tools by their verbs, with what they do.
 TOOLS = {
     "predict": ("predict", "find the people in images, and write a line of JSON for each"),
-    "demo": ("webdemo", "serve a page in the browser to try a network in"),
+    "demo": ("webdemo", "serve a web page to try a network in"),
     "check": ("check_dataset", "list what is wrong with an annotation file, and fix it"),
     "browse": ("browse_dataset", "draw what a network is trained on"),
     "analyze": ("analyze_results", "show where AP is lost, on a page"),
@@ -22,7 +22,7 @@ TOOLS = {
     "translate": ("translate_config", "translate a config of MMPose 0.x"),
     "export": ("export_onnx", "write a network to an ONNX file"),
     "models": ("list_models", "list the models, their AP and where their weights are"),
-    "doctor": ("doctor", "say whether the installation works, and how to fix it"),
+    "doctor": ("doctor", "check the installation, and say how to fix it"),
 }
 MIM = {
     "train": "train a config, by name or path: mim train mmpose CONFIG …",
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     package = Path(str(importlib.util.find_spec("swahr_mmpose").origin)).parent  # type: ignore
     if verb not in TOOLS or verb in ("models", "doctor"):
-        # the package without its __init__: what these need of it needs no MMPose
+        # the package without its __init__: these verbs need no MMPose
         bare = types.ModuleType("swahr_mmpose")
         bare.__path__ = [str(package)]
         sys.modules.setdefault("swahr_mmpose", bare)

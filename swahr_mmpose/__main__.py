@@ -1,4 +1,4 @@
-"""``python -m swahr_mmpose``: the ``swahr`` command, which is the doctor where nothing is said."""
+"""``python -m swahr_mmpose``: the ``swahr`` command; without a verb, it runs the doctor."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Which output channel means what, and at which stride: said here, nowhere else."""
+"""Meaning and stride of each output channel, defined here and nowhere else."""
 
 from __future__ import annotations
 

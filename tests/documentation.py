@@ -208,7 +208,11 @@ def torchrun(words):
     parser = distributed_run.get_args_parser()
     args = parser.parse_args([PLACEHOLDERS.get(word, word) for word in words])
     program = output_of(args.training_script)
-    python_program([program, *args.training_script_args])
+    if args.module:
+        assert program == "swahr_mmpose", f"Nothing says how the module {program} is checked."
+        swahr(args.training_script_args)
+    else:
+        python_program([program, *args.training_script_args])
 
 
 def output_of(word):
@@ -226,7 +230,7 @@ def output_of(word):
 def check_files(words):
     """Files of this repository that are named exist."""
     for word in words:
-        if re.match(r"(configs|tools|scripts|tests|swahr_mmpose|requirements)/", word):
+        if re.match(r"(configs|tools|tests|swahr_mmpose|requirements)/", word):
             assert (ROOT / word).exists(), f"There is no {word}."
 
 

@@ -57,10 +57,9 @@ RUN = (
     "swahr doctor",
     "swahr analyze",
     "python tools/make_synthetic_data.py",
-    "python tools/check_dataset.py",
-    "python tools/export_onnx.py swahr_tiny_synthetic tiny.onnx",
-    "python tools/predict.py",
-    "python tools/analyze_results.py",
+    "swahr check",
+    "swahr export swahr_tiny_synthetic tiny.onnx",
+    "swahr predict",
     "mim test mmpose configs/swahr_tiny_synthetic.py",
     "mim test mmpose CONFIG --checkpoint CHECKPOINT --cfg-options test_evaluator.outfile_prefix",
     "python draw_turtles.py",
@@ -126,7 +125,7 @@ def workspace(synthetic_data, tmp_path_factory):
     """A folder as a reader has it: the repository's files, images, a checkpoint, drawn data."""
     folder = tmp_path_factory.mktemp("documentation")
     shutil.copytree(ROOT / "configs", folder / "configs")
-    for name in ("tools", "scripts", "swahr_mmpose"):
+    for name in ("tools", "swahr_mmpose"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(synthetic_data, folder / "data" / "synthetic")
     for images in (folder / "images", folder / "data/synthetic/images/sample"):

@@ -3,7 +3,7 @@
 It has AP by size and crowding, what each class of errors costs (after Ronchi and Perona, ICCV
 2017), and the images that went worst, drawn.
 
-RESULTS is a file of `mim test` (`test_evaluator.outfile_prefix`), or of tools/predict.py.
+RESULTS is a file of `mim test` (`test_evaluator.outfile_prefix`), or of `swahr predict`.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _of_list(text: str) -> Iterator[tuple[str, Any, Any, Any]]:
 
 
 def _of_lines(text: str, annotations: COCO) -> Iterator[tuple[str, Any, Any, Any]]:
-    """The form of tools/predict.py, which names files."""
+    """The form of `swahr predict`, which names files."""
     ids = {image["file_name"]: image["id"] for image in annotations.dataset["images"]}
     # names of files may have Unicode's line breaks in them
     for number, line in enumerate(text.split("\n"), 1):

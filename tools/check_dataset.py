@@ -1,4 +1,4 @@
-"""Check a file of COCO keypoint annotations: all problems at once, each with what fixes it.
+"""Check a COCO keypoint annotation file: list all problems at once, each with its fix.
 
 With --images the images are read too; those that can't be are left out of the fixed file.
 

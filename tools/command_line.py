@@ -11,8 +11,8 @@ import os
 import sys
 from typing import Any, Callable
 
-# OpenMP's threads spin while they wait for one another. On a machine that others use too, an image
-# then takes many times as long.
+# OpenMP's threads spin while they wait. On a machine that others use too, an image then takes many
+# times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
@@ -20,13 +20,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser that shows a tool's docstring as it is."""
     return argparse.ArgumentParser(
         description=description,
-        epilog="Exits with 0, with 2 where the input can't be used, and with 1 otherwise.",
+        epilog="Exit codes: 0 for success, 2 for bad input, 1 for any other failure.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
 def exit_code(main: Callable[..., Any]) -> Callable[..., int]:
-    """Have a tool return 0, or 2 where its input can't be used, or 1 where the system fails."""
+    """Wrap a tool's ``main``: it returns 0, 2 for bad input, or 1 where the system fails."""
 
     @functools.wraps(main)
     def run(argv: list[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def exit_code(main: Callable[..., Any]) -> Callable[..., int]:
             return main(argv) or 0
         except (OSError, RuntimeError, ValueError) as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
-            # such as a full disk; a path that can't be used is an error of a class of its own
+            # a bare OSError is, say, a full disk; bad paths raise its subclasses
             return 1 if type(error) is OSError else 2
 
     return run

@@ -1,4 +1,4 @@
-"""Say what is installed, what of it does not work, how to fix that, and which models there are."""
+"""Check the installation: what is installed, what does not work, and how to fix it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List the models by name: where their weights are, and the AP, as measured by whom on what."""
+"""List the models by name, with their weights, their AP and its source."""
 
 from __future__ import annotations
 

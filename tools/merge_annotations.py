@@ -37,7 +37,7 @@ def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
             if not is_id(entry.get("id")):
                 raise ValueError(
                     f"'{name}' has an entry whose `id` is {shown(entry.get('id'))}. Fix it with "
-                    "tools/check_dataset.py first."
+                    "`swahr check` first."
                 )
         for image in content["images"]:
             if image["id"] in seen:

@@ -1,10 +1,10 @@
-"""Find the people in a folder of images, however many, and write a line of JSON for each image.
+"""Find the people in any number of images, and write a line of JSON for each image.
 
-A run that was stopped, by whatever, goes on where it was with the same command. Images that can't
-be used are listed with the reason in NAME.errors.jsonl beside the results, and tried again then.
+The same command resumes a run that was stopped. Images that can't be used are listed with the
+reason in NAME.errors.jsonl beside the results, and tried again on the next run.
 
-On several GPUs or machines: `torchrun --nproc_per_node 4 predict.py …`. Each process takes its
-part, and the first brings the results together.
+On several GPUs or machines: `torchrun --nproc_per_node 4 -m swahr_mmpose predict …`. Each
+process takes its part, and the first brings the results together.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ CROWDING = {"1": (1, 1), "2 to 4": (2, 4), "5 to 9": (5, 9), "10 and more": (10,
 
 @dataclass(frozen=True)
 class Description:
-    """What is to be known of a dataset.
+    """What the analysis needs of a dataset.
 
     Attributes:
         sigmas: (K,), the standard deviations of labels.

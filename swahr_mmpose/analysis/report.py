@@ -1,4 +1,4 @@
-"""HTML page that says where AP is lost, which opens without a server."""
+"""The HTML page that shows where AP is lost; it opens without a server."""
 
 from __future__ import annotations
 

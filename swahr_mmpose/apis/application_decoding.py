@@ -1,6 +1,6 @@
-"""Decoding for applications: one skeleton for each person, and none for no one.
+"""Decoding for applications: one skeleton per person, and no weak ones.
 
-Configs read them as the official implementation does, for figures that can be compared.
+Configs decode as the official implementation does, so that figures can be compared.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from ..decoding import APPLICATION_OPTIONS, DecodeOptions
 
 
 def reads_for_applications(model: Any, decode: Mapping[str, Any] | None = None) -> None:
-    """Have a model read people with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`.
+    """Make a model decode with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`.
 
     Args:
         model: As ``init_model`` gives it, with :class:`ScaleAdaptiveHeatmap` as its codec.
-        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ.
+        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` to change.
 
     Raises:
-        TypeError: If ``decode`` names an option that there is not.
+        TypeError: If ``decode`` names an unknown option.
         ValueError: If one is out of its range, or the model has another codec.
 
     Examples:

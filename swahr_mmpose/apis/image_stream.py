@@ -1,4 +1,4 @@
-"""Many images from files: found, read by workers, and put into batches of one size."""
+"""Finds image files, reads them in worker processes, and batches them by size."""
 
 from __future__ import annotations
 

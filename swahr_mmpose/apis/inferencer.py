@@ -97,7 +97,7 @@ def _images_of_folder(folder: Path) -> list[str]:
     found = images_in(folder, deeper=False)
     if len(images_in(folder)) > len(found):
         print_log(
-            f"Images in folders inside '{folder}' are left out; `tools/predict.py` takes them.",
+            f"Images in folders inside '{folder}' are left out; `swahr predict` takes them.",
             logger="current",
             level=30,
         )
@@ -127,7 +127,7 @@ class BottomupInferencer(MMPoseInferencer):
 
     Raises:
         FileNotFoundError: If there is no such config.
-        TypeError: If ``decode`` names an option that there is not.
+        TypeError: If ``decode`` names an unknown option.
         ValueError: If no weights are given, and there are none for this config; an option of
             ``decode`` is out of its range; or the config has another codec.
         DownloadError: If the weights can't be fetched.
@@ -190,8 +190,8 @@ class BottomupInferencer(MMPoseInferencer):
                 images; a folder of images, of which those that can't be used are left out with
                 a warning; a video; or ``'webcam'``.
             return_datasamples: Whether to return MMPose's data samples instead of dicts.
-            batch_size: It is there for calls written for MMPose, which takes image by image
-                whatever it says. Only 1 is allowed.
+            batch_size: For calls written for MMPose, which runs image by image whatever it
+                says. Must be 1.
             out_dir: Folder for images and JSON files, named as the images that they are of;
                 where several have one name, with a number.
             bbox_thr: People of a lower score are left out. None: of ``decode``, by default 0.2.
@@ -211,7 +211,7 @@ class BottomupInferencer(MMPoseInferencer):
         if batch_size != 1:
             raise ValueError(
                 f"`batch_size` is {batch_size}, but the inferencer takes image by image. Leave "
-                "it out, or use `tools/predict.py`, which puts images of a size together."
+                "it out, or use `swahr predict`, which puts images of a size together."
             )
         thresholds: dict[str, Any] = {} if bbox_thr is None else dict(min_score=bbox_thr)
         if nms_thr != "unchanged":
@@ -243,7 +243,7 @@ class BottomupInferencer(MMPoseInferencer):
             with self._lock:
                 self.inferencer.model.head.decoder.decode_options = self._options
                 self.inferencer.update_model_visualizer_settings(**kwargs)
-                # whoever is a result is drawn
+                # draw the people in the results, and no one else
                 if isinstance(visualizer, BottomupVisualizer):
                     visualizer.person_thr = self._options.min_score
                 result = next(results, None)

@@ -49,8 +49,8 @@ def predict_files(
 ) -> Predicted:
     """Find the people in any number of images, and write a line of JSON for each image.
 
-    A call that was stopped, by whatever, goes on where it was when it is repeated. Images that
-    can't be used are listed in ``NAME.errors.jsonl`` beside ``NAME.jsonl``, and tried again then.
+    The same call resumes one that was stopped. Images that can't be used are listed in
+    ``NAME.errors.jsonl`` beside ``NAME.jsonl``, and tried again on the next run.
     Processes that ``torchrun`` started share the images, and the first brings the results together.
 
     Args:
@@ -64,8 +64,8 @@ def predict_files(
         batch_size: Images in a batch.
         num_workers: Processes that read images.
         device: Such as ``'cpu'`` or ``'cuda:1'``; None: a GPU if there is one.
-        progress: Called with how many images this process is through with, first 0, and how many
-            its share has.
+        progress: Called with the number of images that this process has finished, first 0, and
+            the size of its share.
 
     Raises:
         FileNotFoundError: If there are no images, no such config or no folder for the results.
@@ -137,7 +137,7 @@ def _of_all(value: Any, world_size: int) -> list[Any]:
 
 @contextmanager
 def _all_or_none(world_size: int) -> Iterator[None]:
-    """Where one process has an error, all have."""
+    """Raise an error in all processes where one has one."""
     own: Exception | None = None
     try:
         yield

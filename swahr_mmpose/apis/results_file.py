@@ -1,4 +1,4 @@
-"""Results of a prediction, one JSON object per line, that a killed run goes on with."""
+"""Results of a prediction, one JSON object per line; a killed run resumes from them."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ class Output:
 
 
 def begin(output: Output, images: Sequence[ImageFile], settings: dict[str, Any]) -> list[ImageFile]:
-    """Take up what runs before left: the images that have no result yet.
-
-    What they could not use is forgotten, and is among these.
+    """The images that have no result yet; those that earlier runs could not use are among them.
 
     Raises:
         ValueError: If there are results that were made with other settings, or a file is of
@@ -110,7 +108,7 @@ def bring_together(output: Output) -> None:
             part.unlink()
 
 
-#: How lines begin: what a cut-off one is known by, in a file that may be someone else's.
+#: The beginning of each line, which tells a cut-off line of ours from someone else's file.
 _BEGINNING = b'{"file": "'
 
 

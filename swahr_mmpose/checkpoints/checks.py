@@ -1,4 +1,4 @@
-"""Checks of weights: that a network can use them, and that they are numbers."""
+"""Checks that a network can use weights, and that they are finite."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 from ..utils.config_files import configs_dir
 from .reading import CheckpointError
 
-#: How the names of weights begin that take no part in prediction.
+#: Prefixes of weights that take no part in prediction.
 TRAINING_BRANCHES = ("head.scale_layers.", "head.weight_layers.")
 
-#: What the configs' names say of the width, and of the number of keypoints.
+#: Parts of config names, by width and by number of keypoints.
 _BACKBONES = {24: "tiny", 32: "w32", 48: "w48"}
 _DATASETS = {17: "coco|synthetic", 14: "crowdpose|aic", 133: "wholebody"}
 

@@ -1,4 +1,4 @@
-"""Transfer of weights to a network of other keypoints: what both know is carried over by name."""
+"""Transfers weights between networks with different keypoints, matched by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .checks import TRAINING_BRANCHES, check_state_dict
 
 #: The deconvolution reads the feature, then heatmaps and tags: its first dimension is its input.
 _DECONVOLUTION = "head.deconv_layers.0.0.0.weight"
-#: How the names of weights begin whose first dimension runs over keypoints.
+#: Prefixes of weights whose first dimension runs over keypoints.
 _BY_KEYPOINT = ("head.final_layers.", *TRAINING_BRANCHES, _DECONVOLUTION)
 _COARSE_OUTPUT, _OUTPUT = "head.final_layers.0.weight", "head.final_layers.1.weight"
 
@@ -91,10 +91,11 @@ def transfer_keypoints(
     state_dict = {name: source.get(name, own) for name, own in target.items()}
     for name in source.keys() & leads.keys():
         lead, merged = leads[name], target[name].clone()
-        merged[:lead] = source[name][:lead]
+        own = source[name].to(merged)  # assignment to picked rows does not convert
+        merged[:lead] = own[:lead]
         # blocks of one row for each keypoint, such as heatmaps and tags
         blocks = merged[lead:].unflatten(0, (-1, len(target_names)))
-        blocks[:, ours] = source[name][lead:].unflatten(0, (-1, len(source_names)))[:, theirs]
+        blocks[:, ours] = own[lead:].unflatten(0, (-1, len(source_names)))[:, theirs]
         state_dict[name] = merged
     return Transfer(
         state_dict,

@@ -1,4 +1,4 @@
-"""Doors by which MMEngine loads checkpoints, each through the one safe reader."""
+"""MMEngine's checkpoint loaders, all served by the one safe reader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmengine.runner.checkpoint import (
 from .download import download
 from .reading import CheckpointError, read_checkpoint
 
-#: What names in MMEngine's lists begin with.
+#: Prefixes of names, and MMEngine's lists of them.
 _LISTS = {
     "torchvision://": get_torchvision_models,
     "modelzoo://": get_torchvision_models,
@@ -57,8 +57,8 @@ def listed_address(name: str) -> str:
 def read_safely_in_mmengine() -> None:
     """Have MMEngine read checkpoints with :func:`read_checkpoint`, whatever its version.
 
-    This is the way of ``init_model``, inferencers, ``init_cfg``, ``load_from`` and ``--resume``.
-    MMEngine's own reads without a check where torch's default has none, and from addresses always.
+    ``init_model``, inferencers, ``init_cfg``, ``load_from`` and ``--resume`` all load this way.
+    MMEngine's own readers check files only where torch does by default, and downloads never.
     """
 
     # MMEngine logs what comes after `load_from_`
@@ -72,7 +72,7 @@ def read_safely_in_mmengine() -> None:
         checkpoint = load_from_http(listed_address(filename), map_location)
         if not filename.startswith("mmcls://"):
             return checkpoint
-        # of a classifier its backbone alone is meant
+        # of a classifier, only the backbone is wanted
         weights = checkpoint.get("state_dict", checkpoint)
         prefix = "backbone."
         own = {key[len(prefix) :]: weights[key] for key in weights if key.startswith(prefix)}

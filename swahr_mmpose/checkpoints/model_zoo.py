@@ -1,4 +1,4 @@
-"""Weights by the name of their config: those that come with the package, and published ones."""
+"""Weights by config name: the package's own, and published ones."""
 
 from __future__ import annotations
 
@@ -28,12 +28,7 @@ def models() -> dict[str, dict[str, Any]]:
 
 
 def packaged_weights(name: str) -> Path | None:
-    """The file that comes with the package for a config; None if there is none.
-
-    Examples:
-        >>> packaged_weights("swahr_tiny_synthetic").name
-        'swahr_tiny_synthetic.pth'
-    """
+    """The file that comes with the package for a config; None if there is none."""
     path = _PACKAGED / f"{name}.pth"
     return path if path.is_file() else None
 

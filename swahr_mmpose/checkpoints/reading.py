@@ -1,4 +1,4 @@
-"""Reads checkpoints without running what is in them, with any version of torch."""
+"""Reads checkpoints without running code in them, with any version of torch."""
 
 from __future__ import annotations
 

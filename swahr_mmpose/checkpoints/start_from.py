@@ -1,4 +1,4 @@
-"""Start of a training from a network of other keypoints."""
+"""Starts a training from a network with other keypoints."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
     r"""Codec of HigherHRNet and SWAHR: Gaussian heatmaps at strides 4 and 2, tags at stride 4.
 
     The base width σ0 is the same number of *map* pixels at both resolutions; the scale branch
-    adapts it during training (:class:`swahr_mmpose.models.WeightAdaptiveLoss`).
+    adapts it during training (:class:`swahr_mmpose.models.losses.WeightAdaptiveLoss`).
 
     Args:
         input_size: (w, h) of the network input in training, in pixels.

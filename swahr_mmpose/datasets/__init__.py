@@ -1,22 +1,17 @@
 """Datasets with checked annotations, and the transforms of bottom-up training and test."""
 
-from .bottomup_coco_dataset import BottomupCocoDataset, BottomupCrowdPoseDataset
-from .transforms import (
-    BottomupHeatmapMask,
-    BottomupHorizontalFlip,
-    BottomupLoadImage,
-    BottomupPackInputs,
-    BottomupPyramidResize,
-    BottomupUniformAffine,
+from . import transforms
+from .bottomup_coco_dataset import (
+    BottomupAicDataset,
+    BottomupCocoDataset,
+    BottomupCocoWholeBodyDataset,
+    BottomupCrowdPoseDataset,
 )
 
 __all__ = [
+    "BottomupAicDataset",
     "BottomupCocoDataset",
+    "BottomupCocoWholeBodyDataset",
     "BottomupCrowdPoseDataset",
-    "BottomupHeatmapMask",
-    "BottomupHorizontalFlip",
-    "BottomupLoadImage",
-    "BottomupPackInputs",
-    "BottomupPyramidResize",
-    "BottomupUniformAffine",
+    "transforms",
 ]

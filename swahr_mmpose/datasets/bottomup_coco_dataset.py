@@ -17,16 +17,7 @@ from .metainfo import description_file
 
 
 class _Bottomup:
-    """Whole images, and an error where something would be misread; mixed into MMPose's.
-
-    Args:
-        skip_broken: Leave out images and annotations that can't be used, and list them in the
-            log. By default they are an error.
-
-    Raises:
-        FileNotFoundError: If there is no such annotation file.
-        AnnotationFileError: If it can't be used; the message names what is wrong, and fixes.
-    """
+    """Whole images, and an error where something would be misread; mixed into MMPose's."""
 
     metainfo: dict[str, Any]
     _metainfo: dict[str, Any]
@@ -95,7 +86,7 @@ class _Bottomup:
                 ) from error
             raise ImageError(
                 f"{where}, can't be used: {error}\nTo find all images that can't be read, and "
-                f"leave them out: `tools/check_dataset.py {self.ann_file!r} --images "
+                f"leave them out: `swahr check {self.ann_file!r} --images "
                 f"{self.data_prefix['img']!r} --fix fixed.json`."
             ) from error
 
@@ -106,6 +97,9 @@ class BottomupCocoDataset(_Bottomup, CocoDataset):
 
     Arguments as for ``CocoDataset``, and ``skip_broken``: whether to leave out images and
     annotations that can't be used, and list them in the log; by default they are an error.
+
+    Raises:
+        AnnotationFileError: If the annotations can't be used; the message names fixes.
     """
 
     METAINFO = dict(from_file=description_file("coco"))

@@ -1,4 +1,4 @@
-"""MMPose's descriptions of datasets: where they are, and the keypoints that they name."""
+"""MMPose's dataset descriptions: their files, and the keypoints they name."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from .people import (
     group_people,
     read_people,
 )
-from .refinement import adjust_keypoints, fill_missing_keypoints
 from .widths import keypoint_widths
 
 __all__ = [
@@ -23,11 +22,9 @@ __all__ = [
     "DecodeOptions",
     "NotFiniteError",
     "People",
-    "adjust_keypoints",
     "boxes_of_keypoints",
     "decode_people",
     "default_keypoint_order",
-    "fill_missing_keypoints",
     "find_candidates",
     "finish_people",
     "group_candidates",

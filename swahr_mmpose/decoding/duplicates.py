@@ -1,4 +1,4 @@
-"""Leaving out people that are found twice."""
+"""Removes people who were found twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of maps for NaN and infinity, which are an error and not an image without people."""
+"""Checks maps for NaN and infinity: an error, not an image without people."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and bool(value >= 1)
 
 
-#: For each option whether a value will do, and what is expected.
+#: A check of each option, and what it expects.
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "keypoint_thr": (lambda value: 0 <= value < 1, "in [0, 1)"),
     "tag_thr": (lambda value: value > 0, "positive"),
@@ -89,10 +89,6 @@ class DecodeOptions:
 
     Raises:
         ValueError: If an option is out of its range.
-
-    Examples:
-        >>> DecodeOptions(keypoint_thr=0.12).topk
-        30
     """
 
     #: Before the names of options in messages: what an argument is called where they are given.
@@ -153,5 +149,5 @@ class DecodeOptions:
         return np.array(sigmas, np.float64)
 
 
-#: What differs in applications: people who are there, each once.
+#: Options for applications: no weak people, and no one twice.
 APPLICATION_OPTIONS = dict(grouping="score_first", min_score=0.2, pose_nms_thr=0.9)

@@ -1,4 +1,4 @@
-"""The whole way from the aggregated maps of one image to its people."""
+"""Decodes the aggregated maps of one image into people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sub-pixel adjustment of grouped keypoints, and filling in those that are missing."""
+"""Refines keypoints to sub-pixel places, and fills in missing ones."""
 
 from __future__ import annotations
 

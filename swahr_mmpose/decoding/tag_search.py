@@ -1,4 +1,4 @@
-"""Places for many people's missing keypoints at once, where looking everywhere takes seconds."""
+"""Finds places for many people's missing keypoints at once, without scanning whole maps."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ..utils.files import PARTIAL, write_atomically
 
 
 def _concerns_users(record: LogRecord) -> bool:
-    """False of MMEngine's warnings that it uses what it deprecates."""
+    """False for MMEngine's warnings about its own deprecated classes."""
     return not str(record.msg).startswith(('"FileClient"', '"HardDiskBackend"'))
 
 
@@ -27,8 +27,8 @@ class AtomicCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook``, whose files are whole at any moment.
 
     Checkpoints, the best ones too, and ``last_checkpoint`` are written beside their places and
-    then renamed. Old ones are removed once the new one is there and named by ``last_checkpoint``,
-    so that there is one to go on from always; the disk must have room for one more than are kept.
+    then renamed. Old ones are removed once the new one is there and named by ``last_checkpoint``.
+    One can always be resumed from; the disk must have room for one more than are kept.
     What a killed run left half-written is removed when the next one starts.
 
     Weights that hold NaN or infinity are not saved, and a file that is no checkpoint of a training

@@ -1,4 +1,4 @@
-"""A resumed training draws the random numbers that it would have drawn without the stop."""
+"""Makes a resumed training draw the random numbers of an uninterrupted one."""
 
 from __future__ import annotations
 

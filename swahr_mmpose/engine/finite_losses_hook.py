@@ -40,7 +40,7 @@ class FiniteLossesHook(Hook):
         raise FloatingPointError(
             f"{what if broken else 'A loss of another process'} {'are' if broken else 'is'} NaN or "
             "infinite. No checkpoint has the weights that came of it. Look at these images and "
-            "their annotations (tools/check_dataset.py); if they are sound, the training diverged: "
+            "their annotations (`swahr check`); if they are sound, the training diverged: "
             "go on from the last checkpoint with `--resume` and a lower learning rate, and with "
             "bfloat16 in place of float16."
         )

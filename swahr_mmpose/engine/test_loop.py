@@ -1,4 +1,4 @@
-"""Test with the network on one batch while the batch before is decoded."""
+"""A test loop that decodes one batch while the network runs on the next."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def decoded_beside(
         batches: As the data loader gives them, each with what is to come back with its people.
         fp16: Whether the network runs in MMEngine's mixed precision.
     """
-    beside = _on_cpu if next(model.parameters()).device.type == "cpu" else _SecondStream()
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    beside = (lambda decode: decode) if on_cpu else _SecondStream()
     with ThreadPoolExecutor(max_workers=1) as decoding:
         waiting: tuple[_Key, Future[list[Any]]] | None = None
         for key, batch in batches:
@@ -77,10 +78,6 @@ def decoded_beside(
             yield waiting[0], waiting[1].result()
 
 
-def _on_cpu(decode: _Decode) -> _Decode:
-    return decode
-
-
 class _SecondStream:
     """Makes decoding run in one stream of its own, and not behind the next batch's network."""
 
@@ -88,7 +85,7 @@ class _SecondStream:
         self.stream = torch.cuda.Stream()
 
     def __call__(self, decode: _Decode) -> _Decode:
-        """To be called where the maps were computed; what is returned may run in any thread."""
+        """Call it where the maps were computed; the result may run in any thread."""
         ready = torch.cuda.current_stream().record_event()
 
         def run() -> list[Any]:
@@ -97,7 +94,7 @@ class _SecondStream:
                 try:
                     return decode()
                 finally:
-                    # what the maps' memory is used for next must not begin before
+                    # the maps' memory must not be used again before
                     self.stream.synchronize()
 
         return run

@@ -1,4 +1,4 @@
-"""Draws what the network sees: the same validation images each time, and all that are tested."""
+"""Draws predictions: the same images at each validation, and all images of a test."""
 
 from __future__ import annotations
 
@@ -125,13 +125,9 @@ class BottomupVisualizationHook(Hook):
                     runner.visualizer.show(drawn, win_name=str(name), wait_time=self.wait_time)
             else:
                 runner.visualizer.add_datasample(
-                    f"test_{name.stem}",
-                    image,
-                    sample,
-                    show=self.show,
-                    wait_time=self.wait_time,
-                    **self._what(),
-                )
+                    f"test_{name.stem}", image, sample,
+                    show=self.show, wait_time=self.wait_time, **self._what(),
+                )  # fmt: skip
 
     def after_test(self, runner: Any) -> None:
         """Leave the model as it was."""

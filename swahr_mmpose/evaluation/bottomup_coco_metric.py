@@ -20,12 +20,7 @@ from .coco_index import indexed, part_of
 
 
 class _BottomupProtocol:
-    """The protocol of bottom-up methods, mixed into MMPose's metrics.
-
-    People are ranked by their instance score and none is suppressed; the boxes that come with the
-    predictions are left out of the result file, so that areas are those of the keypoints, as in
-    the official implementation. If no one is found in any image, all figures are 0.
-    """
+    """The protocol of bottom-up methods, mixed into MMPose's metrics."""
 
     results: list[Any]
     iou_type: str
@@ -99,7 +94,7 @@ class _BottomupProtocol:
             raise AnnotationFileError(
                 f"'{ann_file}': the category of people has the id {people_id}, and the evaluation "
                 f"of whole bodies asks for {self.PEOPLE_ID}. "
-                f"`tools/check_dataset.py {ann_file!r} --fix fixed.json` sets it."
+                f"`swahr check {ann_file!r} --fix fixed.json` sets it."
             )
         return indexed(content)
 
@@ -125,7 +120,7 @@ class _BottomupProtocol:
                     f"'{meta['dataset_name']}' has {meta['num_keypoints']}. Test it on the dataset "
                     "that it is for."
                 )
-            pred.pop("bbox", None)
+            pred.pop("bbox", None)  # areas are those of the keypoints
             pred["category_id"] = self._people_id
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:

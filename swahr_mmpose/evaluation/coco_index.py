@@ -1,4 +1,4 @@
-"""Labelled people of a checked annotation file, as COCO's library looks them up."""
+"""Checked annotations, indexed for COCO's evaluation."""
 
 from __future__ import annotations
 

@@ -209,7 +209,6 @@ def _settings(
         keypoints=[meta["keypoint_id2name"][k] for k in range(meta["num_keypoints"])],
         skeleton=[[int(a), int(b)] for a, b in meta["skeleton_links"]],
         flip_pairs=sorted([k, int(m)] for k, m in enumerate(meta["flip_indices"]) if k < m),
-        keypoint_sigmas=[float(sigma) for sigma in meta["sigmas"]],
         mean=[float(value) for value in normalise.mean.flatten()],
         std=[float(value) for value in normalise.std.flatten()],
         input_size=short_side(resize[0].input_size),

@@ -1,4 +1,4 @@
-"""Images from files: whole ones, of any kind that OpenCV reads, as BGR (NumPy and OpenCV).
+"""Reads image files of any kind that OpenCV reads, as BGR (NumPy and OpenCV).
 
 Files are taken for what is in them, not for what their names end with. Colours of 16 bits, grey,
 palettes and CMYK become 8-bit BGR, transparency is dropped, and of an animation the first frame is
@@ -16,7 +16,7 @@ import numpy as np
 
 from .geometry import to_three_channels
 
-#: What the names of images in a folder end in.
+#: Suffixes of images in a folder.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
 

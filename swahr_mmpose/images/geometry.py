@@ -1,4 +1,4 @@
-"""Images to network inputs, and places in inputs back to the image (NumPy and OpenCV)."""
+"""Maps images to network inputs, and keypoints back to the image (NumPy and OpenCV)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Heads, losses, estimator and data preprocessor of SWAHR and HigherHRNet."""
 
+from . import losses
 from .data_preprocessor import BottomupPoseDataPreprocessor
 from .heads import HigherHRNetHead, SWAHRHead
-from .losses import ScaleRegularizationLoss, TagGroupingLoss, WeightAdaptiveLoss
 from .pose_estimator import BottomupPyramidEstimator
 
 __all__ = [
@@ -10,7 +10,5 @@ __all__ = [
     "BottomupPyramidEstimator",
     "HigherHRNetHead",
     "SWAHRHead",
-    "ScaleRegularizationLoss",
-    "TagGroupingLoss",
-    "WeightAdaptiveLoss",
+    "losses",
 ]

@@ -1,4 +1,4 @@
-"""From the head's outputs to the maps that are decoded: the one test path (pure functions)."""
+"""Aggregates the head's outputs into the maps that are decoded (pure functions)."""
 
 from __future__ import annotations
 

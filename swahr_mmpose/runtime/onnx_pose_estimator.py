@@ -1,4 +1,4 @@
-"""People in an image, by ONNX Runtime."""
+"""Finds people in an image with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .onnx_settings import OnnxSettings
 
 
 class OnnxPoseEstimator:
-    """Finds people with a network that ``tools/export_onnx.py`` wrote.
+    """Finds people with a network that ``swahr export`` wrote.
 
     An estimator may be used by several threads at a time.
 
@@ -25,8 +25,8 @@ class OnnxPoseEstimator:
             of a name and its options, such as ``("CUDAExecutionProvider", {"device_id": 1})``.
             None: ``CPUExecutionProvider``.
         num_threads: Threads of one network pass on the CPU; None: one per core.
-        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ from
-            those in the file, which are the config's.
+        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` to change from those in
+            the file, which are the config's.
 
     Attributes:
         settings: What the file says about itself.
@@ -34,7 +34,7 @@ class OnnxPoseEstimator:
     Raises:
         ImportError: If ONNX Runtime is not installed.
         FileNotFoundError: If there is no such file.
-        TypeError: If ``decode`` names an option that there is not.
+        TypeError: If ``decode`` names an unknown option.
         ValueError: If the file can't be read or was not written by this version, a provider is
             not there, or a number of threads or an option of ``decode`` is out of its range.
     """

@@ -24,7 +24,6 @@ class OnnxSettings:
         keypoints: Names of the keypoints, in order.
         skeleton: Pairs of keypoint indices to draw lines between.
         flip_pairs: Pairs of keypoint indices that are each other's mirror image.
-        keypoint_sigmas: The dataset's standard deviations for OKS.
         mean: Of the pixels, red, green, blue.
         std: Likewise.
         input_size: Length of the input's short side in pixels.
@@ -42,13 +41,12 @@ class OnnxSettings:
         >>> OnnxSettings.from_metadata({}, "a.onnx")
         Traceback (most recent call last):
             ...
-        ValueError: 'a.onnx' is no network of this version's tools/export_onnx.py: ...
+        ValueError: 'a.onnx' was not written by this version of `swahr export`: ...
     """
 
     keypoints: list[str]
     skeleton: list[list[int]]
     flip_pairs: list[list[int]]
-    keypoint_sigmas: list[float]
     mean: list[float]
     std: list[float]
     input_size: int
@@ -87,14 +85,14 @@ class OnnxSettings:
             _check_numbers(settings)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"'{path}' is no network of this version's tools/export_onnx.py: its metadata "
-                f"can't be read ({type(error).__name__}: {error}). Export it again."
+                f"'{path}' was not written by this version of `swahr export`: its "
+                f"metadata can't be read ({type(error).__name__}: {error}). Export it again."
             ) from error
         return settings
 
 
 def _check_numbers(settings: OnnxSettings) -> None:
-    """Raise a ValueError for numbers that no image can be brought into the network's input with."""
+    """Raise a ValueError unless images can be brought to the network's input with the numbers."""
     numbers = [*settings.mean, *settings.std, settings.heatmap_sigma]
     if not (len(settings.mean) == len(settings.std) == 3 and np.isfinite(numbers).all()):
         raise ValueError("`mean` and `std` must be of 3 numbers, and `heatmap_sigma` be one")

@@ -31,10 +31,6 @@ class SyntheticOptions:
         seed: Decides everything that is random; image i is the same whatever ``num_images``.
         long_side: Length of each image's long side in pixels; the short one is 2/3 to 1 of it.
         label_noise: See :func:`annotate_person`.
-
-    Examples:
-        >>> SyntheticOptions(num_images=8, seed=3).long_side
-        320
     """
 
     num_images: int

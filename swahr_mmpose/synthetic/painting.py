@@ -1,4 +1,4 @@
-"""Painting figures and clutter, together with the map of who is seen where."""
+"""Paints figures and clutter, and records who is visible at each pixel."""
 
 from __future__ import annotations
 
@@ -90,12 +90,7 @@ class Outfit:
 
 
 def random_color(rng: np.random.Generator) -> Color:
-    """Any colour, BGR.
-
-    Examples:
-        >>> random_color(np.random.default_rng(0))
-        (217, 163, 130)
-    """
+    """Any colour, BGR."""
     blue, green, red = rng.integers(0, 256, size=3).tolist()
     return blue, green, red
 

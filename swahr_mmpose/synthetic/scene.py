@@ -22,10 +22,6 @@ class SceneOptions:
         cut_off_probability: Probability that a person is placed without regard to the borders.
         crowd_probability: Probability of a crowd: a cluster of small figures that is annotated as
             one region.
-
-    Examples:
-        >>> SceneOptions(size=(320, 240)).mean_people
-        3.0
     """
 
     size: tuple[int, int]
@@ -96,7 +92,7 @@ def random_scene(rng: np.random.Generator, options: SceneOptions) -> Scene:
 
 
 def _random_feet(rng: np.random.Generator, stature: float, options: SceneOptions) -> np.ndarray:
-    """Where a person stands: mostly such that all of it is seen, else cut off at a border."""
+    """Where a person stands: mostly in full view, else cut off at a border."""
     w, h = options.size
     if rng.random() < options.cut_off_probability:
         return rng.uniform((0, 0.35 * h), (w, 1.15 * h))

@@ -1,4 +1,4 @@
-"""The network and the reading of people: `model` and `data_cfg` of MMPose 0.x."""
+"""The network and its decoding: `model` and `data_cfg` of MMPose 0.x."""
 
 from __future__ import annotations
 

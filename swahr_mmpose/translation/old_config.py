@@ -1,4 +1,4 @@
-"""An MMPose 0.x config from which settings are taken; what is left has no counterpart."""
+"""An MMPose 0.x config whose settings are taken one by one; the rest has no counterpart."""
 
 from __future__ import annotations
 

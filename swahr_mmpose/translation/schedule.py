@@ -22,7 +22,7 @@ _WRITER_SETTINGS = {
 #: The loss scale of ``fp16`` in MMPose 0.x where nothing is said.
 _LOSS_SCALE = 512.0
 
-#: Settings of a dynamic loss scale, of which PyTorch has other names.
+#: Settings of a dynamic loss scale, and their names in PyTorch.
 _SCALER_NAMES = {"scale_factor": "growth_factor", "scale_window": "growth_interval"}
 
 

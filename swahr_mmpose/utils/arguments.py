@@ -36,12 +36,7 @@ def short_side(value: Any) -> int:
 
 
 def range_of(value: Any, name: str) -> tuple[float, float]:
-    """(low, high), both above 0 and finite; a ValueError where it is anything else.
-
-    Examples:
-        >>> range_of((0.75, 1.5), "scale")
-        (0.75, 1.5)
-    """
+    """(low, high), both above 0 and finite; a ValueError where it is anything else."""
     try:
         low, high = value
         if 0 < low <= high < math.inf:

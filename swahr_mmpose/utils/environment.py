@@ -1,4 +1,4 @@
-"""Requirements of this package, what is installed, and how to fix the difference."""
+"""Requirements of this package, checked against what is installed."""
 
 from __future__ import annotations
 
@@ -30,12 +30,7 @@ _OPENMMLAB = ("mmengine", "mmcv", "mmdet", "mmpose")
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module can be found; it is not imported.
-
-    Examples:
-        >>> is_installed("numpy"), is_installed("no_such_package")
-        (True, False)
-    """
+    """Whether a module can be found; it is not imported."""
     try:
         return find_spec(module) is not None
     except (ImportError, ValueError):  # kept from being imported

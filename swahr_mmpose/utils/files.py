@@ -37,7 +37,7 @@ def check_destination(path: Path, *inputs: Path) -> None:
         raise ValueError(f"'{path}' is read, and would be replaced. Name another file to write.")
 
 
-#: What the names of files end in that are being written.
+#: Suffix of files that are being written.
 PARTIAL = ".partial"
 
 
@@ -92,7 +92,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 class UniqueNames:
-    """Gives each file a name whose stem no other has: with a number where one had it before.
+    """Gives each file a unique stem, with a number where it is taken.
 
     Examples:
         >>> unique = UniqueNames()

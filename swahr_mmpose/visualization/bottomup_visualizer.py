@@ -1,4 +1,4 @@
-"""MMPose's visualizer, with people by confidence, and maps where they belong in the image."""
+"""MMPose's visualizer, with people drawn by confidence and maps laid over the image."""
 
 from __future__ import annotations
 

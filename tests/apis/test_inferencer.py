@@ -261,7 +261,7 @@ def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
         (dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
         (dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
         (dict(bbox_thr=1.5), r"bbox_thr` must be in \[0, 1\), but got 1.5"),
-        (dict(batch_size=4), "takes image by image. Leave it out, or use `tools/predict.py`"),
+        (dict(batch_size=4), "takes image by image. Leave it out, or use `swahr predict`"),
         (dict(nms_thr=0), r"nms_thr` must be None \(off\) or in \(0, 1\), but got 0"),
     ],
 )
@@ -330,7 +330,7 @@ def test_folders_in_a_folder_are_said(inferencer, tmp_path, caplog):
     for name in ("a.png", "deeper/b.png"):
         cv2.imwrite(str(tmp_path / name), make_image(100, 80))
     assert len(list(inferencer(tmp_path))) == 1
-    assert "are left out; `tools/predict.py` takes them" in caplog.text
+    assert "are left out; `swahr predict` takes them" in caplog.text
 
 
 @pytest.mark.parametrize(

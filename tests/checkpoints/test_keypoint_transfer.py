@@ -69,6 +69,20 @@ def test_keypoints_of_the_same_name_are_carried_over(coco, target, carried):
     )
 
 
+def test_weights_in_half_precision_are_carried_over():
+    start_from = dict(
+        checkpoint="swahr_tiny_synthetic", source="coco", target=["nose", "tail", "left_knee"]
+    )
+    model = network(3, start_from)
+    model.init_weights()
+    weights = torch.load(weights_of("swahr_tiny_synthetic"), weights_only=True)["state_dict"]
+    name = "head.final_layers.1.bias"
+    assert weights[name].dtype == torch.float16
+    carried = model.state_dict()[name]
+    assert carried.dtype == torch.float32
+    assert carried[[0, 2]].tolist() == weights[name][[0, 13]].tolist()
+
+
 def test_maps_of_the_carried_keypoints_stay_as_they_were(coco):
     """The coarse ones exactly. The finer ones too where the new keypoints' maps are not read."""
     source, path = coco

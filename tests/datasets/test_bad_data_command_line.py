@@ -49,7 +49,7 @@ def test_training_stops_or_leaves_out(data, tmp_path):
     assert code != 0
     assert f"- annotation {person['id']}: keypoint 0 of `keypoints` is [nan, " in text
     assert f"- annotation {other['id']}: `area` is -3. Set from `bbox`." in text
-    assert f"`tools/check_dataset.py '{path}' --fix fixed.json`" in text
+    assert f"`swahr check '{path}' --fix fixed.json`" in text
 
     skip = "train_dataloader.dataset.skip_broken=True"
     code, text = mim("train", "mmpose", tmp_path / "micro.py", "--cfg-options", skip, cwd=tmp_path)

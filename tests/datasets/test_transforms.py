@@ -4,7 +4,7 @@ import pycocotools.mask as coco_mask
 import pytest
 import torch
 
-from swahr_mmpose.datasets import (
+from swahr_mmpose.datasets.transforms import (
     BottomupHeatmapMask,
     BottomupHorizontalFlip,
     BottomupPackInputs,

@@ -6,9 +6,9 @@ import pytest
 from swahr_mmpose.decoding import (
     DecodeOptions,
     decode_people,
-    fill_missing_keypoints,
     find_candidates,
 )
+from swahr_mmpose.decoding.refinement import fill_missing_keypoints
 
 from ..helpers import as_set, golden, maps_of, nearest_person, options_of
 

@@ -334,7 +334,7 @@ def test_what_can_not_be_exported_is_named(command, message, checkpoint, folder,
 
 
 SETTINGS = OnnxSettings(
-    keypoints=["nose"], skeleton=[], flip_pairs=[], keypoint_sigmas=[0.1], mean=[0.0] * 3,
+    keypoints=["nose"], skeleton=[], flip_pairs=[], mean=[0.0] * 3,
     std=[1.0] * 3, input_size=64, fixed_size=None, heatmap_sigma=2.0, decode={},
     flip_test=False, output_scales=False, half=False, opset=18, exporter="test",
 )  # fmt: skip
@@ -381,7 +381,7 @@ def small_network(tmp_path):
 def test_networks_of_others_are_named(small_network, metadata, message):
     if metadata and "swahr_mmpose" not in metadata:
         metadata = dataclasses.replace(SETTINGS, **metadata).to_metadata()
-    with pytest.raises(ValueError, match=f"this version's tools/export_onnx.py: .*{message}"):
+    with pytest.raises(ValueError, match=f"this version of `swahr export`: .*{message}"):
         OnnxPoseEstimator(small_network(metadata))
 
 

@@ -175,7 +175,7 @@ def test_training_and_test_name_the_image(drawn, dataset_of, part, name):
     text = str(caught.value)
     assert text.startswith("Image 5 of '")
     assert name in text
-    assert "tools/check_dataset.py" in text
+    assert "swahr check" in text
     assert "--images" in text
 
 

@@ -1,4 +1,4 @@
-"""Categories of an annotation file: which is that of people, and how it names keypoints."""
+"""Categories of an annotation file: finds that of people, and checks its keypoints' order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of an annotation file's content: all that is wrong, and what of it can be used."""
+"""Checks an annotation file: lists all problems, and keeps what can be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of an annotation file: what is wrong with their entries."""
+"""Checks the image entries of an annotation file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def checked_images(images: Sequence[dict[str, Any]], folder: Path | None) -> Ite
         elif any(other != names[own][0] for other in names[own]):
             what = f"`id` is that of {len(names[own])} images, so whose are its annotations?"
         elif own in seen:
-            what, fix = "is there twice", "Left out once"
+            what, fix = "is listed twice", "Left out once"
         elif not (isinstance(name, str) and name):
             what = f"`file_name` is {shown(name)}, and not a file's name"
         else:

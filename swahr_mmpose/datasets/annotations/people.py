@@ -1,4 +1,4 @@
-"""Annotations of people: what is wrong with them, and what fixes it."""
+"""Checks annotations of people, and fixes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems of annotation files, and how values are shown and told apart."""
+"""Problems in annotation files, and helpers to test and show values."""
 
 from __future__ import annotations
 

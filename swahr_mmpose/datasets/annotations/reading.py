@@ -1,4 +1,4 @@
-"""Reading of annotation files: checked, and complete or an error that says why not."""
+"""Reads annotation files, checked; unusable ones raise an error that says why."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _error(ann_file: str, stopping: list[Problem]) -> str:
     more = [f"- and {len(fixable) - _SHOWN} more such"] if len(fixable) > _SHOWN else []
     hopeless = [f"- {problem}" for problem in stopping if not problem.fixed]
     advice = (
-        f"`tools/check_dataset.py {ann_file!r} --fix fixed.json` lists all and writes a file "
+        f"`swahr check {ann_file!r} --fix fixed.json` lists all and writes a file "
         "that is fixed as said above. Or leave broken entries out with `skip_broken=True`, of "
         "the dataset and of its metric."
     )

@@ -1,4 +1,4 @@
-"""Check of COCO segmentations, before a library in C reads them."""
+"""Checks COCO segmentations before a C library reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A horizontal flip that is right for inputs of any shape."""
+"""A horizontal flip for inputs of any shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images from files, with errors that name them."""
+"""Loads images; errors name the file."""
 
 from __future__ import annotations
 

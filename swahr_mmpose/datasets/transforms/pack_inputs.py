@@ -1,4 +1,4 @@
-"""Packing of images and pyramids into what the model takes."""
+"""Packs images and pyramids for the model."""
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ def _check_finite(results: dict[str, Any]) -> None:
         person, keypoint = np.argwhere(broken)[0]
         raise ValueError(
             f"{name} has a keypoint that is NaN or infinite: number {keypoint} of person {person} "
-            "in the image. Fix its annotation (tools/check_dataset.py finds such)."
+            "in the image. Fix its annotation (`swahr check` finds it)."
         )

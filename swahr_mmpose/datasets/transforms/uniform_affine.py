@@ -20,7 +20,7 @@ from ...utils.arguments import range_of, size_of
 class BottomupUniformAffine(BaseTransform):
     """Rotate, scale and shift the image at random, all uniformly, and cut out the network input.
 
-    The cut-out has the input's aspect ratio; at scale 1 it is the largest such that fits into the
+    The cut-out has the input's aspect ratio; at scale 1 it is the largest that fits into the
     image along its short side. MMPose's ``BottomupRandomAffine`` differs: its shift is relative
     to both sides of the image and not to the scale.
 

@@ -1,4 +1,4 @@
-"""Aggregated maps to MMPose's structures, as the test options ask for."""
+"""Turns aggregated maps into MMPose's structures, as the test options ask."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def twice(section, **values):
 #: A change that breaks a file, and what the message says of it.
 BREAKS = [
     (twice("annotations"), r"annotation \d+: `id` is that of another"),
-    (twice("images"), r"image \d+: is there twice"),
+    (twice("images"), r"image \d+: is listed twice"),
     (twice("images", file_name="other.jpg"), r"image \d+: `id` is that of 2 images"),
     (field(category_id=7), r"annotation \d+: `category_id` 7 is that of no category"),
     (field(category_id=...), "`category_id` None"),
@@ -162,7 +162,7 @@ def test_the_broken_entry_is_named_left_out_or_fixed(content, build, log, change
 
     dataset = build(content, skip_broken=True)
     left = sum(len(info["id"]) for info in map(dataset.get_data_info, range(len(dataset))))
-    assert left < num_people or message.endswith(("of another", "there twice"))
+    assert left < num_people or message.endswith(("of another", "listed twice"))
     (line,) = (line for line in log if "leaves out" in line)
     assert re.search(message, line)
     assert dataset[0]["inputs"].shape == (3, 192, 192)

@@ -86,7 +86,7 @@ def test_image_ids_that_are_there_twice(content):
     twice = content["images"][0]
     content["images"].append(dict(twice))
     problems, fixed = find_problems(content)
-    assert [problem.what for problem in problems] == ["is there twice"]
+    assert [problem.what for problem in problems] == ["is listed twice"]
     assert fixed["images"] == content["images"][:-1]
     content["images"][1]["id"] = twice["id"]
     problems, fixed = find_problems(content)
