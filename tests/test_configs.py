@@ -81,8 +81,7 @@ FAST = {"swahr_tiny_synthetic", "swahr_hrnet_w32_coco", "higherhrnet_w32_crowdpo
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n in FAST else [pytest.mark.slow]) for n in TRAINED],
+    "name", [pytest.param(n, marks=[] if n in FAST else [pytest.mark.slow]) for n in TRAINED]
 )
 def test_config_trains_a_step_and_predicts(name, small_data):
     config = small_config(name, small_data)

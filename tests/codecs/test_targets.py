@@ -87,10 +87,7 @@ def test_keypoints_that_are_nowhere_are_not_drawn(value):
     [
         (dict(heatmap_sizes=[(32, 32), (16, 16)]), r"strides \(4, 2\), in this order"),
         (dict(heatmap_sizes=[(16, 16)]), "those of the network's strides"),
-        (
-            dict(heatmap_sizes=[(16, 16), (64, 64)]),
-            r"`heatmap_sizes=\[\(16, 16\), \(32, 32\)\]`",
-        ),
+        (dict(heatmap_sizes=[(16, 16), (64, 64)]), r"`heatmap_sizes=\[\(16, 16\), \(32, 32\)\]`"),
         (dict(input_size=(72, 64)), "width of `input_size` .* is 72, .* multiple of 32"),
         (dict(sigma=0), "`sigma` must be finite and positive"),
         (dict(sigma=math.inf), "`sigma` must be finite and positive"),

@@ -6,14 +6,7 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmpose.apis import init_model
 
-from ..helpers import (
-    build_model,
-    dataset_meta,
-    golden,
-    load_config,
-    official_weights,
-    weights_of,
-)
+from ..helpers import build_model, dataset_meta, golden, load_config, official_weights, weights_of
 
 
 def official_model(config_name, weights_name, salt):

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from swahr_mmpose.models.losses import (
-    ScaleRegularizationLoss,
-    TagGroupingLoss,
-    WeightAdaptiveLoss,
-)
+from swahr_mmpose.models.losses import ScaleRegularizationLoss, TagGroupingLoss, WeightAdaptiveLoss
 from swahr_mmpose.models.losses.weight_adaptive_loss import (
     scale_adaptive_target,
     weight_adaptive_loss,
@@ -333,11 +329,7 @@ def test_gradients_of_the_tag_loss():
 
 @pytest.mark.parametrize(
     ("tags", "indices"),
-    [
-        ((2, 17, 4, 4), [(1, 17, 2)]),
-        ((1, 17, 4, 4), [(1, 14, 2)]),
-        ((1, 17, 4, 4), [(1, 17)]),
-    ],
+    [((2, 17, 4, 4), [(1, 17, 2)]), ((1, 17, 4, 4), [(1, 14, 2)]), ((1, 17, 4, 4), [(1, 17)])],
 )
 def test_wrong_tag_shapes_are_named(tags, indices):
     with pytest.raises(ValueError, match=r"`keypoint_indices` \(N, K, 2\) for each of the B im"):

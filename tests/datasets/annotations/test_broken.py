@@ -189,10 +189,7 @@ def test_the_first_ten_are_said_and_the_others_counted(content, build):
             json.dumps(dict(images=[], annotations=[], categories=[dict(id=1, name="person")])),
             "no image can be used",
         ),
-        (
-            json.dumps(dict(images=[], annotations=[], categories=[])),
-            "which is that of people",
-        ),
+        (json.dumps(dict(images=[], annotations=[], categories=[])), "which is that of people"),
     ],
 )
 def test_files_that_can_not_be_used_at_all(build, text, message):
