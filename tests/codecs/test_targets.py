@@ -121,11 +121,3 @@ def test_heatmaps_rendered_from_keypoints_are_the_official_ones(name, device):
         maps = render_heatmaps(batch, codec.heatmap_sizes[level], codec.sigma)
         np.testing.assert_allclose(maps[0].cpu().numpy(), numbers[f"heatmaps_{level}"], atol=1e-6)
         assert (maps[1] == 0).all()
-
-
-@pytest.mark.gpu
-def test_rendering_on_a_gpu_is_rendering_on_the_cpu(gpu):
-    centers = torch.randint(-3, 40, (3, 9, 17, 2), dtype=torch.int32)
-    on_cpu = render_heatmaps(centers, (40, 32), 2.0)
-    on_gpu = render_heatmaps(centers.to(gpu), (40, 32), 2.0)
-    torch.testing.assert_close(on_gpu.cpu(), on_cpu, rtol=0, atol=1e-6)

@@ -10,7 +10,7 @@ from swahr_mmpose.models.losses.weight_adaptive_loss import (
     weight_adaptive_loss,
 )
 
-from ..helpers import golden, without_waiting
+from ..helpers import golden
 
 
 def official_indices(joints, num_keypoints, map_pixels):
@@ -136,19 +136,6 @@ def test_losses_can_be_computed_in_inference_mode():
         maps = [m.clone() for m in (pred, target, scales)]
         assert WeightAdaptiveLoss()(*maps, mask) == expected
         assert ScaleRegularizationLoss()(maps[2], maps[1], mask) > 0
-
-
-@pytest.mark.gpu
-def test_losses_on_a_gpu_are_those_on_the_cpu(gpu):
-    pred, target, scales, mask, _ = random_maps(torch.float32)
-    results = []
-    for device in ("cpu", gpu):
-        leaves = [maps.detach().to(device).requires_grad_() for maps in (pred, scales)]
-        loss = WeightAdaptiveLoss()(leaves[0], target.to(device), leaves[1], mask.to(device))
-        loss.backward()
-        results.append([loss.detach().cpu(), *(leaf.grad.cpu() for leaf in leaves)])
-    for on_gpu, on_cpu in zip(*results):
-        torch.testing.assert_close(on_gpu, on_cpu)
 
 
 def test_scales_narrow_and_widen_the_target_to_second_order():
@@ -329,13 +316,3 @@ def test_wrong_tag_shapes_are_named(tags, indices):
         TagGroupingLoss()(
             torch.zeros(tags), [torch.zeros(shape, dtype=torch.long) for shape in indices]
         )
-
-
-@pytest.mark.gpu
-def test_tag_loss_does_not_wait_for_the_device(gpu):
-    tags = torch.randn(4, 17, 40, 40, device=gpu, requires_grad=True)
-    rng = np.random.default_rng(0)
-    indices = [random_indices(rng, n, 17, 1600).to(gpu) for n in (4, 1, 0, 2)]
-    with without_waiting(gpu):
-        pull, push = TagGroupingLoss()(tags, indices)
-        (pull + push).backward()

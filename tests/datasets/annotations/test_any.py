@@ -214,6 +214,10 @@ def test_run_lengths_are_what_the_library_reads(runs, starts_inside, compressed)
     region = dict(size=list(column.shape), counts=counts)
     if compressed:
         region = pycocotools.mask.encode(column)
+        assert segmentation_problem(region, column.shape) is None
         region["counts"] = region["counts"].decode()
+        assert "`size`" in segmentation_problem(region, (len(column), 2))
+        cut = dict(region, counts=region["counts"][:-1])
+        assert segmentation_problem(cut, column.shape) is not None
     assert segmentation_problem(region, column.shape) is None
     np.testing.assert_array_equal(segmentations_to_mask([region], (1, len(column))), column > 0)
