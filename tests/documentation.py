@@ -43,6 +43,18 @@ def blocks_of(page):
     ]
 
 
+def python_blocks(name, word):
+    """The texts of the Python blocks of a page of docs/ in which a word is."""
+    blocks = blocks_of(ROOT / "docs" / name)
+    return [own.text for own in blocks if own.language == "python" and word in own.text]
+
+
+def python_block(name, word):
+    """The only one."""
+    (text,) = python_blocks(name, word)
+    return text
+
+
 def commands_of(block):
     """The commands of a bash block, each as words, less comments and `.venv/bin/`."""
     # as one word, whatever is quoted in it

@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -21,6 +24,16 @@ from swahr_mmpose.decoding import DecodeOptions
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"
 GOLDEN = Path(__file__).resolve().parent / "data" / "golden"
+
+#: Of this environment.
+MIM = Path(sys.executable).with_name("mim")
+
+
+def run_on_cpu(*command, cwd):
+    """A command that ran, with what it said as text."""
+    env = dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="2")
+    options = dict(text=True, capture_output=True, timeout=900)
+    return subprocess.run([*map(str, command)], cwd=cwd, env=env, **options)
 
 
 def golden(name):

@@ -2,9 +2,8 @@
 
 import argparse
 import json
-import re
-import shlex
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, DictAction
@@ -14,7 +13,8 @@ from mmpose.registry import DATASETS, HOOKS, METRICS
 
 from swahr_mmpose import config_path
 
-from .helpers import CONFIGS, ROOT, build_model, load_config
+from . import documentation
+from .helpers import CONFIGS, ROOT, build_model, dataset_meta, load_config
 
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.py"))
 SMALL = 128
@@ -81,8 +81,7 @@ FAST = {"swahr_tiny_synthetic", "swahr_hrnet_w32_coco", "higherhrnet_w32_crowdpo
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n in FAST else [pytest.mark.slow]) for n in TRAINED],
+    "name", [pytest.param(n, marks=[] if n in FAST else [pytest.mark.slow]) for n in TRAINED]
 )
 def test_config_trains_a_step_and_predicts(name, small_data):
     config = small_config(name, small_data)
@@ -180,18 +179,15 @@ def test_recipe_is_the_official_one(name):
 
 def test_config_path_finds_configs_and_names_them():
     assert config_path("swahr_tiny_synthetic.py").is_file()
-    with pytest.raises(
-        FileNotFoundError, match=r"no config 'swahr'\..* There are: higherhrnet_w32"
-    ):
+    message = r"no config 'swahr'\..* There are: higherhrnet_w32"
+    with pytest.raises(FileNotFoundError, match=message):
         config_path("swahr")
 
 
 def test_the_options_of_the_speed_section_are_understood():
     """As MMEngine's command line reads them; they run on a GPU only."""
-    text = (ROOT / "docs" / "training.md").read_text()
-    section = text[text.index("## Speed") :]
-    (command,) = re.findall(r"```bash\n(.*?)```", section, flags=re.S)
-    words = shlex.split(command.replace("\\\n", " "))
+    blocks = documentation.blocks_of(ROOT / "docs" / "training.md")
+    (words,) = documentation.commands_of(blocks[-1])
     parser = argparse.ArgumentParser()
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
     options = parser.parse_args(words[words.index("--cfg-options") :]).cfg_options
@@ -204,11 +200,8 @@ def test_the_options_of_the_speed_section_are_understood():
 
 def test_a_config_can_inherit_an_installed_one(tmp_path):
     """As the page on configs shows it."""
-    blocks = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "configs.md").read_text(), flags=re.S
-    )
     configs = []
-    for index, block in enumerate(block for block in blocks if "__import__" in block):
+    for index, block in enumerate(documentation.python_blocks("configs.md", "__import__")):
         (tmp_path / f"mine{index}.py").write_text(block)
         configs.append(Config.fromfile(tmp_path / f"mine{index}.py"))
     another_batch, another_sigma = configs
@@ -216,3 +209,32 @@ def test_a_config_can_inherit_an_installed_one(tmp_path):
     assert another_batch.model.head.type == "SWAHRHead"
     assert another_sigma.model.head.decoder.sigma == 3
     assert another_sigma.train_dataloader.dataset.pipeline[3].encoder.sigma == 3
+
+
+#: As this package assumes them, against MMPose's description.
+CROWDPOSE_NAMES = [
+    *(f"{side}_{part}" for part in ("shoulder", "elbow", "wrist") for side in ("left", "right")),
+    *(f"{side}_{part}" for part in ("hip", "knee", "ankle") for side in ("left", "right")),
+    "top_head",
+    "neck",
+]
+#: The official evaluation's, in the same order.
+CROWDPOSE_SIGMAS = [79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89, 79, 79]
+#: The official flip test's.
+CROWDPOSE_FLIPS = [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 12, 13]
+
+
+def test_crowdpose_has_these_keypoints_flip_pairs_and_sigmas():
+    meta = dataset_meta(load_config("swahr_hrnet_w48_crowdpose"))
+    names = [meta["keypoint_id2name"][index] for index in range(meta["num_keypoints"])]
+    assert names == CROWDPOSE_NAMES
+    assert list(meta["flip_indices"]) == CROWDPOSE_FLIPS
+    np.testing.assert_allclose(meta["sigmas"], np.array(CROWDPOSE_SIGMAS) / 1000)
+
+
+def test_crowdpose_is_trained_on_trainval_and_tested_by_crowd_level():
+    config = load_config("swahr_hrnet_w48_crowdpose")
+    assert config.train_dataloader.dataset.ann_file.endswith("crowdpose_trainval.json")
+    assert config.test_dataloader.dataset.ann_file.endswith("crowdpose_test.json")
+    assert config.test_evaluator.iou_type == "keypoints_crowd"
+    assert not config.test_evaluator.use_area

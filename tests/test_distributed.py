@@ -10,12 +10,9 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
-from mmengine.model import MMDistributedDataParallel
-from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
-from mmpose.registry import DATASETS, HOOKS, METRICS, OPTIMIZERS
+from mmpose.registry import HOOKS, METRICS, OPTIMIZERS
 
 from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.checkpoints.reading import read_checkpoint
@@ -52,38 +49,10 @@ def on_two_cpus(config, work_dir):
     return config
 
 
-def _train(rank, folder, weight_branch):
-    torch.manual_seed(rank)  # the wrapper makes the weights the same
-    config = load_config("swahr_tiny_synthetic")
+def _train(rank, folder, work_dir, weight_branch):
+    config = on_two_cpus(micro_config(folder, work_dir, iterations=2), work_dir)
     config.model.head.weight_branch = weight_branch
-    dataset_config = config.train_dataloader.dataset
-    dataset_config.data_root = folder
-    dataset = DATASETS.build(dataset_config)
-    model = MMDistributedDataParallel(build_model(config))
-    optimizer = build_optim_wrapper(model, config.optim_wrapper)
-    for step in range(2):
-        batch = pseudo_collate([dataset[4 * step + 2 * rank + i] for i in range(2)])
-        losses = model.train_step(batch, optimizer)
-    weights = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
-    return losses["loss"].item(), weights.double().sum().item()
-
-
-@pytest.mark.parametrize("weight_branch", ["analytic", "learned"])
-def test_two_processes_keep_the_same_weights(synthetic_data, weight_branch):
-    """Every parameter takes part in each step, or the wrapper would stop."""
-    results = in_two_processes(_train, synthetic_data, str(synthetic_data), weight_branch)
-    assert results[0][0] != results[1][0]  # different images
-    assert results[0][1] == results[1][1]  # the same weights
-
-
-def _train_in_channels_last(rank, folder, work_dir):
-    config = on_two_cpus(load_config("swahr_tiny_synthetic"), work_dir)
     assert config.custom_hooks == [dict(type="ChannelsLastHook")]
-    config.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
-    config.train_dataloader.dataset.data_root = folder
-    config.train_cfg.max_iters = 2
-    config.test_dataloader = config.test_cfg = config.test_evaluator = None
-    config.val_dataloader = config.val_cfg = config.val_evaluator = None
     runner = Runner.from_cfg(config)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -97,11 +66,14 @@ def _train_in_channels_last(rank, folder, work_dir):
     )
 
 
-def test_channels_last_with_several_processes(synthetic_data, tmp_path):
-    """The wrapper's buckets for gradients have the weights' layout from the first step on."""
-    results = in_two_processes(
-        _train_in_channels_last, tmp_path, str(synthetic_data), str(tmp_path / "work")
-    )
+@pytest.mark.parametrize("weight_branch", ["analytic", "learned"])
+def test_two_processes_keep_the_same_weights(synthetic_data, tmp_path, weight_branch):
+    """In channels_last: the wrapper's buckets for gradients have this layout from the first step.
+
+    Every parameter takes part in each step, or the wrapper would stop.
+    """
+    args = str(synthetic_data), str(tmp_path / "work"), weight_branch
+    results = in_two_processes(_train, tmp_path, *args)
     for complaints, is_channels_last, _ in results:
         assert complaints == []
         assert is_channels_last
@@ -185,41 +157,34 @@ def test_gradients_are_those_of_the_joint_batch(synthetic_data, tmp_path):
             np.testing.assert_allclose(first, joint, atol=1e-5)
 
 
-def _train_with_synchronised_norm(rank, data, work_dir):
-    config = on_two_cpus(micro_config(data, work_dir, iterations=1), work_dir)
-    for part in (config.model.backbone, config.model.head):
-        part.norm_cfg = dict(type="SyncBN")
-    try:
+def _failing(rank, data, work_dir, changes):
+    """What a training says as it ends with an error."""
+    config = on_two_cpus(micro_config(data, work_dir), work_dir)
+    config.merge_from_dict(changes)
+    with pytest.raises((ValueError, FloatingPointError)) as caught:
         train(config)
-    except ValueError as error:
-        return str(error)
+    return str(caught.value)
 
 
 def test_synchronised_batch_norm_needs_a_gpu(synthetic_data, tmp_path):
     """torch has no other; both processes say so, and neither waits for the other."""
-    results = in_two_processes(
-        _train_with_synchronised_norm, tmp_path, str(synthetic_data), str(tmp_path / "work")
-    )
-    assert all("SyncBatchNorm layers only work with GPU modules" in str(own) for own in results), (
-        results
-    )
-
-
-def _train_with_a_bad_loss(rank, data, work_dir):
-    config = on_two_cpus(micro_config(data, work_dir), work_dir)
-    config.custom_hooks.append(dict(type="PoisonHook", iteration=2, value=np.inf, rank=1))
-    try:
-        train(config)
-    except FloatingPointError as error:
-        return str(error)
+    norm = dict(type="SyncBN")
+    changes = {f"model.{part}.norm_cfg": norm for part in ("backbone", "head")}
+    args = str(synthetic_data), str(tmp_path / "work"), changes
+    for said in in_two_processes(_failing, tmp_path, *args):
+        assert "SyncBatchNorm layers only work with GPU modules" in said
 
 
 def test_losses_of_one_process_end_all(synthetic_data, tmp_path):
     """And none saves what came of them."""
     work_dir = tmp_path / "work"
-    first, second = in_two_processes(
-        _train_with_a_bad_loss, tmp_path, str(synthetic_data), str(work_dir)
+    poison = dict(type="PoisonHook", iteration=2, value=np.inf, rank=1)
+    args = (
+        str(synthetic_data),
+        str(work_dir),
+        dict(custom_hooks=[dict(type="ChannelsLastHook"), poison]),
     )
+    first, second = in_two_processes(_failing, tmp_path, *args)
     assert first.startswith("A loss of another process is NaN or infinite")
     assert second.startswith("loss, loss_poison of the batch with the images")
     assert sorted(path.name for path in work_dir.glob("*.pth")) == ["iter_1.pth", "iter_2.pth"]

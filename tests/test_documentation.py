@@ -7,11 +7,9 @@ commands in ``RUN`` and the blocks in ``NEEDS_COMMANDS``, page by page, in order
 A Python block that begins with a comment like ``# my_config.py`` is a file of this name.
 """
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -26,7 +24,7 @@ from swahr_mmpose.synthetic import SyntheticOptions
 from swahr_mmpose.synthetic.dataset import generate_image
 
 from . import documentation as doc
-from .helpers import ROOT
+from .helpers import ROOT, run_on_cpu
 
 TINY = "swahr_tiny_synthetic"
 
@@ -257,11 +255,7 @@ def run_command(words, workspace):
             code = ended.code
         assert not code, words
         return
-    command = [Path(sys.executable).with_name(words[0]), *words[1:]]
-    environment = dict(os.environ, CUDA_VISIBLE_DEVICES="")
-    result = subprocess.run(
-        command, cwd=workspace, env=environment, text=True, capture_output=True, timeout=900
-    )
+    result = run_on_cpu(Path(sys.executable).with_name(words[0]), *words[1:], cwd=workspace)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 

@@ -133,14 +133,22 @@ def test_each_candidate_is_in_one_person(seed, grouping):
         assert {tuple(place) for place in own} <= {tuple(place) for place in locations}
 
 
+ALL_OPTIONS = dict(
+    decode_grouping="score_first",
+    decode_pose_nms_thr=0.5,
+    decode_min_score=0.1,
+    decode_keypoint_sigmas=(0.1,) * 5,
+)
+
+
 @settings(anything, max_examples=10)
-@given(seed=SEEDS, batch_size=st.integers(1, 4))
-def test_people_do_not_depend_on_the_batch(seed, batch_size):
+@given(seed=SEEDS, batch_size=st.integers(1, 4), options=st.sampled_from([{}, ALL_OPTIONS]))
+def test_people_do_not_depend_on_the_batch(seed, batch_size, options):
     rng = np.random.default_rng(seed)
     pairs = [maps(rng) for _ in range(batch_size)]
     heatmaps = torch.from_numpy(np.stack([pair[0] for pair in pairs]))
     tags = torch.from_numpy(np.stack([pair[1] for pair in pairs])).flatten(1, 2)
-    codec = codec_for((64, 64), decode_keypoint_order=range(5))
+    codec = codec_for((64, 64), decode_keypoint_order=range(5), **options)
     together = codec.batch_decode(heatmaps, tags)
     for index in range(batch_size):
         alone = codec.batch_decode(heatmaps[[index]], tags[[index]])

@@ -1,11 +1,7 @@
 """The three ways of use, through the real command lines, as a user runs them."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +13,8 @@ from mmpose.apis import MMPoseInferencer
 from swahr_mmpose.synthetic import SyntheticOptions
 from swahr_mmpose.synthetic.dataset import generate_image
 
-from .helpers import CONFIGS, ROOT, write_video
+from . import documentation
+from .helpers import CONFIGS, MIM, run_on_cpu, write_video
 from .micro_training import micro_config, train
 
 pytestmark = pytest.mark.slow
@@ -27,11 +24,7 @@ TINY = CONFIGS / "swahr_tiny_synthetic.py"
 
 def mim(*args, cwd):
     """Run mim of this environment; its output."""
-    command = [Path(sys.executable).with_name("mim"), *map(str, args)]
-    environment = dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="2")
-    result = subprocess.run(
-        command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=900
-    )
+    result = run_on_cpu(MIM, *args, cwd=cwd)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout + result.stderr
 
@@ -55,15 +48,8 @@ def losses_of(work_dir):
 def trained(synthetic_data, tmp_path_factory):
     """A work folder after four iterations of training."""
     work_dir = tmp_path_factory.mktemp("work")
-    log = mim(
-        "train",
-        "mmpose",
-        TINY,
-        "--work-dir",
-        work_dir,
-        *data_options(synthetic_data, **short_run(4)),
-        cwd=work_dir,
-    )
+    options = data_options(synthetic_data, **short_run(4))
+    log = mim("train", "mmpose", TINY, "--work-dir", work_dir, *options, cwd=work_dir)
     assert "coco/AP" in log
     return work_dir
 
@@ -80,30 +66,13 @@ def short_run(iterations):
 
 def test_train_resume_test(trained, synthetic_data):
     assert (trained / "iter_4.pth").is_file()
-    log = mim(
-        "train",
-        "mmpose",
-        TINY,
-        "--resume",
-        "--work-dir",
-        trained,
-        *data_options(synthetic_data, **short_run(6)),
-        cwd=trained,
-    )
+    options = data_options(synthetic_data, **short_run(6))
+    log = mim("train", "mmpose", TINY, "--resume", "--work-dir", trained, *options, cwd=trained)
     assert re.search(r"resumed epoch: 0, iter: 4", log)
     assert (trained / "iter_6.pth").is_file()
     assert np.isfinite(losses_of(trained)).all()
-    log = mim(
-        "test",
-        "mmpose",
-        TINY,
-        "--checkpoint",
-        trained / "iter_6.pth",
-        "--work-dir",
-        trained / "test",
-        *data_options(synthetic_data),
-        cwd=trained,
-    )
+    command = ["test", "mmpose", TINY, "--checkpoint", trained / "iter_6.pth"]
+    log = mim(*command, "--work-dir", trained / "test", *data_options(synthetic_data), cwd=trained)
     assert "coco/AP" in log
 
 
@@ -118,18 +87,10 @@ def test_training_with_the_model_compiled(synthetic_data, tmp_path):
     assert np.isfinite(losses).all()
 
 
-def readme_config():
-    """The config on the page on configs."""
-    text = (ROOT / "docs" / "configs.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.S)
-    (block,) = (block for block in blocks if "mmpose::body_2d_keypoint" in block)
-    return block
-
-
 @pytest.mark.filterwarnings("ignore:The metainfo config file")
 def test_a_config_of_ones_own(synthetic_data, tmp_path):
     path = tmp_path / "my_config.py"
-    path.write_text(readme_config())
+    path.write_text(documentation.python_block("configs.md", "mmpose::body_2d_keypoint"))
     config = Config.fromfile(path)
     config.model.backbone.init_cfg = None
     for part, name in (("train", "train"), ("test", "val")):

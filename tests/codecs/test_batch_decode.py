@@ -7,20 +7,9 @@ import torch
 from swahr_mmpose.codecs.torch_decoding import decode_with_torch, find_candidates_with_torch
 from swahr_mmpose.decoding import DecodeOptions, decode_people, find_candidates
 
-from ..helpers import as_set, codec_for, golden, maps_of, nearest_person, noisy_maps, options_of
+from ..helpers import as_set, codec_for, golden, maps_of, nearest_person, options_of
 
 CASES = ["crowd", "crowdpose", "few", "noflip", "one", "overfull"]
-
-
-def tensors_of(numbers):
-    """Heatmaps (1, K, H, W) and tags (1, L·K, H, W) of a golden case."""
-    heatmaps, tags = map(torch.from_numpy, maps_of(numbers))
-    return heatmaps[None], tags.flatten(0, 1)[None]
-
-
-def codec_of(numbers, **kwargs):
-    options = vars(options_of(numbers))
-    return codec_for((512, 512), **{f"decode_{k}": v for k, v in options.items()}, **kwargs)
 
 
 def as_array(people):
@@ -65,8 +54,9 @@ def test_people_on_a_gpu_are_those_on_the_cpu(name, gpu):
     numbers = golden(f"parse_{name}")
     heatmaps, tags = maps_of(numbers)
     on_cpu = decode_people(heatmaps, tags, options_of(numbers))
-    codec = codec_of(numbers)
-    keypoints, scores, _ = codec.batch_decode(*(maps.to(gpu) for maps in tensors_of(numbers)))
+    options = {f"decode_{name}": value for name, value in vars(options_of(numbers)).items()}
+    maps = (torch.from_numpy(own)[None].to(gpu) for own in (heatmaps, np.concatenate(tags)))
+    keypoints, scores, _ = codec_for((512, 512), **options).batch_decode(*maps)
     on_gpu = as_set(np.concatenate([keypoints[0], scores[0][..., None]], axis=-1))
     np.testing.assert_allclose(on_gpu, as_array(on_cpu), atol=1e-3)
 
@@ -97,16 +87,6 @@ def test_what_is_encoded_decodes():
             error = np.abs(people[:, None] - expected[None]).max(axis=(2, 3))
             # half a map pixel that truncating costs and a quarter of one, in input pixels
             assert error.min(axis=0).max() <= 1.5
-
-
-def test_images_of_a_batch_are_decoded_each_by_itself():
-    first, second = (torch.rand(2, c, 32, 48) for c in (3, 6))
-    codec = codec_for((96, 64))
-    together = codec.batch_decode(first, second)
-    for index in range(2):
-        alone = codec.batch_decode(first[index : index + 1], second[index : index + 1])
-        for batch, single in zip(together, alone):
-            np.testing.assert_array_equal(batch[index], single[0])
 
 
 def spots(places, tags, num_keypoints=17, size=(64, 48)):
@@ -200,16 +180,3 @@ def test_any_number_of_keypoints_and_tags(num_keypoints, tag_dim):
 def test_maps_that_do_not_fit_are_named(heatmaps, tags, message):
     with pytest.raises(ValueError, match=message):
         codec_for((64, 64)).batch_decode(torch.zeros(heatmaps), torch.zeros(tags))
-
-
-def test_people_do_not_depend_on_the_rest_of_the_batch():
-    options = dict(decode_grouping="score_first", decode_pose_nms_thr=0.5, decode_min_score=0.1)
-    codec = codec_for((64, 64), **options, decode_keypoint_sigmas=(0.1,) * 5)
-    maps = [noisy_maps(seed, size=(64, 64)) for seed in range(3)]
-    heatmaps = torch.from_numpy(np.stack([own for own, _ in maps]))
-    tags = torch.from_numpy(np.stack([own.reshape(10, 64, 64) for _, own in maps]))
-    together = codec.batch_decode(heatmaps, tags)
-    for index in range(3):
-        alone = codec.batch_decode(heatmaps[index : index + 1], tags[index : index + 1])
-        for ours, expected in zip(alone, together):
-            np.testing.assert_array_equal(ours[0], expected[index])

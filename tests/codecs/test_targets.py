@@ -87,10 +87,7 @@ def test_keypoints_that_are_nowhere_are_not_drawn(value):
     [
         (dict(heatmap_sizes=[(32, 32), (16, 16)]), r"strides \(4, 2\), in this order"),
         (dict(heatmap_sizes=[(16, 16)]), "those of the network's strides"),
-        (
-            dict(heatmap_sizes=[(16, 16), (64, 64)]),
-            r"`heatmap_sizes=\[\(16, 16\), \(32, 32\)\]`",
-        ),
+        (dict(heatmap_sizes=[(16, 16), (64, 64)]), r"`heatmap_sizes=\[\(16, 16\), \(32, 32\)\]`"),
         (dict(input_size=(72, 64)), "width of `input_size` .* is 72, .* multiple of 32"),
         (dict(sigma=0), "`sigma` must be finite and positive"),
         (dict(sigma=math.inf), "`sigma` must be finite and positive"),
@@ -124,11 +121,3 @@ def test_heatmaps_rendered_from_keypoints_are_the_official_ones(name, device):
         maps = render_heatmaps(batch, codec.heatmap_sizes[level], codec.sigma)
         np.testing.assert_allclose(maps[0].cpu().numpy(), numbers[f"heatmaps_{level}"], atol=1e-6)
         assert (maps[1] == 0).all()
-
-
-@pytest.mark.gpu
-def test_rendering_on_a_gpu_is_rendering_on_the_cpu(gpu):
-    centers = torch.randint(-3, 40, (3, 9, 17, 2), dtype=torch.int32)
-    on_cpu = render_heatmaps(centers, (40, 32), 2.0)
-    on_gpu = render_heatmaps(centers.to(gpu), (40, 32), 2.0)
-    torch.testing.assert_close(on_gpu.cpu(), on_cpu, rtol=0, atol=1e-6)

@@ -1,16 +1,12 @@
 """Bad data where a user meets it: through mim's command line."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
-from ..helpers import load_config
+from ..helpers import MIM, ROOT, load_config, run_on_cpu
 from ..micro_training import micro_config
 
 pytestmark = pytest.mark.slow
@@ -25,16 +21,6 @@ def data(tmp_path):
     return folder
 
 
-def mim(*args, cwd):
-    """Exit code and output of mim."""
-    command = [Path(sys.executable).with_name("mim"), *map(str, args)]
-    environment = dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
-    result = subprocess.run(
-        command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=600
-    )
-    return result.returncode, result.stdout + result.stderr
-
-
 def test_training_stops_or_leaves_out(data, tmp_path):
     path = data / "annotations" / "train.json"
     content = json.loads(path.read_text())
@@ -45,15 +31,20 @@ def test_training_stops_or_leaves_out(data, tmp_path):
     config = micro_config(data, tmp_path / "work", iterations=2)
     config.dump(str(tmp_path / "micro.py"))
 
-    code, text = mim("train", "mmpose", tmp_path / "micro.py", cwd=tmp_path)
-    assert code != 0
-    assert f"- annotation {person['id']}: keypoint 0 of `keypoints` is [nan, " in text
-    assert f"- annotation {other['id']}: `area` is -3. Set from `bbox`." in text
-    assert f"`swahr check '{path}' --fix fixed.json`" in text
+    command = [MIM, "train", "mmpose", tmp_path / "micro.py"]
+    result = run_on_cpu(*command, cwd=tmp_path)
+    assert result.returncode != 0
+    for text in (
+        f"- annotation {person['id']}: keypoint 0 of `keypoints` is [nan, ",
+        f"- annotation {other['id']}: `area` is -3. Set from `bbox`.",
+        f"`swahr check '{path}' --fix fixed.json`",
+    ):
+        assert text in result.stdout + result.stderr
 
     skip = "train_dataloader.dataset.skip_broken=True"
-    code, text = mim("train", "mmpose", tmp_path / "micro.py", "--cfg-options", skip, cwd=tmp_path)
-    assert code == 0, text[-3000:]
+    result = run_on_cpu(*command, "--cfg-options", skip, cwd=tmp_path)
+    text = result.stdout + result.stderr
+    assert result.returncode == 0, text[-3000:]
     assert f"leaves out 0 of 4 images, 2 of {len(content['annotations'])} annotations" in text
     assert (tmp_path / "work" / "iter_2.pth").is_file()
 
@@ -64,8 +55,10 @@ def test_test_names_an_image_that_is_cut_off(data, tmp_path):
     config = load_config("swahr_tiny_synthetic")
     config.test_dataloader.dataset.data_root = str(data)
     config.dump(str(tmp_path / "tiny.py"))
-    weights = Path(__file__).parents[2] / "swahr_mmpose/weights/swahr_tiny_synthetic.pth"
-    code, text = mim("test", "mmpose", tmp_path / "tiny.py", "--checkpoint", weights, cwd=tmp_path)
-    assert code != 0
+    weights = ROOT / "swahr_mmpose/weights/swahr_tiny_synthetic.pth"
+    command = [MIM, "test", "mmpose", tmp_path / "tiny.py", "--checkpoint", weights]
+    result = run_on_cpu(*command, cwd=tmp_path)
+    text = result.stdout + result.stderr
+    assert result.returncode != 0
     assert f"'{image}' can't be read as an image: it is cut off or damaged" in text
     assert "--images" in text

@@ -44,11 +44,26 @@ def test_people_and_regions_of_an_image_come_together(tmp_path):
     assert len(info["invalid_segs"]) == 1
 
 
-def test_crowdpose_has_fourteen_keypoints(tmp_path):
-    dataset = dataset_of(
-        tmp_path, [annotation(keypoints=[1.0, 1, 2] * 14)], kind="BottomupCrowdPoseDataset"
-    )
-    assert dataset.get_data_info(0)["keypoints"].shape == (1, 14, 2)
+HANDS_FEET_FACE = dict(
+    foot_kpts=[10.0, 10, 2] * 6,
+    face_kpts=[10.0, 10, 2] * 68,
+    lefthand_kpts=[10.0, 10, 2] * 21,
+    righthand_kpts=[10.0, 10, 2] * 21,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "count", "name"),
+    [
+        ("CrowdPose", dict(keypoints=[1.0, 1, 2] * 14), 14, "top_head"),
+        ("Aic", dict(keypoints=[1.0, 1, 2] * 14, num_keypoints=14), 14, "head_top"),
+        ("CocoWholeBody", HANDS_FEET_FACE, 133, "right_hip"),
+    ],
+)
+def test_each_dataset_has_its_keypoints(tmp_path, kind, fields, count, name):
+    dataset = dataset_of(tmp_path, [annotation(**fields)], kind=f"Bottomup{kind}Dataset")
+    assert dataset.get_data_info(0)["keypoints"].shape == (1, count, 2)
+    assert dataset.metainfo["keypoint_id2name"][12] == name
 
 
 @pytest.fixture
@@ -90,20 +105,6 @@ def test_heatmaps_travel_where_the_codec_gives_them(training_data):
             assert (heatmap.flatten()[own[own[:, 1] > 0, 0]] == 1).all()
 
 
-HANDS_FEET_FACE = dict(
-    foot_kpts=[10.0, 10, 2] * 6,
-    face_kpts=[10.0, 10, 2] * 68,
-    lefthand_kpts=[10.0, 10, 2] * 21,
-    righthand_kpts=[10.0, 10, 2] * 21,
-)
-
-
-def test_the_whole_body_has_133_keypoints(tmp_path):
-    whole = annotation(**HANDS_FEET_FACE)
-    dataset = dataset_of(tmp_path, [whole], kind="BottomupCocoWholeBodyDataset")
-    assert dataset.get_data_info(0)["keypoints"].shape == (1, 133, 2)
-
-
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
@@ -120,12 +121,6 @@ def test_keypoints_of_another_dataset_are_named(tmp_path, kind, changes, message
     person = annotation(**dict(HANDS_FEET_FACE, **changes))
     with pytest.raises(ValueError, match=message):
         dataset_of(tmp_path, [person], kind=kind)
-
-
-def test_ai_challenger_has_fourteen_keypoints_of_its_own(tmp_path):
-    people = [annotation(keypoints=[1.0, 1, 2] * 14, num_keypoints=14)]
-    dataset = dataset_of(tmp_path, people, kind="BottomupAicDataset")
-    assert dataset.metainfo["keypoint_id2name"][12] == "head_top"
 
 
 def exchanged(names):
@@ -149,23 +144,19 @@ def test_keypoints_in_another_order_are_refused_by_dataset_and_metric(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "kind"),
     [
-        lambda names: [name.replace("_", " ").title() for name in exchanged(names)],
-        lambda names: exchanged(names)[:-1],
-        lambda names: [*exchanged(names)[:-1], 17],
-        lambda names: "many",
+        (lambda names: [name.replace("_", " ").title() for name in exchanged(names)], "Coco"),
+        (lambda names: exchanged(names)[:-1], "Coco"),
+        (lambda names: [*exchanged(names)[:-1], 17], "Coco"),
+        (lambda names: "many", "Coco"),
+        # of the body only
+        (exchanged, "CocoWholeBody"),
     ],
 )
-def test_other_names_are_taken_in_the_order_of_the_file(tmp_path, change):
-    names = change(keypoint_names("coco"))
-    assert len(dataset_of(tmp_path, [annotation()], names=names)) == 1
-
-
-def test_the_whole_body_may_name_the_keypoints_of_the_body_only(tmp_path):
-    names = exchanged(keypoint_names("coco"))
-    whole = [annotation(**HANDS_FEET_FACE)]
-    assert len(dataset_of(tmp_path, whole, "BottomupCocoWholeBodyDataset", names=names)) == 1
+def test_other_names_are_taken_in_the_order_of_the_file(tmp_path, change, kind):
+    names, person = change(keypoint_names("coco")), annotation(**HANDS_FEET_FACE)
+    assert len(dataset_of(tmp_path, [person], f"Bottomup{kind}Dataset", names=names)) == 1
 
 
 @pytest.mark.parametrize(

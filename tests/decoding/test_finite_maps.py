@@ -5,11 +5,7 @@ import torch
 from swahr_mmpose.codecs.torch_decoding import decode_with_torch
 from swahr_mmpose.decoding import DecodeOptions, NotFiniteError, decode_people, keypoint_widths
 
-
-def maps(tag_dim=2, num_keypoints=17, size=(32, 48)):
-    rng = np.random.default_rng(0)
-    heatmaps = rng.random((num_keypoints, *size), np.float32) ** 8
-    return heatmaps, rng.random((tag_dim, num_keypoints, *size), np.float32)
+from ..helpers import noisy_maps
 
 
 def in_numpy(heatmaps, tags):
@@ -25,10 +21,9 @@ def in_torch(heatmaps, tags):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["heatmaps", "tag maps"])
 def test_one_value_that_is_not_finite_is_an_error(decode, value, where):
-    heatmaps, tags = maps()
-    number = heatmaps.size // 2
-    (heatmaps if where == "heatmaps" else tags).flat[number] = value
-    count = 17 if where == "heatmaps" else 34
+    heatmaps, tags = noisy_maps()
+    broken, count = (heatmaps, 5) if where == "heatmaps" else (tags, 10)
+    broken.flat[heatmaps.size // 2] = value
     with pytest.raises(NotFiniteError, match=f"1 of the network's {count} {where} hold NaN or inf"):
         decode(heatmaps, tags)
 
@@ -36,9 +31,8 @@ def test_one_value_that_is_not_finite_is_an_error(decode, value, where):
 @pytest.mark.parametrize("decode", [in_numpy, in_torch])
 def test_large_values_are_none(decode):
     """Not even where their sum overflows."""
-    heatmaps, tags = maps()
-    heatmaps *= 1e36
-    assert len(decode(heatmaps, tags).keypoints)
+    heatmaps, tags = noisy_maps()
+    assert len(decode(heatmaps * np.float32(1e36), tags).keypoints)
 
 
 def test_widths_of_maps_with_nan_are_an_error():

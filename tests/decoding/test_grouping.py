@@ -7,7 +7,6 @@ from swahr_mmpose.decoding import (
     GROUPINGS,
     Candidates,
     DecodeOptions,
-    decode_people,
     find_candidates,
     group_candidates,
 )
@@ -57,34 +56,26 @@ def test_score_first_prefers_the_person_that_is_near():
     assert people[:, 3, 2].tolist() == pytest.approx([0, 0.8])
 
 
-def test_a_person_is_taken_once_by_score_first():
-    people = grouped([[0.9], [0.7, 0.6]], [[0.0], [0.1, 0.2]], "score_first")
-    assert people[..., 2].tolist() == [pytest.approx([0.9, 0.7]), pytest.approx([0, 0.6])]
-
-
-@pytest.mark.parametrize("swap", [False, True])
-def test_equal_costs_go_by_likeness_of_scores(swap):
-    """All tag distances round to 0, so that both assignments cost the same."""
-    second = [0.85, 0.25][:: -1 if swap else 1]
-    people = grouped([[0.9, 0.3], second], [[0.0, 0.2], [0.1, 0.1]])
-    pairs = sorted(tuple(person[:, 2].round(2)) for person in people.astype(np.float64))
-    assert pairs == [(0.3, 0.25), (0.9, 0.85)]
-
-
-def test_a_step_of_the_cost_outweighs_likeness():
-    people = grouped([[0.9, 0.3], [0.85, 0.25]], [[0.0, 0.9], [0.9, 0.0]])
-    pairs = sorted(tuple(person[:, 2].round(2)) for person in people.astype(np.float64))
-    assert pairs == [(0.3, 0.85), (0.9, 0.25)]
-
-
-def test_more_candidates_than_people_start_new_ones():
-    candidates = Candidates(
-        locations=[np.array([[5, 5]]), np.array([[5, 6], [20, 20]])],
-        scores=[np.float32([0.9]), np.float32([0.8, 0.7])],
-        tags=[np.float32([[0.0]]), np.float32([[0.1], [0.3]])],
-    )
-    people = group_candidates(candidates, (0, 1), 1.0, 30)
+@pytest.mark.parametrize("grouping", GROUPINGS)
+def test_more_candidates_than_people_start_new_ones(grouping):
+    people = grouped([[0.9], [0.8, 0.7]], [[0.0], [0.1, 0.3]], grouping)
     np.testing.assert_allclose(people[..., 2], [[0.9, 0.8], [0, 0.7]])
+
+
+@pytest.mark.parametrize(
+    ("scores", "tags", "expected"),
+    [
+        # all tag distances round to 0, so that both assignments cost the same: scores decide
+        ([0.85, 0.25], [[0.0, 0.2], [0.1, 0.1]], [(0.3, 0.25), (0.9, 0.85)]),
+        ([0.25, 0.85], [[0.0, 0.2], [0.1, 0.1]], [(0.3, 0.25), (0.9, 0.85)]),
+        # a step of the cost outweighs likeness
+        ([0.85, 0.25], [[0.0, 0.9], [0.9, 0.0]], [(0.3, 0.85), (0.9, 0.25)]),
+    ],
+)
+def test_equal_costs_go_by_likeness_of_scores(scores, tags, expected):
+    people = grouped([[0.9, 0.3], scores], tags)
+    pairs = sorted(tuple(person[:, 2].round(2)) for person in people.astype(np.float64))
+    assert pairs == expected
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
@@ -105,19 +96,3 @@ def test_the_order_of_candidates_does_not_matter(grouping):
             for own in (candidates, shuffled)
         )
         np.testing.assert_allclose(as_set(same), as_set(people), atol=1e-6)
-
-
-@pytest.mark.parametrize("grouping", GROUPINGS)
-def test_mirrored_maps_give_mirrored_people(grouping):
-    for seed in range(10):
-        heatmaps, tags = noisy_maps(seed)
-        options = DecodeOptions(grouping=grouping)
-        people = decode_people(heatmaps, tags, options)
-        mirrored = decode_people(heatmaps[..., ::-1].copy(), tags[..., ::-1].copy(), options)
-        back = mirrored.keypoints * [-1, 1] + [heatmaps.shape[2], 0]
-        assert len(people.keypoints) == len(back)
-        # at the border the pixel itself stands for its neighbour, and ties go to the left
-        inside = (np.abs(back[..., 0] - 32) < 31).all(axis=1)
-        assert inside.sum() > 2
-        for own in back[inside]:
-            assert np.abs(people.keypoints - own).max(axis=(1, 2)).min() < 1e-4

@@ -11,18 +11,15 @@ from swahr_mmpose.engine import AtomicCheckpointHook
 from ..micro_training import micro_config, train
 
 
-def saving(config, **options):
-    config.default_hooks.checkpoint.update(options)
-    return config
-
-
 @pytest.fixture(scope="module")
 def trained(synthetic_data, tmp_path_factory):
     """A runner after four iterations, in a folder where a killed one had left something."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "iter_9.pth.partial").write_bytes(b"half of a chec")
     config = micro_config(synthetic_data, folder)
-    return train(saving(config, max_keep_ckpts=2, save_best="score", rule="greater"))
+    saving = dict(max_keep_ckpts=2, save_best="score", rule="greater")
+    config.default_hooks.checkpoint.update(saving)
+    return train(config)
 
 
 def checkpoints(runner):

@@ -20,6 +20,7 @@ from mmpose.registry import HOOKS
 
 from swahr_mmpose.checkpoints.reading import read_checkpoint
 
+from ..helpers import MIM, run_on_cpu
 from ..micro_training import logged_losses, micro_config, train
 
 pytestmark = pytest.mark.slow
@@ -172,16 +173,8 @@ def test_a_full_disk_ends_a_training_and_breaks_nothing(synthetic_data, tmp_path
     config.train_cfg.max_iters = 4
     config.dump(tmp_path / "config.py")
     command, folder = short_of_space(folder)
-    mim = Path(sys.executable).with_name("mim")
-    command += [mim, "train", "mmpose", tmp_path / "config.py", "--resume"]
-    command += ["--work-dir", tmp_path / "work"]
-    result = subprocess.run(
-        [*map(str, command)],
-        cwd=tmp_path,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES=""),
-        text=True,
-        capture_output=True,
-    )
+    command += [MIM, "train", "mmpose", tmp_path / "config.py", "--resume"]
+    result = run_on_cpu(*command, "--work-dir", tmp_path / "work", cwd=tmp_path)
     assert result.returncode != 0
     assert "iter_3.pth' could not be written, and what was saved before is as it was" in (
         result.stderr

@@ -33,24 +33,25 @@ def test_people_and_figures_are_those_of_the_stock_loop(synthetic_data, tmp_path
     assert len(people) > 0
 
 
+def watch_decoding(runner, note):
+    """Call a function at each batch that is decoded."""
+    decoder = runner.model.head.decoder
+    decode = decoder.batch_decode
+    decoder.batch_decode = lambda *args: (note(), decode(*args))[1]
+
+
 def test_decoding_runs_beside_the_network(synthetic_data, tmp_path):
     """Batch n is decoded in another thread, after the network has seen it."""
     runner = runner_of("BottomupTestLoop", synthetic_data, tmp_path)
-    head, threads = runner.model.head, dict(network=set(), decode=set())
-    head.final_layers[0].register_forward_hook(
-        lambda *_: threads["network"].add(threading.current_thread())
+    network, decoding = set(), set()
+    runner.model.head.final_layers[0].register_forward_hook(
+        lambda *_: network.add(threading.current_thread())
     )
-    decode = head.decoder.batch_decode
-
-    def watched(*args):
-        threads["decode"].add(threading.current_thread())
-        return decode(*args)
-
-    head.decoder.batch_decode = watched
+    watch_decoding(runner, lambda: decoding.add(threading.current_thread()))
     runner.test()
-    assert threads["network"] == {threading.main_thread()}
-    assert len(threads["decode"]) == 1
-    assert threads["decode"] != threads["network"]
+    assert network == {threading.main_thread()}
+    assert len(decoding) == 1
+    assert decoding != network
 
 
 def test_errors_while_decoding_are_not_lost(synthetic_data, tmp_path):
@@ -69,14 +70,8 @@ def test_all_batches_are_decoded_in_one_stream(synthetic_data, tmp_path, gpu):
     if gpu == "cpu":
         pytest.skip("the CPU has no streams")
     runner = runner_of("BottomupTestLoop", synthetic_data, tmp_path)
-    decoder, streams = runner.model.head.decoder, []
-    decode = decoder.batch_decode
-
-    def watched(*args):
-        streams.append(torch.cuda.current_stream().cuda_stream)
-        return decode(*args)
-
-    decoder.batch_decode = watched
+    streams = []
+    watch_decoding(runner, lambda: streams.append(torch.cuda.current_stream().cuda_stream))
     runner.test()
     assert len(streams) == 4
     assert len(set(streams)) == 1

@@ -104,13 +104,6 @@ def test_without_a_folder_the_backends_get_images(synthetic_data, tmp_path):
     assert all(name.startswith("test_") for name in names)
 
 
-def test_maps_that_can_not_be_had_are_named(synthetic_data, tmp_path):
-    runner = test_runner(synthetic_data, tmp_path, dict(out_dir="drawn"), maps=["scales"])
-    runner.model.head.scales_known = False
-    with pytest.raises(ValueError, match="no trained scale branch"):
-        runner.test()
-
-
 def test_another_visualizer_is_named(synthetic_data, tmp_path):
     runner = test_runner(synthetic_data, tmp_path, dict(out_dir="drawn"))
     runner.visualizer.__class__ = type(runner.visualizer).__mro__[1]

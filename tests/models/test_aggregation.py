@@ -1,4 +1,5 @@
-import pytest
+import weakref
+
 import torch
 
 from swahr_mmpose.models.aggregation import (
@@ -50,8 +51,6 @@ def test_scales_are_averaged_and_tags_come_from_scale_one():
 
 def test_memory_does_not_grow_with_the_number_of_scales():
     """Of scales that come one by one, each is let go before the next but one."""
-    import weakref
-
     alive, most = weakref.WeakSet(), 0
 
     def scales():
@@ -65,9 +64,3 @@ def test_memory_does_not_grow_with_the_number_of_scales():
 
     aggregate_maps(scales(), (8, 8))
     assert most <= 2
-
-
-def test_mirrored_passes_need_flip_indices():
-    both = [output_of(torch.rand(1, 2, 4, 4)), output_of(torch.rand(1, 2, 4, 4))]
-    with pytest.raises(ValueError, match="needs `flip_indices`"):
-        aggregate_maps([both], (8, 8))

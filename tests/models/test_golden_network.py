@@ -6,14 +6,7 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmpose.apis import init_model
 
-from ..helpers import (
-    build_model,
-    dataset_meta,
-    golden,
-    load_config,
-    official_weights,
-    weights_of,
-)
+from ..helpers import build_model, dataset_meta, golden, load_config, official_weights, weights_of
 
 
 def official_model(config_name, weights_name, salt):
@@ -91,17 +84,14 @@ def test_test_path_is_the_official_one(case, config, device):
 def test_checkpoints_of_mmpose_0x_load_as_they_are(case, config, tmp_path):
     """And give what MMPose 0.29 computed with them."""
     numbers = golden(f"mmpose0x_{case}")
-    shapes = {}
     reference = build_model(load_config(config)).state_dict()
-    for key in numbers["keys"].tolist():
-        own = key.replace("keypoint_head.", "head.")
-        shapes[key] = tuple(reference[own].shape)
+    keys = numbers["keys"].tolist()
+    shapes = {key: reference[key.replace("keypoint_head.", "head.")].shape for key in keys}
     path = tmp_path / "mmpose0x.pth"
     meta = dict(mmpose_version="0.29.0", epoch=300)
     state_dict = weights_of(shapes, int(numbers["salt"]))
     torch.save(dict(meta=meta, state_dict=state_dict, optimizer=dict(state={})), path)
-    config_file = load_config(config)
-    model = init_model(config_file, str(path), device="cpu")
+    model = init_model(load_config(config), str(path), device="cpu")
     output = model(torch.from_numpy(numbers["x"]).float(), None, mode="tensor")
     coarse = torch.cat([output.heatmaps[0], output.tags], dim=1).numpy()
     for ours, expected in (
@@ -109,12 +99,3 @@ def test_checkpoints_of_mmpose_0x_load_as_they_are(case, config, tmp_path):
         (output.heatmaps[1].numpy(), numbers["out_1"]),
     ):
         np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
-
-
-def test_a_backbone_is_no_network():
-    """What has no head is named, and not loaded in part."""
-    weights = official_weights("coco_w32", 7)
-    head = ("final_layers.", "deconv_layers.", "conv_scale_layers.")
-    backbone = {key: value for key, value in weights.items() if not key.startswith(head)}
-    with pytest.raises(RuntimeError, match="The checkpoint is of another model"):
-        build_model(load_config("swahr_hrnet_w32_coco")).load_state_dict(backbone)

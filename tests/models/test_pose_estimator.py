@@ -26,6 +26,10 @@ def pack(config, image, **resize):
     return Compose(pipeline)(dict(img=image, img_path="x.jpg", **dataset_meta(config)))
 
 
+def batch_of_one(config, **resize):
+    return pseudo_collate([pack(config, make_images((100, 80))[0], **resize)])
+
+
 def make_images(*sizes):
     rng = np.random.default_rng(0)
     return [rng.integers(0, 255, (h, w, 3), dtype=np.uint8) for w, h in sizes]
@@ -58,16 +62,15 @@ def test_images_of_different_sizes_share_a_batch(tiny, resize):
 @torch.no_grad()
 def test_widths_are_given_when_asked_for(tiny):
     model, config = tiny
-    data = [pack(config, image) for image in make_images((100, 80))]
     model.test_cfg = dict(flip_test=True, output_scales=True)
-    (sample,) = model.test_step(pseudo_collate(data))
+    (sample,) = model.test_step(batch_of_one(config))
     people = sample.pred_instances
     assert len(people) > 0
     assert people.keypoint_widths.shape == people.keypoint_scores.shape
     # α starts at 0: the base width, two pixels of stride 2, in pixels of the image
     np.testing.assert_allclose(people.keypoint_widths, 4.0 * 80 / 192, rtol=1e-6)
     model.test_cfg = dict(flip_test=True)
-    (sample,) = model.test_step(pseudo_collate([pack(config, make_images((100, 80))[0])]))
+    (sample,) = model.test_step(batch_of_one(config))
     assert "keypoint_widths" not in sample.pred_instances
 
 
@@ -79,7 +82,7 @@ def test_widths_need_a_scale_branch_in_the_checkpoint(tiny, tmp_path):
     swahr = build_model(load_config("swahr_tiny_synthetic")).eval()
     load_checkpoint(swahr, save(state, tmp_path / "baseline.pth"))
     swahr.test_cfg = dict(output_scales=True)
-    data = pseudo_collate([pack(config, make_images((100, 80))[0])])
+    data = batch_of_one(config)
     with pytest.raises(ValueError, match="no trained scale branch"):
         swahr.test_step(data)
     load_checkpoint(swahr, save(model.state_dict(), tmp_path / "swahr.pth"))
@@ -94,7 +97,7 @@ def test_the_head_is_entered_once_for_each_pass(tiny):
     for flip_test, passes in ((False, 1), (True, 2)):
         entered.clear()
         model.test_cfg = dict(flip_test=flip_test, output_scales=True, output_heatmaps=True)
-        model.test_step(pseudo_collate([pack(config, make_images((100, 80))[0])]))
+        model.test_step(batch_of_one(config))
         assert len(entered) == passes
     handle.remove()
 
@@ -138,12 +141,11 @@ def test_the_stock_estimator_takes_the_head_too(tiny):
     stock_config.model.type = "BottomupPoseEstimator"
     stock = build_model(stock_config).eval()
     stock.load_state_dict(model.state_dict())
-    image = make_images((100, 80))[0]
     for flip_test in (False, True):
         outputs = []
         for estimator in (model, stock):
             estimator.test_cfg = dict(flip_test=flip_test, output_heatmaps=True)
-            (sample,) = estimator.test_step(pseudo_collate([pack(config, image)]))
+            (sample,) = estimator.test_step(batch_of_one(config))
             outputs.append(sample.pred_fields)
         torch.testing.assert_close(outputs[0].heatmaps, outputs[1].heatmaps)
         torch.testing.assert_close(outputs[0].tags, outputs[1].tags)
@@ -190,10 +192,9 @@ def test_scales_that_do_not_line_up_are_named(tiny):
     """As MMPose's `BottomupResize` gives them, which pads each by itself."""
     model, config = tiny
     model.test_cfg = dict(flip_test=False)
-    (packed,) = [pack(config, image) for image in make_images((100, 80))]
     scales = [torch.zeros(1, 3, 512, 832), torch.zeros(1, 3, 256, 448)]
     with pytest.raises(ValueError, match=r"832.*Resize the images with `BottomupPyramidResize`"):
-        model.predict(scales, [packed["data_samples"]])
+        model.predict(scales, batch_of_one(config)["data_samples"])
 
 
 @torch.no_grad()
@@ -202,21 +203,18 @@ def test_a_preprocessor_for_single_images_is_named(tiny):
     config = config.copy()
     config.model.data_preprocessor.type = "PoseDataPreprocessor"
     model = build_model(config).eval()
-    packed = [
-        pack(config, image, input_size=128, scales=(1, 0.5)) for image in make_images((80, 80))
-    ]
     with pytest.raises(TypeError, match="type='BottomupPoseDataPreprocessor'"):
-        model.test_step(pseudo_collate(packed))
+        model.test_step(batch_of_one(config, input_size=128, scales=(1, 0.5)))
 
 
 @torch.no_grad()
 def test_a_dataset_of_other_keypoints_is_named(tiny):
     model, config = tiny
     model.test_cfg = dict(flip_test=True)
-    (packed,) = [pack(config, image) for image in make_images((100, 80))]
-    packed["data_samples"].set_metainfo(dict(flip_indices=[1, 0, 2]))
+    data = batch_of_one(config)
+    data["data_samples"][0].set_metainfo(dict(flip_indices=[1, 0, 2]))
     with pytest.raises(ValueError, match=r"for the head's 17 keypoints, .* \[1, 0, 2\]"):
-        model.test_step(pseudo_collate([packed]))
+        model.test_step(data)
 
 
 @torch.no_grad()
@@ -226,9 +224,8 @@ def test_weights_that_are_no_numbers_are_not_loaded_nor_read_from(tiny):
     kept = bias.clone()
     bias[0] = np.nan
     state_dict = {name: own.clone() for name, own in model.state_dict().items()}
-    packed = pack(config, make_images((100, 80))[0])
     with pytest.raises(NotFiniteError, match="1 of the network's 17 heatmaps hold NaN"):
-        model.test_step(pseudo_collate([packed]))
+        model.test_step(batch_of_one(config))
     bias.copy_(kept)
     with pytest.raises(CheckpointError, match=r"in 1 tensors, first head.final_layers.1.bias"):
         model.load_state_dict(state_dict)

@@ -135,6 +135,7 @@ def test_left_and_right_are_told_apart_by_the_view():
         (dict(num_images=1, long_side=10), "`long_side` must be at least 64"),
         (dict(num_images=1, label_noise=-1), "`label_noise` must be a finite number of at least 0"),
         (dict(num_images=1, label_noise=float("nan")), "`label_noise` must be a finite number"),
+        (dict(num_images=1, label_noise=float("inf")), "`label_noise` must be a finite number"),
         (dict(num_images=1, seed=-1), "`seed` must be at least 0"),
     ],
 )

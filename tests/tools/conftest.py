@@ -2,8 +2,18 @@
 
 import pytest
 
+from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
+
 from .. import documentation
 from ..helpers import ROOT
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """A folder with 15 drawn images, in its part `val`."""
+    folder = tmp_path_factory.mktemp("drawn")
+    generate_dataset(folder, "val", SyntheticOptions(num_images=15, seed=9, long_side=192))
+    return folder
 
 
 @pytest.fixture

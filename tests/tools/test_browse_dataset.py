@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 from browse_dataset import main
 
-from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
-
 from ..helpers import CONFIGS, load_config
 
+TINY = "swahr_tiny_synthetic"
 
-def options(folder, *more):
-    return ["--cfg-options", f"train_dataloader.dataset.data_root={folder}/", *more]
+
+def browse(folder, out, *more, config="swahr_tiny_synthetic", num=1):
+    """Exit code; what follows may be options of the config, and then those of the tool."""
+    data = f"train_dataloader.dataset.data_root={folder}/"
+    return main([config, "--out", str(out), "--num", str(num), "--cfg-options", data, *more])
 
 
 def test_images_are_written_and_the_seed_decides(synthetic_data, tmp_path, capsys):
@@ -19,8 +21,7 @@ def test_images_are_written_and_the_seed_decides(synthetic_data, tmp_path, capsy
     images = {}
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
         out = tmp_path / name
-        arguments = [config, "--out", str(out), "--num", "2", "--seed", str(seed)]
-        assert main([*arguments, *options(synthetic_data)]) == 0
+        assert browse(synthetic_data, out, "--seed", str(seed), config=config, num=2) == 0
         assert f"Wrote 2 images into {out}" in capsys.readouterr().out
         images[name] = [(path.name, path.read_bytes()) for path in sorted(out.iterdir())]
         assert len(images[name]) == 2
@@ -35,25 +36,21 @@ def test_targets_of_the_pipeline_and_of_the_head_are_the_same(synthetic_data, tm
     for encode in ("True", "False"):
         more = f"train_dataloader.dataset.pipeline.3.encoder.encode_heatmaps={encode}"
         out = tmp_path / encode
-        arguments = ["swahr_tiny_synthetic", "--out", str(out), "--num", "1"]
-        assert main([*arguments, *options(synthetic_data, more)]) == 0
+        assert browse(synthetic_data, out, more) == 0
         images.append([path.read_bytes() for path in out.iterdir()])
     assert images[0] == images[1]
 
 
-def test_all_images_are_drawn_where_there_are_no_more(tmp_path):
-    generate_dataset(tmp_path, "train", SyntheticOptions(num_images=2, long_side=128))
-    out = tmp_path / "out"
-    arguments = ["swahr_tiny_synthetic", "--out", str(out), "--num", "99"]
-    assert main([*arguments, *options(tmp_path)]) == 0
-    assert len(list(out.iterdir())) == 2
+def test_all_images_are_drawn_where_there_are_no_more(synthetic_data, tmp_path):
+    assert browse(synthetic_data, tmp_path, num=99) == 0
+    assert len(list(tmp_path.iterdir())) == 8
 
 
 def test_a_config_of_another_size(synthetic_data, tmp_path):
     annotations = "train_dataloader.dataset.ann_file=annotations/train.json"
     images = "train_dataloader.dataset.data_prefix.img=images/train/"
-    arguments = ["swahr_hrnet_w48_coco", "--out", str(tmp_path), "--num", "1"]
-    assert main([*arguments, *options(synthetic_data, annotations, images)]) == 0
+    config = "swahr_hrnet_w48_coco"
+    assert browse(synthetic_data, tmp_path, annotations, images, config=config) == 0
     (path,) = tmp_path.iterdir()
     assert cv2.imread(str(path)).shape[1] == 2 * (640 + 2)
 
@@ -62,11 +59,8 @@ def test_a_config_of_another_size(synthetic_data, tmp_path):
     ("arguments", "message"),
     [
         (["swahr_tiny_syntetic"], "Did you mean 'swahr_tiny_synthetic'"),
-        (["swahr_tiny_synthetic", *options("/nowhere")], "/nowhere"),
-        (
-            ["swahr_tiny_synthetic", "--cfg-options", "train_dataloader=None"],
-            "no `train_dataloader`",
-        ),
+        ([TINY, "--cfg-options", "train_dataloader.dataset.data_root=/nowhere/"], "/nowhere"),
+        ([TINY, "--cfg-options", "train_dataloader=None"], "no `train_dataloader`"),
         (["PackPoseInputs"], "GenerateTarget"),
         (["NoTransform"], "NoTransform is not in"),
     ],
@@ -87,13 +81,12 @@ def test_what_is_wrong_is_named(synthetic_data, tmp_path, capsys, arguments, mes
 
 def test_images_that_can_not_be_written_are_named(synthetic_data, tmp_path, capsys):
     """OpenCV says so, and raises nothing: here folders are in the places of the files."""
-    arguments = ["swahr_tiny_synthetic", "--out", str(tmp_path), "--num", "1"]
-    assert main([*arguments, *options(synthetic_data)]) == 0
+    assert browse(synthetic_data, tmp_path) == 0
     (path,) = tmp_path.iterdir()
     path.unlink()
     path.mkdir()
     capsys.readouterr()
-    assert main([*arguments, *options(synthetic_data)]) == 1
+    assert browse(synthetic_data, tmp_path) == 1
     captured = capsys.readouterr()
     assert captured.err.splitlines()[-1].startswith(f"error: '{path}' can't be written")
     assert "Wrote" not in captured.out

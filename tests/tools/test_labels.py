@@ -8,19 +8,11 @@ import pytest
 from mmpose.registry import METRICS
 
 from swahr_mmpose.checkpoints.model_zoo import weights_of
-from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
 from ..helpers import dataset_meta, load_config, sample_of_people
 
 TINY = "swahr_tiny_synthetic"
 META = dataset_meta(load_config(TINY))
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("drawn")
-    generate_dataset(folder, "val", SyntheticOptions(num_images=15, seed=9, long_side=192))
-    return folder
 
 
 @pytest.fixture
@@ -78,70 +70,64 @@ def ap_of_the_metric(path, found, **options):
     return metric.evaluate(len(samples))["coco/AP"]
 
 
+@pytest.fixture
+def analyze(run, images, tmp_path):
+    """Exit code of the analysis, and its error."""
+
+    def analyze(annotations, results, *options, out=tmp_path / "analysis.html"):
+        arguments = [annotations, results, "--images", images, "--out", out, *options]
+        code, _, error = run("analyze_results.py", *arguments)
+        return code, error
+
+    return analyze
+
+
 @pytest.mark.parametrize("missing", [(), ("iscrowd", "num_keypoints"), ("area",)])
-def test_the_analysis_takes_what_the_metric_takes(run, write, results, images, tmp_path, missing):
+def test_the_analysis_takes_what_the_metric_takes(analyze, write, results, tmp_path, missing):
     path, found = results
-    annotations, out = write(*missing), tmp_path / "analysis.html"
-    options = ["--images", images, "--out", out, "--worst", 1]
-    code, _, error = run("analyze_results.py", annotations, path, *options)
+    annotations = write(*missing)
+    code, error = analyze(annotations, path, "--worst", 1)
     assert code == 0, error
-    ap = float(re.search(r"AP ([\d.]+)</h1>", out.read_text()).group(1))
+    text = (tmp_path / "analysis.html").read_text()
+    ap = float(re.search(r"AP ([\d.]+)</h1>", text).group(1))
     use_area = "area" not in missing
     assert 0.1 < ap < 0.95
     assert ap == pytest.approx(ap_of_the_metric(annotations, found, use_area=use_area), abs=1e-3)
 
 
-def arguments_of(tool, annotations, images, results, out):
-    """The command line of one of the tools that read annotations."""
-    if tool == "analyze_results.py":
-        return [annotations, results, "--images", images, "--out", out]
-    return [TINY, weights_of(TINY), "--data", annotations, "--images", images]
-
-
 @pytest.mark.parametrize("tool", ["analyze_results.py", "research/decoding_study"])
-def test_what_the_metric_refuses_is_named(run, write, results, images, tmp_path, tool):
-    out = tmp_path / "out"
+def test_what_the_metric_refuses_is_named(run, write, results, images, tool):
     annotations = write("bbox")
-    code, _, error = run(tool, *arguments_of(tool, annotations, images, results[0], out))
+    arguments = [annotations, results[0]]
+    if tool != "analyze_results.py":
+        arguments = [TINY, weights_of(TINY), "--data", annotations]
+    code, _, error = run(tool, *arguments, "--images", images)
     assert code == 2
     assert f"error: '{annotations}' can't be trained or tested with" in error
     assert re.search(r"annotation \d+: `bbox` is None", error)
-    assert not out.exists()
-
-
-@pytest.mark.slow
-def test_the_study_of_decoding_takes_it_too(run, write, images):
-    tool, annotations = "research/decoding_study", write("iscrowd", "num_keypoints", "area")
-    quick = ["--num-images", 6, "--resamples", 50]
-    code, said, error = run(tool, *arguments_of(tool, annotations, images, None, None), *quick)
-    assert code == 0, error
-    assert 0.3 < float(re.search(r"official \| ([\d.]+)", said).group(1)) < 0.99
 
 
 @pytest.mark.parametrize("replaced", ["annotations", "results"])
-def test_the_analysis_replaces_nothing_that_it_reads(run, write, results, images, replaced):
+def test_the_analysis_replaces_nothing_that_it_reads(analyze, write, results, replaced):
     path, annotations = results[0], write()
     out = dict(annotations=annotations, results=path)[replaced]
     before = out.read_bytes()
-    code, _, error = run("analyze_results.py", annotations, path, "--images", images, "--out", out)
+    code, error = analyze(annotations, path, out=out)
     assert code == 2
     assert f"error: '{out}' is read, and would be replaced" in error
     assert out.read_bytes() == before
 
 
-def test_fewer_than_no_images_can_not_be_drawn(run, write, results, images, tmp_path):
-    options = ["--images", images, "--out", tmp_path / "out.html", "--worst", -1]
-    code, _, error = run("analyze_results.py", write(), results[0], *options)
+def test_fewer_than_no_images_can_not_be_drawn(analyze, write, results, tmp_path):
+    code, error = analyze(write(), results[0], "--worst", -1)
     assert code == 2
     assert "error: --worst must be at least 0, but is -1" in error
-    assert not (tmp_path / "out.html").exists()
+    assert not (tmp_path / "analysis.html").exists()
 
 
 @pytest.mark.parametrize("value", ["a", "1.5", None, float("nan"), float("inf"), [1]])
 @pytest.mark.parametrize("name", ["keypoints", "score", "jsonl"])
-def test_results_of_other_than_numbers_are_named(
-    run, write, results, images, tmp_path, name, value
-):
+def test_results_of_other_than_numbers_are_named(analyze, write, results, tmp_path, name, value):
     path, annotations = results[0], write()
     records = json.loads(path.read_text())
     image = records[2]["image_id"]
@@ -166,20 +152,28 @@ def test_results_of_other_than_numbers_are_named(
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     else:
         path.write_text(json.dumps(records))
-    out = tmp_path / "analysis.html"
-    code, _, error = run("analyze_results.py", annotations, path, "--images", images, "--out", out)
+    code, error = analyze(annotations, path)
     assert code == 2
     assert error.startswith(f"error: '{path}', {where}: `{field}` holds {value!r}, and must hold")
-    assert not out.exists()
+    assert not (tmp_path / "analysis.html").exists()
 
 
-@pytest.mark.parametrize("keypoints", [7, None, "a" * 51, {}])
-def test_results_without_a_list_of_keypoints_are_named(run, write, results, images, keypoints):
-    path = results[0]
-    records = json.loads(path.read_text())
-    records[0]["keypoints"] = keypoints
-    path.write_text(json.dumps(records))
-    code, _, error = run("analyze_results.py", write(), path, "--images", images)
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (dict(keypoints=7, score=1), "must be a list of numbers"),
+        (dict(keypoints=None, score=1), "must be a list of numbers"),
+        (dict(keypoints="a" * 51, score=1), "must be a list of numbers"),
+        (dict(keypoints={}, score=1), "must be a list of numbers"),
+        (dict(keypoints=[1, 2, 3], score=1), "3 numbers, which are not the 17 keypoints"),
+        ({}, "can't be read as results"),
+    ],
+)
+def test_what_is_no_person_is_named(analyze, write, tmp_path, fields, message):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([dict(image_id=1, **fields)]))
+    code, error = analyze(write(), path)
     assert code == 2
-    assert f"error: '{path}', entry 1, image" in error
-    assert "must be a list of numbers" in error
+    assert f"error: '{path}'" in error
+    assert "entry 1, image 1" in error or "list of numbers" not in message
+    assert message in error

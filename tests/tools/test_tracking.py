@@ -11,7 +11,8 @@ from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.synthetic.body import random_pose
 from swahr_mmpose.synthetic.painting import Canvas, Outfit, paint_background, paint_person
 
-from ..helpers import ROOT, write_video
+from ..documentation import python_block
+from ..helpers import write_video
 
 NUM_FRAMES = 9
 SIZE = (320, 240)
@@ -50,13 +51,6 @@ def folder(walkers, tmp_path_factory):
     return folder
 
 
-def block_with(word):
-    """The Python block of the page in which a word is."""
-    text = (ROOT / "docs" / "tracking.md").read_text()
-    (block,) = (b for b in re.findall(r"```python\n(.*?)```", text, re.S) if word in b)
-    return block
-
-
 @pytest.fixture(scope="module")
 def inferencer():
     return BottomupInferencer("swahr_tiny_synthetic", device="cpu")
@@ -93,7 +87,7 @@ def check_tracks(printed, walkers):
 def test_people_are_tracked_by_keypoints(folder, walkers, monkeypatch, capsys):
     pytest.importorskip("norfair", reason="pip install 'swahr_mmpose[tracking]'")
     monkeypatch.chdir(folder)
-    exec(block_with("norfair"), {})
+    exec(python_block("tracking.md", "norfair"), {})
     check_tracks(capsys.readouterr().out, walkers)
 
 
@@ -105,6 +99,6 @@ def test_people_are_tracked_by_boxes(folder, walkers, tmp_path):
     python = tmp_path / "env" / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
     subprocess.run([*pip, "install", "--quiet", "--no-compile", "trackers"], check=True)
-    command = [python, "-c", block_with("trackers")]
+    command = [python, "-c", python_block("tracking.md", "trackers")]
     done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
     check_tracks(done.stdout, walkers)

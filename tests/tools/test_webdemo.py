@@ -23,21 +23,13 @@ finder = pytest.fixture(scope="module")(tiny_finder)
 
 NEEDED = "pip install 'swahr_mmpose[demo]' selenium; apt-get install chromium chromium-driver"
 
+#: The camera, which may be used, gives a green image.
 FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # a green image from a camera that may be used
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
+    "--disable-sync", "--disable-background-networking", "--disable-component-update",
+    "--no-first-run", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
     "--window-size=1280,1000",
-]
+]  # fmt: skip
 
 
 def free_port():

@@ -50,6 +50,11 @@ def sample(scores, widths=None):
 IMAGE = np.full((80, 120, 3), 100, np.uint8)
 
 
+def draw(visualizer, one, **options):
+    """What was found alone."""
+    return visualizer.add_datasample("", IMAGE, one, draw_gt=False, **options)
+
+
 def changed(drawn):
     """How many pixels of each third of the image are not the background's."""
     different = (drawn != 100).any(axis=-1)
@@ -57,14 +62,12 @@ def changed(drawn):
 
 
 def test_people_of_low_score_are_not_drawn(visualizer):
-    drawn = visualizer().add_datasample("", IMAGE, sample([0.9, 0.1, 0.3]), draw_gt=False)
+    drawn = draw(visualizer(), sample([0.9, 0.1, 0.3]))
     sure, none, faint = changed(drawn)
     assert none == 0 < faint
     assert sure > 0
     assert (IMAGE == 100).all()
-    everyone = visualizer(person_thr=0.05).add_datasample(
-        "", IMAGE, sample([0.9, 0.1, 0.3]), draw_gt=False
-    )
+    everyone = draw(visualizer(person_thr=0.05), sample([0.9, 0.1, 0.3]))
     assert min(changed(everyone)) > 0
 
 
@@ -73,6 +76,10 @@ def test_labels_are_drawn_beside(visualizer):
     assert drawn.shape == (80, 240, 3)
     assert min(changed(drawn[:, :120])) > 0  # labels have no scores
     assert changed(drawn[:, 120:]) == [0, 0, 0]
+    made = visualizer(maps=["heatmaps", "tags"])
+    drawn = made.add_datasample("", IMAGE, with_maps(sample([0.9])), draw_heatmap=True)
+    assert drawn.shape == (240, 240, 3)
+    assert (drawn[80:, :120] == 100).all()
 
 
 def test_lines_and_points_can_be_larger(visualizer):
@@ -80,7 +87,7 @@ def test_lines_and_points_can_be_larger(visualizer):
         made = visualizer()
         for name, value in settings.items():
             setattr(made, name, value)
-        return sum(changed(made.add_datasample("", IMAGE, sample([0.9]), draw_gt=False)))
+        return sum(changed(draw(made, sample([0.9]))))
 
     assert area() < area(line_width=3)
     assert area() < area(radius=12)
@@ -89,8 +96,7 @@ def test_lines_and_points_can_be_larger(visualizer):
 def test_widths_are_drawn_where_they_are_asked_for(visualizer):
     one = sample([0.9], widths=6.0)
     plain, with_widths = (
-        sum(changed(visualizer(draw_widths=draw).add_datasample("", IMAGE, one, draw_gt=False)))
-        for draw in (False, True)
+        sum(changed(draw(visualizer(draw_widths=shown), one))) for shown in (False, True)
     )
     assert with_widths > 1.5 * plain
 
@@ -118,8 +124,8 @@ def rows_of(drawn):
 def test_maps_follow_below_the_people(visualizer, maps):
     one = with_maps(sample([0.9]))
     made = visualizer(maps=maps)
-    people, *rows = rows_of(made.add_datasample("", IMAGE, one, draw_gt=False, draw_heatmap=True))
-    assert (people == made.add_datasample("", IMAGE, one, draw_gt=False)).all()
+    people, *rows = rows_of(draw(made, one, draw_heatmap=True))
+    assert (people == draw(made, one)).all()
     assert len(rows) == len(maps)
     for row in rows:
         # maps of 60 pixels lie where the person is, at most 26 by 70 of 120 by 80
@@ -132,19 +138,11 @@ def test_maps_follow_below_the_people(visualizer, maps):
 
 def test_tags_have_the_colours_of_people(visualizer):
     made = visualizer(maps=["tags"])
-    arguments = dict(draw_gt=False, draw_heatmap=True)
-    _, row = rows_of(made.add_datasample("", IMAGE, with_maps(sample([0.9])), **arguments))
+    _, row = rows_of(draw(made, with_maps(sample([0.9])), draw_heatmap=True))
     assert np.ptp(row[40, 15].astype(int)) > 100
     # who is not drawn owns no pixels
-    _, row = rows_of(made.add_datasample("", IMAGE, with_maps(sample([0.1])), **arguments))
+    _, row = rows_of(draw(made, with_maps(sample([0.1])), draw_heatmap=True))
     assert np.ptp(row[40, 15].astype(int)) < 10
-
-
-def test_labels_beside_maps(visualizer):
-    made = visualizer(maps=["heatmaps", "tags"])
-    drawn = made.add_datasample("", IMAGE, with_maps(sample([0.9])), draw_heatmap=True)
-    assert drawn.shape == (240, 240, 3)
-    assert (drawn[80:, :120] == 100).all()
 
 
 def test_maps_at_the_images_size_are_laid_as_they_are(visualizer):
@@ -153,7 +151,7 @@ def test_maps_at_the_images_size_are_laid_as_they_are(visualizer):
     heatmaps = np.zeros((17, 80, 120), np.float32)
     heatmaps[:, 10:20, 100:110] = 1
     one.pred_fields = PixelData(heatmaps=heatmaps)
-    _, row = rows_of(visualizer().add_datasample("", IMAGE, one, draw_gt=False, draw_heatmap=True))
+    _, row = rows_of(draw(visualizer(), one, draw_heatmap=True))
     coloured = row.max(axis=-1) > 60
     assert coloured[10:20, 100:110].all()
     assert coloured.sum() == 100
@@ -174,10 +172,7 @@ def test_boxes_are_those_of_the_people_who_are_drawn(visualizer):
     people.pred_instances.bboxes = np.array([[2.0 + 40 * k, 5, 35 + 40 * k, 75] for k in range(3)])
     made = visualizer()
     made.set_dataset_meta({**made.dataset_meta, "skeleton_links": []})
-    without, boxes = (
-        made.add_datasample("", IMAGE, people, draw_gt=False, draw_bbox=draw)
-        for draw in (False, True)
-    )
+    without, boxes = (draw(made, people, draw_bbox=shown) for shown in (False, True))
     more = [b - a for a, b in zip(changed(without), changed(boxes))]
     assert more[1] == 0
     assert min(more[0], more[2]) > 100

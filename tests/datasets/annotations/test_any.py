@@ -124,15 +124,8 @@ METAINFO = dict(
 
 
 def load(path, **kwargs):
-    return DATASETS.build(
-        dict(
-            type="BottomupCocoDataset",
-            ann_file=str(path),
-            metainfo=METAINFO,
-            serialize_data=False,
-            **kwargs,
-        )
-    )
+    kwargs.update(ann_file=str(path), metainfo=METAINFO, serialize_data=False)
+    return DATASETS.build(dict(type="BottomupCocoDataset", **kwargs))
 
 
 @settings(anything, max_examples=60)
@@ -182,18 +175,9 @@ def test_the_dataset_raises_declared_errors_only(content, skip_broken, test_mode
             assert mask.shape == (h, w)
 
 
-@settings(anything, max_examples=100)
-@given(content=VALUES)
+@settings(anything, max_examples=200)
+@given(content=st.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_files_of_anything(content, tmp_path):
-    path = tmp_path / "annotations.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(AnnotationFileError):
-        read_annotations(path)
-
-
-@settings(anything, max_examples=100)
-@given(content=st.binary(max_size=60))
-def test_files_of_any_bytes(content, tmp_path):
     path = tmp_path / "annotations.json"
     path.write_bytes(content)
     with pytest.raises(AnnotationFileError):
@@ -230,6 +214,10 @@ def test_run_lengths_are_what_the_library_reads(runs, starts_inside, compressed)
     region = dict(size=list(column.shape), counts=counts)
     if compressed:
         region = pycocotools.mask.encode(column)
+        assert segmentation_problem(region, column.shape) is None
         region["counts"] = region["counts"].decode()
+        assert "`size`" in segmentation_problem(region, (len(column), 2))
+        cut = dict(region, counts=region["counts"][:-1])
+        assert segmentation_problem(cut, column.shape) is not None
     assert segmentation_problem(region, column.shape) is None
     np.testing.assert_array_equal(segmentations_to_mask([region], (1, len(column))), column > 0)

@@ -189,10 +189,7 @@ def test_the_first_ten_are_said_and_the_others_counted(content, build):
             json.dumps(dict(images=[], annotations=[], categories=[dict(id=1, name="person")])),
             "no image can be used",
         ),
-        (
-            json.dumps(dict(images=[], annotations=[], categories=[])),
-            "which is that of people",
-        ),
+        (json.dumps(dict(images=[], annotations=[], categories=[])), "which is that of people"),
     ],
 )
 def test_files_that_can_not_be_used_at_all(build, text, message):
@@ -265,11 +262,17 @@ def with_category(content, people, **other):
     return content
 
 
+def metric_of(dataset, **kwargs):
+    """The metric, which checks the dataset's file as it gets to know it."""
+    metric = METRICS.build(dict(type="BottomupCocoMetric", **kwargs))
+    metric.dataset_meta = dataset.metainfo
+    return metric
+
+
 def evaluate(build, content, skip_broken=False, **kwargs):
     """The metric, and the AP of a file's own people."""
     dataset = build(content, part="test", skip_broken=skip_broken)
-    metric = METRICS.build(dict(type="BottomupCocoMetric", skip_broken=skip_broken, **kwargs))
-    metric.dataset_meta = dataset.metainfo
+    metric = metric_of(dataset, skip_broken=skip_broken, **kwargs)
     samples = []
     for info in map(dataset.get_data_info, range(len(dataset))):
         raw = info["raw_ann_info"] or []
@@ -297,10 +300,8 @@ def test_the_metric_checks_the_file_that_it_reads(content, build):
     person_of(content)["area"] = -1
     with pytest.raises(AnnotationFileError, match="`area` is -1"):
         evaluate(build, content)
-    dataset = build(content, part="test", skip_broken=True)
-    metric = METRICS.build(dict(type="BottomupCocoMetric"))
     with pytest.raises(AnnotationFileError, match="`skip_broken=True`, of the dataset and of its"):
-        metric.dataset_meta = dataset.metainfo
+        metric_of(build(content, part="test", skip_broken=True))
     _, ap = evaluate(build, content, skip_broken=True)
     assert ap == pytest.approx(1.0)
 
@@ -308,18 +309,14 @@ def test_the_metric_checks_the_file_that_it_reads(content, build):
 def test_evaluation_with_areas_asks_for_them(content, build):
     del person_of(content)["area"]
     dataset = build(content, part="test")
-    metric = METRICS.build(dict(type="BottomupCocoMetric"))
     with pytest.raises(AnnotationFileError, match="`area` is None"):
-        metric.dataset_meta = dataset.metainfo
-    metric = METRICS.build(dict(type="BottomupCocoMetric", use_area=False))
-    metric.dataset_meta = dataset.metainfo
+        metric_of(dataset)
+    metric_of(dataset, use_area=False)
 
 
 def test_crowd_levels_ask_for_the_crowd_index(content, build):
-    dataset = build(content, part="test")
-    metric = METRICS.build(dict(type="BottomupCocoMetric", iou_type="keypoints_crowd"))
     with pytest.raises(AnnotationFileError, match="has no number `crowdIndex`"):
-        metric.dataset_meta = dataset.metainfo
+        metric_of(build(content, part="test"), iou_type="keypoints_crowd")
     for index, image in enumerate(content["images"]):
         image["crowdIndex"] = index / 10
     content["images"].append(dict(id="none"))

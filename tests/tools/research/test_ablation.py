@@ -45,8 +45,7 @@ def test_equal_seeds_start_from_equal_weights(tmp_path, variant):
     baseline, other = (build(tmp_path, name, 3) for name in ("higherhrnet", variant))
     assert all(torch.equal(value, other[name]) for name, value in baseline.items())
     assert not torch.equal(
-        baseline["backbone.conv1.weight"],
-        build(tmp_path, variant, 4)["backbone.conv1.weight"],
+        baseline["backbone.conv1.weight"], build(tmp_path, variant, 4)["backbone.conv1.weight"]
     )
 
 
