@@ -54,6 +54,11 @@ def weights_of(shapes, salt):
     return state_dict
 
 
+def save(content, path):
+    torch.save(content, path)
+    return path
+
+
 def load_config(name):
     config = Config.fromfile(CONFIGS / f"{name}.py")
     init_default_scope("mmpose")

@@ -143,10 +143,29 @@ def test_people_are_plain_json(checkpoint, make):
 def test_a_config_by_its_name(checkpoint):
     inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
     assert list(inferencer(make_image(100, 80)))
-    with pytest.raises(FileNotFoundError, match=r"no config 'swahr_huge'\..* There are: "):
-        BottomupInferencer("swahr_huge")
-    with pytest.raises(FileNotFoundError, match=r"There is no config file '.*missing\.py'"):
-        BottomupInferencer("configs/missing.py")
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "error", "message"),
+    [
+        ("swahr_huge", {}, FileNotFoundError, r"no config 'swahr_huge'\..* There are: "),
+        ("configs/missing.py", {}, FileNotFoundError, r"There is no config file '.*missing\.py'"),
+        ("higherhrnet_w32_cocoo", {}, FileNotFoundError, "Did you mean 'higherhrnet_w32_coco'"),
+        # not run with random ones
+        (
+            "swahr_hrnet_w48_coco",
+            {},
+            ValueError,
+            "no weights for 'swahr_hrnet_w48_coco' .*w32_coco",
+        ),
+        (TINY, dict(det_model="rtmdet"), TypeError, "det_model"),
+        (TINY, dict(decode=dict(groupings="official")), TypeError, "groupings"),
+        (TINY, dict(decode=dict(grouping="greedy")), ValueError, "`grouping` must be one of"),
+    ],
+)
+def test_what_no_inferencer_can_be_made_of_is_named(config, options, error, message):
+    with pytest.raises(error, match=message):
+        BottomupInferencer(config, device="cpu", **options)
 
 
 @pytest.mark.parametrize("size", [(100, 80), (80, 100), (64, 64), (300, 120)])
@@ -346,15 +365,6 @@ def test_folders_in_a_folder_are_said(inferencer, tmp_path, caplog):
 def test_inputs_that_are_none_are_named(inferencer, inputs, message):
     with pytest.raises((TypeError, ValueError), match=message):
         inferencer(inputs)
-
-
-def test_options_of_the_inferencer_are_checked(checkpoint):
-    with pytest.raises(TypeError, match="det_model"):
-        BottomupInferencer(str(TINY), checkpoint, device="cpu", det_model="rtmdet")
-    with pytest.raises(TypeError, match="groupings"):
-        BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(groupings="official"))
-    with pytest.raises(ValueError, match="`grouping` must be one of"):
-        BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(grouping="greedy"))
 
 
 def test_a_folder_goes_on_where_an_image_can_not_be_read(inferencer, tmp_path):
