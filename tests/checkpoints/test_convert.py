@@ -65,9 +65,7 @@ def test_official_checkpoint_gives_the_official_outputs(tmp_path):
     destination = tmp_path / "converted.pth"
     tool = ROOT / "tools" / "convert_checkpoint.py"
     result = subprocess.run(
-        [sys.executable, tool, source, destination, "--config", W32],
-        text=True,
-        capture_output=True,
+        [sys.executable, tool, source, destination, "--config", W32], text=True, capture_output=True
     )
     assert result.returncode == 0, result.stderr
     assert "Recognised official SWAHR; wrote 1828 tensors" in result.stdout
@@ -95,8 +93,7 @@ def test_wrappings_of_a_state_dict_are_taken_off(official, tmp_path, wrap):
 
 
 @pytest.mark.parametrize(
-    ("layout", "name"),
-    [(without_scales, "official HigherHRNet"), (mmpose_0x, "MMPose 0.x")],
+    ("layout", "name"), [(without_scales, "official HigherHRNet"), (mmpose_0x, "MMPose 0.x")]
 )
 def test_a_baseline_starts_a_swahr_config(official, tmp_path, layout, name):
     """Its branches are not there, and stay as they are initialised: at zero."""

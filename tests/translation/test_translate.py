@@ -315,11 +315,7 @@ DESCRIBED = {"data.val.dataset_info": coco_description()}
             "optim_wrapper.loss_scale",
             dict(init_scale=8.0, growth_interval=9),
         ),
-        (
-            {"fp16.loss_scale": dict(init_scale=8, mode="static")},
-            "optim_wrapper.loss_scale",
-            8.0,
-        ),
+        ({"fp16.loss_scale": dict(init_scale=8, mode="static")}, "optim_wrapper.loss_scale", 8.0),
         (NOT_NORMALISED, "model.data_preprocessor", dict(mean=[0.0] * 3, std=[255.0] * 3)),
         ({"data.train.data_cfg.base_sigma": 1.5}, "model.head.decoder.sigma", 1.5),
         ({"data_cfg": dict(image_size=512)}, f"{STEPS}.1.input_size", (128, 128)),
