@@ -184,23 +184,20 @@ def test_heatmaps_lie_where_the_keypoints_are(model, size):
     np.testing.assert_allclose([columns.mean(), rows.mean()], expected, atol=0.6)
 
 
-def test_the_inferencer_draws_heatmaps(inferencer):
-    image = make_image(100, 80)
-    (result,) = inferencer(image, draw_heatmap=True, return_vis=True)
-    # people above, heatmaps below
-    assert result["visualization"][0].shape == (160, 100, 3)
-
-
 @pytest.mark.parametrize("make", [BottomupInferencer, MMPoseInferencer])
-def test_the_inferencers_draw_the_maps_of_the_config(checkpoint, tmp_path, make):
+@pytest.mark.parametrize("maps", [["heatmaps"], ["heatmaps", "tags", "scales"]])
+def test_the_inferencers_draw_the_maps_of_the_config(checkpoint, tmp_path, make, maps):
+    """People above, maps below."""
     config = load_config("swahr_tiny_synthetic")
-    config.visualizer.update(maps=["heatmaps", "tags", "scales"], name=f"maps_{make.__name__}")
+    config.visualizer.name = f"maps_{make.__name__}_{len(maps)}"
+    if len(maps) > 1:  # heatmaps are the default
+        config.visualizer.maps = maps
     # BottomupInferencer sets it where the checkpoint has scales
     config.model.test_cfg.output_scales = make is MMPoseInferencer
     config.dump(tmp_path / "config.py")
     inferencer = make(str(tmp_path / "config.py"), checkpoint, device="cpu")
     (result,) = inferencer(make_image(100, 80), draw_heatmap=True, return_vis=True)
-    assert result["visualization"][0].shape == (4 * 80, 100, 3)
+    assert result["visualization"][0].shape == ((1 + len(maps)) * 80, 100, 3)
 
 
 def test_samples_can_be_had_with_widths_too(inferencer):

@@ -62,50 +62,35 @@ def test_what_mmengine_saves_loads(tmp_path, read):
     assert b"swahr" not in path.read_bytes()
 
 
-class Dangerous:
-    def __reduce__(self):
-        return (print, ("this must not run",))
+class Reduced:
+    """Pickled as a function, its arguments, and a state."""
 
-
-class ReachesForCode:
-    """Pickled as getattr(HistoryBuffer, '__init__'), from where all globals can be reached."""
+    def __init__(self, *parts):
+        self.parts = parts
 
     def __reduce__(self):
-        return (getattr, (HistoryBuffer, "__init__"))
+        return self.parts
 
 
-class ReachesElsewhere:
-    def __reduce__(self):
-        return (getattr, (np.ndarray, "tofile"))
-
-
-class RawPointers:
-    """An array of objects over raw bytes, which NumPy would follow as pointers."""
-
-    def __reduce__(self):
-        state = (1, (1,), np.dtype("O"), False, struct.pack("P", 0xDEAD))
-        return (np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"), state)
-
-
-class ArrayFromBuffer:
-    def __reduce__(self):
-        return (np.ndarray, ((1,), np.dtype("O"), struct.pack("P", 0xDEAD)))
-
-
-class ShortArray:
-    """Fewer bytes than its shape says."""
-
-    def __reduce__(self):
-        state = (1, (1 << 20,), np.dtype("f8"), False, b"12345678")
-        return (np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"), state)
-
-
-TRICKS = [Dangerous, ReachesForCode, ReachesElsewhere, RawPointers, ArrayFromBuffer, ShortArray]
+DANGEROUS = Reduced(print, ("this must not run",))
+ARRAY = np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b")
+POINTER = struct.pack("P", 0xDEAD)
+TRICKS = {
+    "a call": DANGEROUS,
+    # from where all globals can be reached
+    "a method": Reduced(getattr, (HistoryBuffer, "__init__")),
+    "a method of NumPy": Reduced(getattr, (np.ndarray, "tofile")),
+    # objects over raw bytes, which NumPy would follow as pointers
+    "raw pointers": Reduced(*ARRAY, (1, (1,), np.dtype("O"), False, POINTER)),
+    "an array from a buffer": Reduced(np.ndarray, ((1,), np.dtype("O"), POINTER)),
+    # fewer bytes than the shape says
+    "a short array": Reduced(*ARRAY, (1, (1 << 20,), np.dtype("f8"), False, b"12345678")),
+}
 
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_tricks_are_refused(tmp_path, trick, capsys):
-    path = save(dict(meta=trick()), tmp_path / "checkpoint.pth")
+    path = save(dict(meta=TRICKS[trick]), tmp_path / "checkpoint.pth")
     with pytest.raises(CheckpointError, match="can't be read as a checkpoint of tensors") as caught:
         read_checkpoint(path)
     assert "weights_only" not in str(caught.value)
@@ -117,7 +102,7 @@ def test_tricks_are_refused(tmp_path, trick, capsys):
 def test_tricks_are_refused_by_torch_too(tmp_path, trick, capsys):
     """Also where MMEngine's types are allowed, and by its default."""
     allow_mmengine_checkpoints()
-    path = save(dict(state_dict=dict(), meta=trick()), tmp_path / "checkpoint.pth")
+    path = save(dict(state_dict=dict(), meta=TRICKS[trick]), tmp_path / "checkpoint.pth")
     for options in (dict(weights_only=True), {}):
         with pytest.raises(pickle.UnpicklingError):
             torch.load(path, **options)
@@ -214,7 +199,7 @@ DOORS = [by_init_model, by_inferencer, by_init_cfg, by_load_from, by_resume, by_
 @pytest.mark.parametrize("remote", [False, True])
 def test_no_door_runs_what_is_in_a_file(server, synthetic_data, tmp_path, capsys, door, remote):
     folder, address = server
-    torch.save(dict(state_dict=dict(), meta=Dangerous()), folder / "hostile.pth")
+    torch.save(dict(state_dict=dict(), meta=DANGEROUS), folder / "hostile.pth")
     path = f"{address}/hostile.pth" if remote else str(folder / "hostile.pth")
     with pytest.raises(CheckpointError, match="which could run code"):
         door(path, synthetic_data, tmp_path)
@@ -229,7 +214,7 @@ def test_no_listed_name_runs_what_is_in_a_file(tmp_path, monkeypatch, capsys, na
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     path = cached_file(listed_address(name))
     path.parent.mkdir(parents=True)
-    torch.save(dict(state_dict=dict(), meta=Dangerous()), path)
+    torch.save(dict(state_dict=dict(), meta=DANGEROUS), path)
     monkeypatch.setattr("swahr_mmpose.checkpoints.download.hash_in", lambda name: None)
     monkeypatch.setattr("swahr_mmpose.checkpoints.download.cached_file", lambda address: path)
     with pytest.raises(CheckpointError, match="which could run code"):
@@ -248,7 +233,7 @@ def test_no_listed_name_runs_what_is_in_a_file(tmp_path, monkeypatch, capsys, na
 )
 def test_listed_names_and_storages_that_can_not_be_read_are_named(storage, name, message):
     (storage / "bucket").mkdir()
-    torch.save(dict(state_dict=dict(), meta=Dangerous()), storage / "bucket" / "hostile.pth")
+    torch.save(dict(state_dict=dict(), meta=DANGEROUS), storage / "bucket" / "hostile.pth")
     with pytest.raises(CheckpointError, match=message):
         CheckpointLoader.load_checkpoint(name)
 

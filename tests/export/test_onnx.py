@@ -1,5 +1,6 @@
 """Export to ONNX, and people by ONNX Runtime: the same as with PyTorch."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -35,7 +36,7 @@ from ..apis.test_inferencer import TINY, make_image
 from ..helpers import CONFIGS, ROOT, figures_of, metric_for, official_weights, save
 
 onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 export = runpy.run_path(str(ROOT / "tools" / "export_onnx.py"))["main"]
@@ -162,8 +163,6 @@ def test_a_fixed_size_shows_the_whole_image(fixed, people_images):
 
 
 def onnx_session(path):
-    import onnxruntime
-
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
@@ -267,22 +266,19 @@ def test_a_wrong_export_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-#: Configs that can't be exported, by the names of their files.
-CONFIG_FILES = {
-    "head.py": "model = dict(head=1)",
-    "broken.py": "model = dict(",
-    "unset.py": f"_base_ = [{str(TINY)!r}]\ntest_dataloader = None",
-    "scales.py": with_resize("scales=(1, 0.5)"),
-}
-
-
 @pytest.fixture
 def folder(checkpoint, tmp_path, monkeypatch):
     """The current one: with configs, weights with NaN, and a file that is none of weights."""
     monkeypatch.chdir(tmp_path)
-    for name, text in CONFIG_FILES.items():
+    files = {
+        "head.py": "model = dict(head=1)",
+        "broken.py": "model = dict(",
+        "unset.py": f"_base_ = [{str(TINY)!r}]\ntest_dataloader = None",
+        "scales.py": with_resize("scales=(1, 0.5)"),
+        "text.pth": "text",
+    }
+    for name, text in files.items():
         Path(name).write_text(text)
-    Path("text.pth").write_text("text")
     Path("folder").mkdir()
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     content["state_dict"]["backbone.conv1.weight"][0] = float("nan")
@@ -602,13 +598,11 @@ def kill_a_worker(running):
     """Kill one of the processes in which Ray runs `FindPeople`, once it works."""
     while running.poll() is None:
         for process in Path("/proc").glob("[0-9]*"):
-            try:
+            with contextlib.suppress(OSError):
                 name = (process / "cmdline").read_text()
-            except OSError:
-                continue
-            if name.startswith("ray::") and "FindPeople" in name:
-                time.sleep(1)
-                os.kill(int(process.name), signal.SIGKILL)
-                return True
+                if name.startswith("ray::") and "FindPeople" in name:
+                    time.sleep(1)
+                    os.kill(int(process.name), signal.SIGKILL)
+                    return True
         time.sleep(0.05)
     return False
