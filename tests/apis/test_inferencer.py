@@ -70,7 +70,6 @@ def test_images_of_any_shape(model, size):
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_grey_and_transparent_images(model, channels, tmp_path):
-    """As arrays and as files."""
     path = image_file(tmp_path / "image.png", channels)
     (from_array,) = inference_bottomup(model, make_image(100, 80, channels))
     (from_file,) = inference_bottomup(model, str(path))

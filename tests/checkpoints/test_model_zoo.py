@@ -51,7 +51,6 @@ def test_every_entry_of_the_metafiles_has_its_config():
 
 
 def give_address(monkeypatch, name, address):
-    """The metafile's address of a config's weights is another."""
     models = model_zoo.models()
     models[name]["Weights"] = address
     monkeypatch.setattr(model_zoo, "models", lambda: models)

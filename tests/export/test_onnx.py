@@ -44,13 +44,11 @@ export = runpy.run_path(str(ROOT / "tools" / "export_onnx.py"))["main"]
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    """The network that comes with the package."""
     return weights_of("swahr_tiny_synthetic")
 
 
 @pytest.fixture(scope="module")
 def people_images():
-    """Drawn images of several sizes."""
     sizes = (150, 200, 320, 450)
     options = [SyntheticOptions(num_images=1, seed=3, long_side=size) for size in sizes]
     return [generate_image(own, index)[0] for own in options for index in range(3)]
@@ -58,7 +56,6 @@ def people_images():
 
 @pytest.fixture(scope="module")
 def exported(checkpoint, tmp_path_factory):
-    """A network for any size."""
     path = tmp_path_factory.mktemp("onnx") / "any.onnx"
     assert export(["swahr_tiny_synthetic", checkpoint, str(path)]) == 0
     return path
@@ -107,8 +104,7 @@ def test_people_are_those_of_pytorch(exported, checkpoint, people_images):
         people, expected = estimator(image), inference_bottomup(model, image)[0].pred_instances
         same += same_keypoints(people, expected).flatten().tolist()
         if len(people["keypoints"]) == len(expected.keypoints):
-            near = np.isclose(people["keypoints"], expected.keypoints, atol=1e-2, rtol=0)
-            near = near.all(axis=-1)
+            near = np.isclose(people["keypoints"], expected.keypoints, atol=1e-2, rtol=0).all(-1)
             whole = near.all(axis=1)
             np.testing.assert_allclose(people["bboxes"][whole], expected.bboxes[whole], atol=1e-2)
             for name in ("keypoint_scores", "keypoint_widths"):
@@ -240,9 +236,9 @@ def test_memory_stays_flat_over_images_of_changing_size(checkpoint, people_image
         (lambda head: head.final_layers[1].bias.add_(0.01), [], "differs from PyTorch's by"),
         # the last of the maps, which a maximum of Python's may pass over
         (
-            lambda head: head.scale_layers[-1][-1].weight.fill_(float("nan")),
+            lambda head: head.scale_layers[-1][-1].weight.mul_(np.nan),
             ["--fp16"],
-            "differs from PyTorch's by nan",
+            "PyTorch's by nan",
         ),
     ],
 )
@@ -540,7 +536,6 @@ def service(without_torch, exported, tmp_path):
 
 
 def post(address, content):
-    """Status and answer of the service."""
     try:
         with urllib.request.urlopen(address, data=content) as answer:
             return answer.status, json.loads(answer.read())

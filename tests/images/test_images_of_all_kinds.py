@@ -74,7 +74,6 @@ def palette(image):
 
 
 def see_through(image):
-    """With an alpha channel that is nought everywhere."""
     return Image.fromarray(np.dstack([image[..., ::-1], np.zeros(image.shape[:2], np.uint8)]))
 
 
