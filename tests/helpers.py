@@ -15,7 +15,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
-from mmpose.registry import MODELS
+from mmpose.registry import METRICS, MODELS
 from mmpose.structures import PoseDataSample
 
 from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
@@ -65,6 +65,11 @@ def weights_of(shapes, salt):
             values = rng.normal(0, 0.05, shape)
         state_dict[key] = torch.from_numpy(values.astype(np.float32))
     return state_dict
+
+
+def save(content, path):
+    torch.save(content, path)
+    return path
 
 
 def load_config(name):
@@ -153,6 +158,23 @@ def sample_of_people(image_id, keypoints, scores):
         bboxes=np.zeros((len(scores), 4)),
     )
     return sample.to_dict()
+
+
+def metric_for(ann_file):
+    """The metric of people in generated images."""
+    metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(ann_file)))
+    metric.dataset_meta = dataset_meta(load_config("swahr_tiny_synthetic"))
+    return metric
+
+
+def figures_of(metric, found):
+    """The figures of people: tuples of image id, keypoints and, where they differ, scores."""
+    samples = []
+    for image_id, keypoints, *scores in found:
+        (scores,) = scores or [np.ones(len(keypoints))]
+        samples.append(sample_of_people(image_id, keypoints, scores))
+    metric.process(None, samples)
+    return metric.evaluate(len(samples))
 
 
 def write_video(path, frames, fourcc="MJPG"):

@@ -2,11 +2,9 @@
 
 import contextlib
 import io
-import json
 
 import numpy as np
 import pytest
-from mmpose.registry import METRICS
 from xtcocotools.coco import COCO
 
 from swahr_mmpose.analysis.bootstrap import compare
@@ -27,18 +25,30 @@ from swahr_mmpose.analysis.per_image_ap import (
 from swahr_mmpose.analysis.pose_errors import KEYPOINT_CLASSES, diagnose, matched_oks
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 
-from ..helpers import dataset_meta, load_config, sample_of_people
+from ..helpers import dataset_meta, figures_of, load_config, metric_for
 
 META = dataset_meta(load_config("swahr_tiny_synthetic"))
 
 
 @pytest.fixture(scope="module")
-def labels(tmp_path_factory):
-    """40 images, and their file."""
+def ann_file(tmp_path_factory):
+    """Labels of 40 images."""
     folder = tmp_path_factory.mktemp("labels")
-    path = generate_dataset(folder, "val", SyntheticOptions(num_images=40, seed=2, long_side=96))
+    return generate_dataset(folder, "val", SyntheticOptions(num_images=40, seed=2, long_side=96))
+
+
+@pytest.fixture(scope="module")
+def annotations(ann_file):
     with contextlib.redirect_stdout(io.StringIO()):
-        return COCO(str(path)), path
+        return COCO(str(ann_file))
+
+
+def labelled_in(annotations, image):
+    """Keypoints (N, 17, 3) and areas of the labelled people of an image."""
+    people = annotations.loadAnns(annotations.getAnnIds(imgIds=[image]))
+    known = [person for person in people if person["num_keypoints"]]
+    keypoints = np.array([person["keypoints"] for person in known], float).reshape(-1, 17, 3)
+    return keypoints, np.array([person["area"] for person in known], float)
 
 
 def noisy_people(annotations, noise, seed=0):
@@ -46,11 +56,8 @@ def noisy_people(annotations, noise, seed=0):
     rng = np.random.default_rng(seed)
     found = {}
     for image in annotations.getImgIds():
-        people = [
-            np.array(person["keypoints"], float).reshape(-1, 3)[:, :2]
-            for person in annotations.loadAnns(annotations.getAnnIds(imgIds=[image]))
-            if person["num_keypoints"] and rng.random() < 0.9
-        ]
+        labels, _ = labelled_in(annotations, image)
+        people = [person[:, :2] for person in labels if rng.random() < 0.9]
         people += [rng.uniform(0, 96, (17, 2)) for _ in range(rng.integers(3))]
         people += people[: rng.integers(2)]
         moved = np.array(people).reshape(-1, 17, 2)
@@ -59,46 +66,39 @@ def noisy_people(annotations, noise, seed=0):
     return found
 
 
+def results_of(annotations, *noise_and_seed):
+    found = noisy_people(annotations, *noise_and_seed)
+    return evaluate_images(annotations, found, META["sigmas"])
+
+
 @pytest.mark.parametrize("noise", [0.3, 2.0])
-def test_ap_is_that_of_the_metric(labels, noise):
-    annotations, path = labels
+def test_ap_is_that_of_the_metric(annotations, ann_file, noise):
     found = noisy_people(annotations, noise)
-    metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(path)))
-    metric.dataset_meta = META
-    samples = [
-        sample_of_people(image, people.keypoints, people.scores) for image, people in found.items()
-    ]
-    metric.process(None, samples)
-    expected = metric.evaluate(len(samples))
+    expected = figures_of(
+        metric_for(ann_file), [(image, own.keypoints, own.scores) for image, own in found.items()]
+    )
     ours = average_precision(evaluate_images(annotations, found, META["sigmas"]))
     assert 0.05 < ours.mean() < 0.95
     assert ours.mean() == pytest.approx(expected["coco/AP"], abs=1e-6)
     assert ours[0] == pytest.approx(expected["coco/AP .5"], abs=1e-6)
 
 
-def test_an_image_counts_as_often_as_it_is_picked(labels):
-    annotations, _ = labels
-    results = evaluate_images(annotations, noisy_people(annotations, 1.0), META["sigmas"])
+def test_an_image_counts_as_often_as_it_is_picked(annotations):
+    results = results_of(annotations, 1.0)
     picked = np.random.default_rng(0).integers(len(results), size=60)
     np.testing.assert_allclose(
-        Ranking(results).average_precision(picked),
-        average_precision([results[i] for i in picked]),
+        Ranking(results).average_precision(picked), average_precision([results[i] for i in picked])
     )
 
 
-def test_images_without_labels_are_named(labels):
-    annotations, _ = labels
+def test_images_without_labels_are_named(annotations):
     found = {12345: FoundPeople(np.zeros((1, 17, 2)), np.ones(1))}
     with pytest.raises(ValueError, match=r"no labels: image ids \[12345\]"):
         evaluate_images(annotations, found, META["sigmas"])
 
 
-def test_intervals_tell_better_from_equal(labels):
-    annotations, _ = labels
-    precise, coarse, other = (
-        evaluate_images(annotations, noisy_people(annotations, *how), META["sigmas"])
-        for how in ((0.3,), (2.0,), (0.3, 1))
-    )
+def test_intervals_tell_better_from_equal(annotations):
+    precise, coarse, other = (results_of(annotations, *how) for how in ((0.3,), (2.0,), (0.3, 1)))
     better = compare(coarse, precise, num_resamples=200)
     assert 0 < better.low < better.value < better.high
     equal = compare(precise, other, num_resamples=200)
@@ -109,19 +109,12 @@ def test_intervals_tell_better_from_equal(labels):
         compare(precise, precise[:-1])
 
 
-def test_no_scores_rank_better_than_the_oks_itself(labels):
-    annotations, _ = labels
+def test_no_scores_rank_better_than_the_oks_itself(annotations):
     found = noisy_people(annotations, 1.0)
     oracle = {}
     for image, people in found.items():
-        known = [
-            person
-            for person in annotations.loadAnns(annotations.getAnnIds(imgIds=[image]))
-            if person["num_keypoints"]
-        ]
-        keypoints = np.array([person["keypoints"] for person in known], float)
-        areas = np.array([person["area"] for person in known], float)
-        oks = matched_oks(people.keypoints, keypoints.reshape(-1, 17, 3), areas, META["sigmas"])
+        labels, areas = labelled_in(annotations, image)
+        oks = matched_oks(people.keypoints, labels, areas, META["sigmas"])
         oracle[image] = FoundPeople(people.keypoints, oks)
     before, ceiling = (
         average_precision(evaluate_images(annotations, own, META["sigmas"])).mean()
@@ -130,9 +123,8 @@ def test_no_scores_rank_better_than_the_oks_itself(labels):
     assert ceiling > before + 0.05
 
 
-def test_what_errors_cost(labels):
+def test_what_errors_cost(annotations):
     """Each kind put right alone: what is worse than the labels gets better, nothing gets worse."""
-    annotations, _ = labels
     description = Description(META["sigmas"], META["flip_indices"])
     images = image_people(annotations, noisy_people(annotations, 1.0), description)
     by_kind = ap_by_kind(annotations, images, META["sigmas"])
@@ -146,9 +138,7 @@ def test_what_errors_cost(labels):
     by_keypoint = errors_by_keypoint(images)
     assert by_keypoint.sum() == sum(counts[kind] for kind in KEYPOINT_CLASSES)
     assert counts["found"] + counts["missed"] == sum(len(own.labels) for own in images.values())
-    perfect = noisy_people(annotations, 0.0)
-    perfect = {image: FoundPeople(own.keypoints, own.scores) for image, own in perfect.items()}
-    some = image_people(annotations, perfect, description)
+    some = image_people(annotations, noisy_people(annotations, 0.0), description)
     assert errors_by_keypoint(some)[:, 1:].sum() == 0
 
 
@@ -192,11 +182,7 @@ def test_keypoints_without_a_label_are_not_counted():
     assert found == dict(good=4, found=2)
 
 
-def test_crowd_regions_are_not_people_to_be_found(labels):
-    _, path = labels
-    content = json.loads(path.read_text())
-    counted = [a for a in content["annotations"] if a["num_keypoints"] and not a["iscrowd"]]
-    annotations, _ = labels
-    found = noisy_people(annotations, 0.3)
-    results = evaluate_images(annotations, found, META["sigmas"])
-    assert sum(result.num_people for result in results) == len(counted)
+def test_crowd_regions_are_not_people_to_be_found(annotations):
+    people = annotations.dataset["annotations"]
+    counted = [person for person in people if person["num_keypoints"] and not person["iscrowd"]]
+    assert sum(result.num_people for result in results_of(annotations, 0.3)) == len(counted)

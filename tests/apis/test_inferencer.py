@@ -15,7 +15,7 @@ from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.reading import read_checkpoint
 from swahr_mmpose.visualization import draw_heatmap, image_to_map
 
-from ..helpers import CONFIGS, load_config
+from ..helpers import CONFIGS, load_config, save, write_video
 
 TINY = CONFIGS / "swahr_tiny_synthetic.py"
 
@@ -28,8 +28,7 @@ def checkpoint(tmp_path_factory):
     model.init_weights()
     model.head.final_layers[1].bias.data += 0.5
     path = tmp_path_factory.mktemp("checkpoint") / "random.pth"
-    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
-    return str(path)
+    return str(save(dict(state_dict=model.state_dict(), meta={}), path))
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +45,12 @@ def make_image(w, h, channels=3):
     rng = np.random.default_rng(0)
     shape = (h, w) if channels == 1 else (h, w, channels)
     return rng.integers(0, 255, shape, dtype=np.uint8)
+
+
+def image_file(path, channels=3):
+    path.parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(path), make_image(100, 80, channels))
+    return path
 
 
 @pytest.mark.parametrize("size", [(100, 80), (80, 100), (64, 64), (300, 10), (10, 300), (2, 3)])
@@ -65,12 +70,9 @@ def test_images_of_any_shape(model, size):
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_grey_and_transparent_images(model, channels, tmp_path):
-    """As arrays and as files."""
-    image = make_image(100, 80, channels)
-    path = str(tmp_path / "image.png")
-    cv2.imwrite(path, image)
-    (from_array,) = inference_bottomup(model, image)
-    (from_file,) = inference_bottomup(model, path)
+    path = image_file(tmp_path / "image.png", channels)
+    (from_array,) = inference_bottomup(model, make_image(100, 80, channels))
+    (from_file,) = inference_bottomup(model, str(path))
     np.testing.assert_allclose(
         from_array.pred_instances.keypoints, from_file.pred_instances.keypoints, atol=1e-3
     )
@@ -97,9 +99,8 @@ def test_a_large_image(model):
 
 
 def test_widths_are_in_the_inferencers_results(inferencer, tmp_path):
-    image = str(tmp_path / "image.png")
-    cv2.imwrite(image, make_image(100, 80))
-    (result,) = inferencer(image, out_dir=str(tmp_path / "out"))
+    image = image_file(tmp_path / "image.png")
+    (result,) = inferencer(str(image), out_dir=str(tmp_path / "out"))
     (people,) = result["predictions"]
     # α is 0: the base width of 4 input pixels, in pixels of the image
     np.testing.assert_allclose(people[0]["keypoint_widths"], 4.0 * 80 / 192)
@@ -114,8 +115,7 @@ def baseline_of(checkpoint, tmp_path):
     content = read_checkpoint(checkpoint)
     state = content["state_dict"]
     content["state_dict"] = {k: v for k, v in state.items() if "scale_layers" not in k}
-    torch.save(content, tmp_path / "baseline.pth")
-    return str(tmp_path / "baseline.pth")
+    return str(save(content, tmp_path / "baseline.pth"))
 
 
 @pytest.mark.parametrize("head", ["SWAHRHead", "HigherHRNetHead"])
@@ -140,13 +140,27 @@ def test_people_are_plain_json(checkpoint, make):
     assert {"keypoints", "keypoint_scores", "bbox", "bbox_score"} <= set(people[0])
 
 
-def test_a_config_by_its_name(checkpoint):
-    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
-    assert list(inferencer(make_image(100, 80)))
-    with pytest.raises(FileNotFoundError, match=r"no config 'swahr_huge'\..* There are: "):
-        BottomupInferencer("swahr_huge")
-    with pytest.raises(FileNotFoundError, match=r"There is no config file '.*missing\.py'"):
-        BottomupInferencer("configs/missing.py")
+@pytest.mark.parametrize(
+    ("config", "options", "error", "message"),
+    [
+        ("swahr_huge", {}, FileNotFoundError, r"no config 'swahr_huge'\..* There are: "),
+        ("configs/missing.py", {}, FileNotFoundError, r"There is no config file '.*missing\.py'"),
+        ("higherhrnet_w32_cocoo", {}, FileNotFoundError, "Did you mean 'higherhrnet_w32_coco'"),
+        # not run with random ones
+        (
+            "swahr_hrnet_w48_coco",
+            {},
+            ValueError,
+            "no weights for 'swahr_hrnet_w48_coco' .*w32_coco",
+        ),
+        (TINY, dict(det_model="rtmdet"), TypeError, "det_model"),
+        (TINY, dict(decode=dict(groupings="official")), TypeError, "groupings"),
+        (TINY, dict(decode=dict(grouping="greedy")), ValueError, "`grouping` must be one of"),
+    ],
+)
+def test_what_no_inferencer_can_be_made_of_is_named(config, options, error, message):
+    with pytest.raises(error, match=message):
+        BottomupInferencer(config, device="cpu", **options)
 
 
 @pytest.mark.parametrize("size", [(100, 80), (80, 100), (64, 64), (300, 120)])
@@ -169,23 +183,20 @@ def test_heatmaps_lie_where_the_keypoints_are(model, size):
     np.testing.assert_allclose([columns.mean(), rows.mean()], expected, atol=0.6)
 
 
-def test_the_inferencer_draws_heatmaps(inferencer):
-    image = make_image(100, 80)
-    (result,) = inferencer(image, draw_heatmap=True, return_vis=True)
-    # people above, heatmaps below
-    assert result["visualization"][0].shape == (160, 100, 3)
-
-
 @pytest.mark.parametrize("make", [BottomupInferencer, MMPoseInferencer])
-def test_the_inferencers_draw_the_maps_of_the_config(checkpoint, tmp_path, make):
+@pytest.mark.parametrize("maps", [["heatmaps"], ["heatmaps", "tags", "scales"]])
+def test_the_inferencers_draw_the_maps_of_the_config(checkpoint, tmp_path, make, maps):
+    """People above, maps below."""
     config = load_config("swahr_tiny_synthetic")
-    config.visualizer.update(maps=["heatmaps", "tags", "scales"], name=f"maps_{make.__name__}")
+    config.visualizer.name = f"maps_{make.__name__}_{len(maps)}"
+    if len(maps) > 1:  # heatmaps are the default
+        config.visualizer.maps = maps
     # BottomupInferencer sets it where the checkpoint has scales
     config.model.test_cfg.output_scales = make is MMPoseInferencer
     config.dump(tmp_path / "config.py")
     inferencer = make(str(tmp_path / "config.py"), checkpoint, device="cpu")
     (result,) = inferencer(make_image(100, 80), draw_heatmap=True, return_vis=True)
-    assert result["visualization"][0].shape == (4 * 80, 100, 3)
+    assert result["visualization"][0].shape == ((1 + len(maps)) * 80, 100, 3)
 
 
 def test_samples_can_be_had_with_widths_too(inferencer):
@@ -206,14 +217,17 @@ def test_multi_scale_through_the_inference_api(checkpoint):
     assert len(sample.pred_instances.keypoints) > 0
 
 
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_arrays_have_numbers_for_names(checkpoint, tmp_path):
     """Over all calls: none is written over another."""
     inferencer = BottomupInferencer(str(TINY), checkpoint, device="cpu")
     list(inferencer([make_image(100, 80), make_image(80, 80)], out_dir=str(tmp_path)))
     list(inferencer(make_image(100, 80), out_dir=str(tmp_path)))
     for folder, suffix in (("predictions", "json"), ("visualizations", "jpg")):
-        names = sorted(path.name for path in (tmp_path / folder).iterdir())
-        assert names == [f"{index:06d}.{suffix}" for index in range(3)]
+        assert names_in(tmp_path / folder) == [f"{index:06d}.{suffix}" for index in range(3)]
 
 
 def people_found(inferencer, image, **arguments):
@@ -254,20 +268,28 @@ def test_the_inferencer_can_read_people_as_the_config_does(model, checkpoint):
     np.testing.assert_allclose(found, sample.pred_instances.keypoints, atol=1e-3)
 
 
+IMAGE = make_image(100, 80)
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("inputs", "arguments", "message"),
     [
-        (dict(bboxes=[[0, 0, 1, 1]]), "`bboxes` has no effect on people found bottom-up"),
-        (dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
-        (dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
-        (dict(bbox_thr=1.5), r"bbox_thr` must be in \[0, 1\), but got 1.5"),
-        (dict(batch_size=4), "takes image by image. Leave it out, or use `swahr predict`"),
-        (dict(nms_thr=0), r"nms_thr` must be None \(off\) or in \(0, 1\), but got 0"),
+        (IMAGE, dict(bboxes=[[0, 0, 1, 1]]), "`bboxes` has no effect on people found bottom-up"),
+        (IMAGE, dict(use_oks_tracking=True), "`use_oks_tracking` has no effect"),
+        (IMAGE, dict(kpt_thres=0.5), "no argument `kpt_thres`. Did you mean 'kpt_thr'"),
+        (IMAGE, dict(bbox_thr=1.5), r"bbox_thr` must be in \[0, 1\), but got 1.5"),
+        (IMAGE, dict(batch_size=4), "image by image. Leave it out, or use `swahr predict`"),
+        (IMAGE, dict(nms_thr=0), r"nms_thr` must be None \(off\) or in \(0, 1\), but got 0"),
+        (None, {}, "must be a path, an address or an array, but is NoneType"),
+        ([["a.jpg"]], {}, "must be a path, an address or an array, but is list"),
+        (np.zeros((8, 8, 3)), {}, "an array of uint8, as cv2.imread gives it, but is float64"),
+        (["."], {}, "'.' is a folder. Give it alone"),
+        (["a.mp4"], {}, "'a.mp4' is a video. Give it alone"),
     ],
 )
-def test_arguments_without_effect_are_refused(inferencer, arguments, message):
+def test_inputs_and_arguments_that_are_none_are_named(inferencer, inputs, arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        inferencer(make_image(100, 80), **arguments)
+        inferencer(inputs, **arguments)
 
 
 def test_each_call_keeps_its_thresholds(inferencer):
@@ -289,7 +311,7 @@ def test_each_call_keeps_its_kind_of_input(inferencer, tmp_path):
     """A folder, of which a file is left out; an image; and a video, which has numbers."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.jpg").write_text("no image")
-    cv2.imwrite(str(tmp_path / "folder" / "b.jpg"), make_image(100, 80))
+    image_file(tmp_path / "folder" / "b.jpg")
     of_folder = inferencer(tmp_path / "folder")
     unreadable = inferencer.unreadable
     of_video = inferencer(str(short_video(tmp_path)))
@@ -304,64 +326,30 @@ def test_each_call_keeps_its_kind_of_input(inferencer, tmp_path):
 def test_images_of_one_name_do_not_replace_each_other(inferencer, tmp_path):
     paths = [tmp_path / name for name in ("one/x.jpg", "two/x.jpg", "two/x.png")]
     for path in paths:
-        path.parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(path), make_image(100, 80))
+        image_file(path)
     results = list(inferencer(paths, out_dir=str(tmp_path / "out")))
     assert [result["files"] for result in results] == [[str(path)] for path in paths]
-    written = {
-        folder: sorted(path.name for path in (tmp_path / "out" / folder).iterdir())
-        for folder in ("predictions", "visualizations")
-    }
-    assert written == dict(
-        predictions=["x.json", "x_1.json", "x_2.json"],
-        visualizations=["x.jpg", "x_1.jpg", "x_2.png"],
-    )
+    assert names_in(tmp_path / "out/predictions") == ["x.json", "x_1.json", "x_2.json"]
+    assert names_in(tmp_path / "out/visualizations") == ["x.jpg", "x_1.jpg", "x_2.png"]
 
 
 def test_images_go_by_what_is_in_them(inferencer, tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), make_image(100, 80))
-    (tmp_path / "a.png").rename(tmp_path / "image")
+    image_file(tmp_path / "a.png").rename(tmp_path / "image")
     assert len(list(inferencer(tmp_path / "image"))) == 1
 
 
 def test_folders_in_a_folder_are_said(inferencer, tmp_path, caplog):
     MMLogger.get_current_instance().addHandler(caplog.handler)
-    (tmp_path / "deeper").mkdir()
     for name in ("a.png", "deeper/b.png"):
-        cv2.imwrite(str(tmp_path / name), make_image(100, 80))
+        image_file(tmp_path / name)
     assert len(list(inferencer(tmp_path))) == 1
     assert "are left out; `swahr predict` takes them" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        (None, "must be a path, an address or an array, but is NoneType"),
-        ([["a.jpg"]], "must be a path, an address or an array, but is list"),
-        (np.zeros((8, 8, 3)), "must be an array of uint8, as cv2.imread gives it, but is float64"),
-        (["."], "'.' is a folder. Give it alone"),
-        (["a.mp4"], "'a.mp4' is a video. Give it alone"),
-    ],
-)
-def test_inputs_that_are_none_are_named(inferencer, inputs, message):
-    with pytest.raises((TypeError, ValueError), match=message):
-        inferencer(inputs)
-
-
-def test_options_of_the_inferencer_are_checked(checkpoint):
-    with pytest.raises(TypeError, match="det_model"):
-        BottomupInferencer(str(TINY), checkpoint, device="cpu", det_model="rtmdet")
-    with pytest.raises(TypeError, match="groupings"):
-        BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(groupings="official"))
-    with pytest.raises(ValueError, match="`grouping` must be one of"):
-        BottomupInferencer(str(TINY), checkpoint, device="cpu", decode=dict(grouping="greedy"))
-
-
 def test_a_folder_goes_on_where_an_image_can_not_be_read(inferencer, tmp_path):
     folder = tmp_path / "images"
-    folder.mkdir()
     for name in ("a.png", "c.jpg"):
-        cv2.imwrite(str(folder / name), make_image(100, 80))
+        image_file(folder / name)
     (folder / "b.jpg").write_bytes(b"no image")
     (folder / "d.png").touch()
     (folder / "README").write_text("no image, and not to be one")
@@ -369,8 +357,7 @@ def test_a_folder_goes_on_where_an_image_can_not_be_read(inferencer, tmp_path):
     assert [Path(result["files"][0]).name for result in results] == ["a.png", "c.jpg"]
     assert sorted(Path(path).name for path in inferencer.unreadable) == ["b.jpg", "d.png"]
     assert all(inferencer.unreadable.values())
-    written = sorted(path.name for path in (tmp_path / "out/predictions").iterdir())
-    assert written == ["a.json", "c.json"]
+    assert names_in(tmp_path / "out/predictions") == ["a.json", "c.json"]
     # an image that is named itself is wanted: that it can't be read is an error
     with pytest.raises(Exception, match=r"b\.jpg|NoneType|imread|decode"):
         list(inferencer(str(folder / "b.jpg")))
@@ -380,12 +367,8 @@ def test_a_folder_goes_on_where_an_image_can_not_be_read(inferencer, tmp_path):
 
 
 def short_video(folder):
-    path = folder / "short.avi"
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (100, 80))
-    for _ in range(3):
-        video.write(make_image(100, 80))
-    video.release()
-    return path
+    write_video(folder / "short.avi", [make_image(100, 80)] * 3)
+    return folder / "short.avi"
 
 
 def test_a_video_has_numbers_for_its_frames(inferencer, tmp_path):

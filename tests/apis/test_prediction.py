@@ -21,14 +21,14 @@ from mmengine.logging import MMLogger
 from swahr_mmpose.apis import BottomupInferencer, predict_files
 from swahr_mmpose.apis.image_stream import find_images
 from swahr_mmpose.apis.results_file import Journal, Output, bring_together, lines_in
-from swahr_mmpose.checkpoints.model_zoo import weights_of
-from swahr_mmpose.checkpoints.reading import read_checkpoint
 
 from ..checkpoints.test_reading import server  # noqa: F401  (a fixture)
 from ..helpers import ROOT
-from .test_inferencer import checkpoint  # noqa: F401  (a fixture)
+from .test_inferencer import baseline_of, checkpoint  # noqa: F401  (a fixture)
 
 TOOL = ROOT / "tools" / "predict.py"
+MAIN = runpy.run_path(str(TOOL))["main"]
+ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1")
 SIZES = [(64, 64), (96, 64), (64, 100), (70, 70), (64, 64), (130, 64), (64, 64), (96, 64)]
 
 
@@ -47,13 +47,12 @@ def images(tmp_path):
 @pytest.fixture
 def predict(checkpoint, tmp_path):  # noqa: F811
     """The tool, in this process: its exit status, and what it wrote."""
-    main = runpy.run_path(str(TOOL))["main"]
 
     def run(source, *options):
         out = tmp_path / "results.jsonl"
         required = ["--config", "swahr_tiny_synthetic", "--checkpoint", checkpoint]
         required += ["--workers", "0", "--out", str(out)]
-        status = main([str(source), *required, *options])
+        status = MAIN([str(source), *required, *options])
         return status, lines(out), lines(tmp_path / "results.errors.jsonl")
 
     return run
@@ -79,10 +78,8 @@ def test_people_are_those_of_the_inferencer(predict, images, checkpoint):  # noq
         assert (line["width"], line["height"]) == (width, height)
         for ours, expected in zip(line["people"], people):
             # rounded to thousandths
-            np.testing.assert_allclose(ours["keypoints"], expected["keypoints"], atol=2e-3)
-            np.testing.assert_allclose(
-                ours["keypoint_widths"], expected["keypoint_widths"], atol=2e-3
-            )
+            for name in ("keypoints", "keypoint_widths"):
+                np.testing.assert_allclose(ours[name], expected[name], atol=2e-3)
             np.testing.assert_allclose(ours["score"], expected["bbox_score"], atol=1e-4)
             np.testing.assert_allclose(ours["bbox"], expected["bbox"][0], atol=2e-3)
 
@@ -133,8 +130,7 @@ def test_a_line_that_was_cut_off_is_done_again(predict, images, tmp_path):
     by_name = {line["file"]: line for line in results}
     assert len(by_name) == len(results) == len(complete)
     for line in complete:
-        again = by_name[line["file"]]
-        assert len(again["people"]) == len(line["people"])
+        assert len(by_name[line["file"]]["people"]) == len(line["people"])
 
 
 def test_results_of_something_else_are_not_mixed(predict, images, capsys):
@@ -206,19 +202,12 @@ def test_a_least_score_without_effect_is_refused(predict, images, capsys):
     assert "--min-score: not allowed with argument --as-config" in capsys.readouterr().err
 
 
-def test_widths_that_a_network_does_not_predict(tmp_path, images, capsys):
+def test_widths_that_a_network_does_not_predict(predict, checkpoint, tmp_path, images, capsys):  # noqa: F811
     """It is named first, and does not keep the name of the results for runs with widths."""
-    content = read_checkpoint(weights_of("swahr_tiny_synthetic"))
-    weights = content["state_dict"]
-    content["state_dict"] = {k: v for k, v in weights.items() if "scale_layers" not in k}
-    torch.save(content, tmp_path / "baseline.pth")
-    main = runpy.run_path(str(TOOL))["main"]
-    arguments = [str(images / "0.png"), "--config", "swahr_tiny_synthetic", "--workers", "0"]
-    arguments += ["--checkpoint", str(tmp_path / "baseline.pth"), "--device", "cpu"]
-    arguments += ["--out", str(tmp_path / "results.jsonl")]
-    assert main([*arguments, "--widths"]) == 2
+    weights = ["--checkpoint", baseline_of(checkpoint, tmp_path), "--device", "cpu"]
+    assert predict(images / "0.png", *weights, "--widths")[0] == 2
     assert "has no scale branch" in capsys.readouterr().err
-    assert main(arguments) == 0
+    assert predict(images / "0.png", *weights)[0] == 0
 
 
 def test_an_empty_file_of_results_is_no_ones(predict, images, tmp_path):
@@ -232,9 +221,8 @@ def test_lists_of_windows_programs(tmp_path):
     listed.write_bytes("a.jpg\r\nb\u2028.jpg\r\n".encode("utf-8-sig"))
     assert [image.path for image in find_images(str(listed))] == ["a.jpg", "b\u2028.jpg"]
     listed.write_bytes("a.jpg\r\n".encode("utf-16"))
-    with pytest.raises(
-        ValueError, match=r"The list '.*list\.txt' is not UTF-8 .* Save it as UTF-8"
-    ):
+    message = r"The list '.*list\.txt' is not UTF-8 .* Save it as UTF-8"
+    with pytest.raises(ValueError, match=message):
         find_images(str(listed))
 
 
@@ -251,46 +239,31 @@ def test_lists_globs_and_single_images(predict, images, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "--config", "swahr_tiny_synthetic"], "There are no images in 'nowhere'"),
-        (["nowhere", "--config", "swahr_tinny_synthetic"], "Did you mean 'swahr_tiny_synthetic'"),
-        (["nowhere", "--config", "swahr_hrnet_w48_coco"], "no weights for 'swahr_hrnet_w48_coco'"),
-        (["nowhere", "--config", "swahr_tiny_synthetic", "--batch-size", "0"], "at least 1"),
+        (["nowhere"], "There are no images in 'nowhere'"),
+        (["images", "--config", "swahr_tinny_synthetic"], "Did you mean 'swahr_tiny_synthetic'"),
+        (["images", "--config", "swahr_hrnet_w48_coco"], "no weights for 'swahr_hrnet_w48_coco'"),
+        (["images", "--batch-size", "0"], "at least 1"),
+        (
+            ["images", "--out", "x.json"],
+            "x.json': the name has to end in '.jsonl', as in 'x.jsonl'",
+        ),
+        (["images", "--out", "results"], "results': the name has to end in '.jsonl'"),
+        (["images", "--out", "x.errors.jsonl"], "x.errors.jsonl': files beside the results have"),
+        (["images", "--out", "x.part1.jsonl"], "x.part1.jsonl': files beside the results have"),
+        (["images", "--out", "folder.jsonl"], "folder.jsonl' is a folder. Name the file to write"),
+        (["images", "--out", "missing/x.jsonl"], "missing' of the file to write is not there."),
     ],
 )
-def test_wrong_arguments_are_named(arguments, message, tmp_path, capsys):
-    main = runpy.run_path(str(TOOL))["main"]
-    given = [*arguments, "--out", str(tmp_path / "r.jsonl")]
-    if "w48" not in arguments[2]:
-        given += ["--checkpoint", "none.pth"]
-    assert main(given) == 2
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("x.json", "x.json': the name has to end in '.jsonl', as in 'x.jsonl'"),
-        ("results", "results': the name has to end in '.jsonl'"),
-        ("x.errors.jsonl", "x.errors.jsonl': files beside the results have such names"),
-        ("x.part1.jsonl", "x.part1.jsonl': files beside the results have such names"),
-        ("folder.jsonl", "folder.jsonl' is a folder. Name the file to write"),
-        ("missing/x.jsonl", "missing' of the file to write is not there. Make it"),
-    ],
-)
-def test_names_that_results_can_not_have(predict, images, tmp_path, capsys, name, message):
+def test_wrong_arguments_are_named(arguments, message, images, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.jsonl").mkdir()
     before = sorted(tmp_path.rglob("*"))
-    # no such weights: the model must not come first
-    assert predict(images, "--out", str(tmp_path / name), "--checkpoint", "none.pth")[0] == 2
+    given = ["--config", "swahr_tiny_synthetic", "--out", "r.jsonl", *arguments]
+    if "swahr_hrnet_w48_coco" not in arguments:
+        given += ["--checkpoint", "none.pth"]  # the model must not come first
+    assert MAIN(given) == 2
     assert message in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_a_list_that_is_not_of_errors_stays(predict, images, tmp_path, capsys):
-    (tmp_path / "results.errors.jsonl").write_text('{"mine": 1}\n')
-    assert predict(images)[0] == 2
-    assert "errors.jsonl' is no result" in capsys.readouterr().err
-    assert (tmp_path / "results.errors.jsonl").read_text() == '{"mine": 1}\n'
 
 
 def write(path, *names):
@@ -332,13 +305,20 @@ def test_parts_are_merged_once(tmp_path):
 ELSE = ['{"name": "value"}\n', '{"images": [], "annotations": []}', '[{"file": 1}]', '"x"', "{}\n"]
 
 
-@pytest.mark.parametrize("content", ELSE)
-def test_a_file_of_something_else_is_not_written_to(predict, images, tmp_path, capsys, content):
-    (tmp_path / "results.jsonl").write_text(content)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [*(("results.jsonl", content) for content in ELSE), ("results.errors.jsonl", '{"mine": 1}\n')],
+)
+def test_a_file_of_something_else_is_not_written_to(
+    predict, images, tmp_path, capsys, name, content
+):
+    (tmp_path / name).write_text(content)
     assert predict(images)[0] == 2
-    assert re.search("Line 1 of .* is no result. Name another file", capsys.readouterr().err)
-    assert (tmp_path / "results.jsonl").read_text() == content
-    assert not (tmp_path / "results.settings.json").exists()
+    error = capsys.readouterr().err
+    assert re.search(rf"Line 1 of .*{name}' is no result. Name another file", error)
+    assert (tmp_path / name).read_text() == content
+    if name == "results.jsonl":
+        assert not (tmp_path / "results.settings.json").exists()
 
 
 def test_only_lines_of_ours_are_cut(tmp_path):
@@ -368,12 +348,11 @@ def test_killed_runs_lose_nothing_and_write_nothing_twice(checkpoint, tmp_path):
     for i in range(60):
         size = (64 * rng.integers(1, 3), 64 * rng.integers(1, 3), 3)
         cv2.imwrite(str(folder / f"{i:03d}.png"), rng.integers(0, 255, size, dtype=np.uint8))
-    environment = dict(os.environ, OMP_NUM_THREADS="1")
     kills = 0
     while kills < 3:
         before = out.read_bytes().count(b"\n") if out.exists() else 0
         running = subprocess.Popen(
-            command(checkpoint, folder, out), env=environment, start_new_session=True
+            command(checkpoint, folder, out), env=ENVIRONMENT, start_new_session=True
         )
         while running.poll() is None:
             if out.exists() and out.read_bytes().count(b"\n") >= before + 8:
@@ -384,7 +363,7 @@ def test_killed_runs_lose_nothing_and_write_nothing_twice(checkpoint, tmp_path):
             time.sleep(0.01)
         else:
             pytest.fail("it ended before it was killed")
-    subprocess.run(command(checkpoint, folder, out), env=environment, check=True)
+    subprocess.run(command(checkpoint, folder, out), env=ENVIRONMENT, check=True)
     names = [line["file"] for line in lines(out)]
     assert sorted(names) == [f"{i:03d}.png" for i in range(60)]
 
@@ -403,10 +382,9 @@ def test_two_processes_share_the_work(server, checkpoint, images, predict, tmp_p
     shutil.copy(checkpoint, served / "random.pth")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     launcher += ["--master_port", "29613"]
-    environment = dict(os.environ, OMP_NUM_THREADS="1")
     result = subprocess.run(
         command(f"{address}/random.pth", images, out, *launcher),
-        env=environment,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
     )
@@ -426,11 +404,11 @@ def test_two_processes_share_the_work(server, checkpoint, images, predict, tmp_p
 @pytest.mark.slow
 def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, images, tmp_path):  # noqa: F811
     (tmp_path / "results.errors.jsonl").write_text("not ours\n")  # only the first process reads it
-    group = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29614", OMP_NUM_THREADS="1")
+    group = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29614")
     processes = [
         subprocess.Popen(
             command(checkpoint, images, tmp_path / "results.jsonl"),
-            env=dict(os.environ, **group, RANK=str(rank), LOCAL_RANK=str(rank)),
+            env=dict(ENVIRONMENT, **group, RANK=str(rank), LOCAL_RANK=str(rank)),
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -9,8 +9,8 @@ from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.checkpoints.reading import CheckpointError
 from swahr_mmpose.datasets.metainfo import keypoint_names
 
-from ..helpers import build_model, evaluation_config, load_config
-from .test_convert import mmpose_0x, official_layout, without_scales
+from ..helpers import build_model, evaluation_config, load_config, save
+from .test_convert import mmpose_0x, official_layout
 
 
 def network(num_keypoints, start_from=None, **head):
@@ -30,22 +30,21 @@ def coco(tmp_path):
     for value in model.state_dict().values():
         if value.is_floating_point():
             value.uniform_(0.1, 1)
-    path = tmp_path / "coco.pth"
     weights = {k: v for k, v in model.state_dict().items() if "num_batches_tracked" not in k}
-    torch.save(dict(state_dict=weights, meta={}), path)
-    return model, str(path)
+    return model, str(save(dict(state_dict=weights, meta={}), tmp_path / "coco.pth"))
 
 
 def same_output_rows(ours, theirs, our_names, their_names):
-    """Whether all that belongs to the keypoints of the same name is equal."""
-    pairs = [(i, their_names.index(name)) for i, name in enumerate(our_names)
-             if name in their_names]  # fmt: skip
+    """How many keypoints of the same name there are; all that belongs to them is equal."""
+    pairs = [
+        (i, their_names.index(name)) for i, name in enumerate(our_names) if name in their_names
+    ]
     for level, blocks in ((0, 2), (1, 1)):
         for part in ("weight", "bias"):
-            mine = getattr(ours.head.final_layers[level], part)
-            other = getattr(theirs.head.final_layers[level], part)
-            mine = mine.unflatten(0, (blocks, len(our_names)))
-            other = other.unflatten(0, (blocks, len(their_names)))
+            mine, other = (
+                getattr(net.head.final_layers[level], part).unflatten(0, (blocks, len(names)))
+                for net, names in ((ours, our_names), (theirs, their_names))
+            )
             for i, j in pairs:
                 torch.testing.assert_close(mine[:, i], other[:, j], rtol=0, atol=0)
     return len(pairs)
@@ -149,9 +148,8 @@ def test_what_does_not_fit_is_named(coco, changes, head, message):
 
 def test_a_checkpoint_of_mmpose_0x_can_be_started_from(coco, tmp_path):
     source, _ = coco
-    official = official_layout(source.state_dict())
-    path = tmp_path / "0x.pth"
-    torch.save(dict(state_dict=mmpose_0x(without_scales(official)), meta={}), path)
+    weights = mmpose_0x(official_layout(source.state_dict()))
+    path = save(dict(state_dict=weights, meta={}), tmp_path / "0x.pth")
     model = network(14, dict(checkpoint=str(path), source="coco", target="crowdpose"))
     model.init_weights()
     names = keypoint_names("crowdpose")
@@ -162,8 +160,7 @@ def test_a_checkpoint_of_mmpose_0x_can_be_started_from(coco, tmp_path):
 def test_a_test_of_the_trained_network_starts_from_nothing_else(coco, synthetic_data, tmp_path):
     """The option is for the start of a training: nothing is read when its result is loaded."""
     trained = network(17)
-    path = tmp_path / "trained.pth"
-    torch.save(dict(state_dict=trained.state_dict(), meta={}), path)
+    path = save(dict(state_dict=trained.state_dict(), meta={}), tmp_path / "trained.pth")
     config = evaluation_config(synthetic_data / "annotations" / "val.json")
     config.model.start_from = dict(checkpoint="not/there.pth", source="coco", target="coco")
     config.update(work_dir=str(tmp_path / "work"), load_from=str(path))

@@ -1,12 +1,12 @@
 import contextlib
 import http.server
-import io
 import pickle
 import struct
 import sys
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,18 +27,12 @@ from swahr_mmpose.checkpoints.reading import (
     read_checkpoint,
 )
 
-from ..helpers import CONFIGS, build_model, evaluation_config, load_config
+from ..helpers import CONFIGS, build_model, evaluation_config, load_config, save
 
 CHECKED_BY_TORCH = pytest.mark.skipif(
     tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6),
     reason="torch.load has no list of allowed types before 2.6",
 )
-
-
-def checkpoint_bytes(**weights):
-    buffer = io.BytesIO()
-    torch.save(weights, buffer)
-    return buffer.getvalue()
 
 
 def torch_load(path):
@@ -56,8 +50,7 @@ def test_what_mmengine_saves_loads(tmp_path, read):
         message_hub=dict(log_scalars=dict(loss=history), runtime_info=dict(lr=np.float64(0.1))),
         meta=dict(dataset_meta=dict(sigmas=np.float32([0.1]), colors=np.uint8([[255, 0, 0]]))),
     )
-    path = tmp_path / "checkpoint.pth"
-    torch.save(content, path)
+    path = save(content, tmp_path / "checkpoint.pth")
     loaded = read(path)
     assert loaded["message_hub"]["log_scalars"]["loss"].mean() == history.mean()
     assert loaded["meta"]["dataset_meta"]["sigmas"] == np.float32(0.1)
@@ -69,63 +62,35 @@ def test_what_mmengine_saves_loads(tmp_path, read):
     assert b"swahr" not in path.read_bytes()
 
 
-class Dangerous:
-    def __reduce__(self):
-        return (print, ("this must not run",))
+class Reduced:
+    """Pickled as a function, its arguments, and a state."""
 
-
-@CHECKED_BY_TORCH
-def test_arbitrary_objects_are_still_refused(tmp_path, capsys):
-    allow_mmengine_checkpoints()
-    path = tmp_path / "checkpoint.pth"
-    torch.save(dict(state_dict=dict(), meta=Dangerous()), path)
-    with pytest.raises(pickle.UnpicklingError):
-        torch.load(path, weights_only=True)
-    with pytest.raises(pickle.UnpicklingError):
-        torch.load(path)
-    assert "must not run" not in capsys.readouterr().out
-
-
-class ReachesForCode:
-    """Pickled as getattr(HistoryBuffer, '__init__'), from where all globals can be reached."""
+    def __init__(self, *parts):
+        self.parts = parts
 
     def __reduce__(self):
-        return (getattr, (HistoryBuffer, "__init__"))
+        return self.parts
 
 
-class ReachesElsewhere:
-    def __reduce__(self):
-        return (getattr, (np.ndarray, "tofile"))
-
-
-class RawPointers:
-    """An array of objects over raw bytes, which NumPy would follow as pointers."""
-
-    def __reduce__(self):
-        state = (1, (1,), np.dtype("O"), False, struct.pack("P", 0xDEAD))
-        return (np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"), state)
-
-
-class ArrayFromBuffer:
-    def __reduce__(self):
-        return (np.ndarray, ((1,), np.dtype("O"), struct.pack("P", 0xDEAD)))
-
-
-class ShortArray:
-    """Fewer bytes than its shape says."""
-
-    def __reduce__(self):
-        state = (1, (1 << 20,), np.dtype("f8"), False, b"12345678")
-        return (np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"), state)
-
-
-TRICKS = [Dangerous, ReachesForCode, ReachesElsewhere, RawPointers, ArrayFromBuffer, ShortArray]
+DANGEROUS = Reduced(print, ("this must not run",))
+ARRAY = np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b")
+POINTER = struct.pack("P", 0xDEAD)
+TRICKS = {
+    "a call": DANGEROUS,
+    # from where all globals can be reached
+    "a method": Reduced(getattr, (HistoryBuffer, "__init__")),
+    "a method of NumPy": Reduced(getattr, (np.ndarray, "tofile")),
+    # objects over raw bytes, which NumPy would follow as pointers
+    "raw pointers": Reduced(*ARRAY, (1, (1,), np.dtype("O"), False, POINTER)),
+    "an array from a buffer": Reduced(np.ndarray, ((1,), np.dtype("O"), POINTER)),
+    # fewer bytes than the shape says
+    "a short array": Reduced(*ARRAY, (1, (1 << 20,), np.dtype("f8"), False, b"12345678")),
+}
 
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_tricks_are_refused(tmp_path, trick, capsys):
-    path = tmp_path / "checkpoint.pth"
-    torch.save(dict(meta=trick()), path)
+    path = save(dict(meta=TRICKS[trick]), tmp_path / "checkpoint.pth")
     with pytest.raises(CheckpointError, match="can't be read as a checkpoint of tensors") as caught:
         read_checkpoint(path)
     assert "weights_only" not in str(caught.value)
@@ -134,11 +99,14 @@ def test_tricks_are_refused(tmp_path, trick, capsys):
 
 @CHECKED_BY_TORCH
 @pytest.mark.parametrize("trick", TRICKS)
-def test_tricks_are_refused_by_torch_too(tmp_path, trick):
-    path = tmp_path / "checkpoint.pth"
-    torch.save(dict(meta=trick()), path)
-    with pytest.raises(pickle.UnpicklingError):
-        torch.load(path, weights_only=True)
+def test_tricks_are_refused_by_torch_too(tmp_path, trick, capsys):
+    """Also where MMEngine's types are allowed, and by its default."""
+    allow_mmengine_checkpoints()
+    path = save(dict(state_dict=dict(), meta=TRICKS[trick]), tmp_path / "checkpoint.pth")
+    for options in (dict(weights_only=True), {}):
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(path, **options)
+    assert "must not run" not in capsys.readouterr().out
 
 
 def test_objects_of_mmcv_are_refused_by_name(tmp_path, monkeypatch):
@@ -147,11 +115,9 @@ def test_objects_of_mmcv_are_refused_by_name(tmp_path, monkeypatch):
     module = types.ModuleType("mmcv.utils.config")
     module.ConfigDict = kind
     monkeypatch.setitem(sys.modules, "mmcv.utils.config", module)
-    path = tmp_path / "checkpoint.pth"
-    torch.save(dict(state_dict=dict(), meta=dict(cfg=kind(lr=0.1))), path)
-    with pytest.raises(
-        CheckpointError, match=r"asks for mmcv\.utils\.config\.ConfigDict.*`state_d"
-    ):
+    path = save(dict(meta=dict(cfg=kind(lr=0.1))), tmp_path / "checkpoint.pth")
+    message = r"asks for mmcv\.utils\.config\.ConfigDict.*`state_d"
+    with pytest.raises(CheckpointError, match=message):
         read_checkpoint(path)
 
 
@@ -173,14 +139,8 @@ def server(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(folder))
-
-        def log_message(self, *args):
-            pass
-
-    with serving(Handler) as address:
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with serving(handler) as address:
         yield folder, address
 
 
@@ -239,7 +199,7 @@ DOORS = [by_init_model, by_inferencer, by_init_cfg, by_load_from, by_resume, by_
 @pytest.mark.parametrize("remote", [False, True])
 def test_no_door_runs_what_is_in_a_file(server, synthetic_data, tmp_path, capsys, door, remote):
     folder, address = server
-    torch.save(dict(state_dict=dict(), meta=Dangerous()), folder / "hostile.pth")
+    torch.save(dict(state_dict=dict(), meta=DANGEROUS), folder / "hostile.pth")
     path = f"{address}/hostile.pth" if remote else str(folder / "hostile.pth")
     with pytest.raises(CheckpointError, match="which could run code"):
         door(path, synthetic_data, tmp_path)
@@ -247,15 +207,14 @@ def test_no_door_runs_what_is_in_a_file(server, synthetic_data, tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["torchvision://resnet18", "open-mmlab://msra/hrnetv2_w32", "mmcls://vgg11"],
+    "name", ["torchvision://resnet18", "open-mmlab://msra/hrnetv2_w32", "mmcls://vgg11"]
 )
 def test_no_listed_name_runs_what_is_in_a_file(tmp_path, monkeypatch, capsys, name):
     """A file that has the name of the listed one, put where it would be downloaded to."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     path = cached_file(listed_address(name))
     path.parent.mkdir(parents=True)
-    torch.save(dict(state_dict=dict(), meta=Dangerous()), path)
+    torch.save(dict(state_dict=dict(), meta=DANGEROUS), path)
     monkeypatch.setattr("swahr_mmpose.checkpoints.download.hash_in", lambda name: None)
     monkeypatch.setattr("swahr_mmpose.checkpoints.download.cached_file", lambda address: path)
     with pytest.raises(CheckpointError, match="which could run code"):
@@ -274,7 +233,7 @@ def test_no_listed_name_runs_what_is_in_a_file(tmp_path, monkeypatch, capsys, na
 )
 def test_listed_names_and_storages_that_can_not_be_read_are_named(storage, name, message):
     (storage / "bucket").mkdir()
-    torch.save(dict(state_dict=dict(), meta=Dangerous()), storage / "bucket" / "hostile.pth")
+    torch.save(dict(state_dict=dict(), meta=DANGEROUS), storage / "bucket" / "hostile.pth")
     with pytest.raises(CheckpointError, match=message):
         CheckpointLoader.load_checkpoint(name)
 
@@ -288,18 +247,20 @@ def test_weights_in_a_storage_are_read_by_its_backend(storage, scheme):
 
 
 def test_a_listed_classifier_gives_its_backbone(tmp_path, monkeypatch):
-    path = tmp_path / "classifier.pth"
-    torch.save(dict(state_dict={"backbone.a": torch.ones(1), "head.b": torch.ones(1)}), path)
+    weights = {"backbone.a": torch.ones(1), "head.b": torch.ones(1)}
+    path = save(dict(state_dict=weights), tmp_path / "classifier.pth")
     monkeypatch.setattr("swahr_mmpose.checkpoints.mmengine_loaders.download", lambda address: path)
     assert list(CheckpointLoader.load_checkpoint("mmcls://vgg11")["state_dict"]) == ["a"]
 
 
-def test_weights_are_fetched_once(server, capsys):
+@pytest.mark.parametrize("name", ["a.pth", "mine-20240131.pth"])
+def test_weights_are_fetched_once(server, name):
+    """Also where a date stands where a hash might."""
     folder, address = server
-    torch.save(dict(weight=torch.ones(1)), folder / "a.pth")
-    first = download(f"{address}/a.pth")
-    (folder / "a.pth").unlink()
-    assert download(f"{address}/a.pth") == first
+    torch.save(dict(weight=torch.ones(1)), folder / name)
+    first = download(f"{address}/{name}")
+    (folder / name).unlink()
+    assert download(f"{address}/{name}") == first
     assert read_checkpoint(first)["weight"] == 1
 
 
@@ -338,12 +299,6 @@ def test_files_of_one_name_are_kept_apart(server):
         assert read_checkpoint(path)["weight"] == number
 
 
-def test_a_date_is_no_hash(server):
-    folder, address = server
-    torch.save(dict(weight=torch.ones(1)), folder / "mine-20240131.pth")
-    assert read_checkpoint(download(f"{address}/mine-20240131.pth"))["weight"] == 1
-
-
 def test_a_page_in_place_of_a_checkpoint_does_not_stay(server):
     """As a login page that comes with status 200; the name has no hash to tell it by."""
     folder, address = server
@@ -360,7 +315,8 @@ def test_a_page_in_place_of_a_checkpoint_does_not_stay(server):
 def test_a_download_that_broke_off_leaves_nothing(tmp_path, monkeypatch, name):
     """The server promises more than it sends."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    content = checkpoint_bytes(weight=torch.ones(100, 100))
+    content = save(dict(weight=torch.ones(100, 100)), tmp_path / "whole.pth").read_bytes()
+    (tmp_path / "whole.pth").unlink()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -368,9 +324,6 @@ def test_a_download_that_broke_off_leaves_nothing(tmp_path, monkeypatch, name):
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content[:5000])
-
-        def log_message(self, *args):
-            pass
 
     broken_off = pytest.raises(DownloadError, match=r"damaged, incomplete|invalid hash")
     with serving(Handler) as address, broken_off:
@@ -425,17 +378,15 @@ UNUSABLE = {
     "not finite": (lambda weight: weight * float("nan"), "NaN"),
 }
 if hasattr(torch, "float8_e4m3fn"):  # since torch 2.1
-    eight_bits = torch.float8_e4m3fn
     UNUSABLE["of eight bits"] = (
-        lambda weight: weight.to(eight_bits),
+        lambda weight: weight.to(torch.float8_e4m3fn),
         "is torch.float8_e4m3fn instead of",
     )
 
 
-def bare_by_init_model(path, data, folder):
+def bare_by_init_model(path, *_):
     """The state dict alone, as `torch.save(model.state_dict())` writes it."""
-    torch.save(torch.load(path)["state_dict"], folder / "bare.pth")
-    by_init_model(str(folder / "bare.pth"), data, folder)
+    by_init_model(save(torch.load(path)["state_dict"], path))
 
 
 @pytest.mark.parametrize(
@@ -448,22 +399,20 @@ def bare_by_init_model(path, data, folder):
     ],
 )
 def test_checkpoints_of_another_build_are_named(tmp_path, content, message):
-    torch.save(content, tmp_path / "odd.pth")
     with pytest.raises(CheckpointError, match=message):
-        read_checkpoint(tmp_path / "odd.pth")
+        read_checkpoint(save(content, tmp_path / "odd.pth"))
 
 
 def test_weights_for_other_programs_are_read(tmp_path):
     """MMDetection, in the same process, finds what it looks for in them."""
     weights = dict(weight=torch.ones(1), places=torch.arange(4).expand(3, -1))
     for others in (dict(epoch=3), dict(best=torch.tensor(0.8)), dict(state_dict=None)):
-        torch.save(dict(model=weights, meta=None, **others), tmp_path / "other.pth")
-        content = read_checkpoint(tmp_path / "other.pth")
+        path = save(dict(model=weights, meta=None, **others), tmp_path / "other.pth")
+        content = read_checkpoint(path)
         assert content["model"]["weight"] == 1
         assert not {"meta", "state_dict"} & set(content)
     network = torch.nn.Linear(1, 1, bias=False)
-    torch.save(dict(weight=torch.ones(1, 1), version="1.0"), tmp_path / "other.pth")
-    load_checkpoint(network, str(tmp_path / "other.pth"))
+    load_checkpoint(network, str(save(dict(weight=torch.ones(1, 1), version="1.0"), path)))
     assert network.weight == 1
 
 
@@ -497,7 +446,7 @@ def test_weights_that_no_network_can_use_are_named(
     change, message = UNUSABLE[kind]
     name = "backbone.conv1.weight"
     weights = {**tiny_weights["state_dict"], name: change(tiny_weights["state_dict"][name])}
-    torch.save(dict(tiny_weights, state_dict=weights), tmp_path / "odd.pth")
+    path = save(dict(tiny_weights, state_dict=weights), tmp_path / "odd.pth")
     with pytest.raises(CheckpointError, match=message) as error:
-        door(str(tmp_path / "odd.pth"), synthetic_data, tmp_path)
+        door(str(path), synthetic_data, tmp_path)
     assert name in str(error.value) or "_rebuild_" in str(error.value)

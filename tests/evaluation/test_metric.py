@@ -5,78 +5,68 @@ import pytest
 from mmengine.structures import InstanceData
 from mmpose.registry import DATASETS, METRICS
 
-from ..helpers import dataset_meta, load_config, sample_of_people
+from ..helpers import figures_of, load_config, metric_for, sample_of_people
+
+NOBODY = np.zeros((0, 17, 2)), np.zeros(0)
 
 
 @pytest.fixture
-def metric(synthetic_data):
-    path = synthetic_data / "annotations" / "val.json"
-    metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(path)))
-    metric.dataset_meta = dataset_meta(load_config("swahr_tiny_synthetic"))
-    return metric, json.loads(path.read_text())
+def ann_file(synthetic_data):
+    return synthetic_data / "annotations" / "val.json"
 
 
-def ground_truth(content, image_id):
-    return np.array(
-        [
-            annotation["keypoints"]
-            for annotation in content["annotations"]
-            if annotation["image_id"] == image_id and annotation["num_keypoints"]
-        ]
-    ).reshape(-1, 17, 3)
+@pytest.fixture
+def metric(ann_file):
+    return metric_for(ann_file)
 
 
-def test_the_ground_truth_has_ap_1(metric):
-    metric, content = metric
-    samples = []
-    for image in content["images"]:
-        people = ground_truth(content, image["id"])
-        samples.append(sample_of_people(image["id"], people[..., :2], np.ones(len(people))))
-    metric.process(None, samples)
-    result = metric.evaluate(len(samples))
-    assert result["coco/AP"] == pytest.approx(1.0)
+@pytest.fixture
+def labelled(ann_file):
+    """Keypoints of the labelled people of each image, (N, 17, 2), by its id."""
+    content = json.loads(ann_file.read_text())
+    people = {image["id"]: [] for image in content["images"]}
+    for person in content["annotations"]:
+        if person["num_keypoints"]:
+            people[person["image_id"]].append(person["keypoints"])
+    return {image: np.reshape(own, (-1, 17, 3))[..., :2] for image, own in people.items()}
 
 
-def test_no_one_found_anywhere_is_ap_0(metric):
-    metric, content = metric
-    samples = [
-        sample_of_people(image["id"], np.zeros((0, 17, 2)), np.zeros(0))
-        for image in content["images"]
-    ]
-    metric.process(None, samples)
-    result = metric.evaluate(len(samples))
+def test_the_ground_truth_has_ap_1(metric, labelled):
+    """In the images that were tested, as with `indices` of the dataset."""
+    with_people = [(image, people) for image, people in labelled.items() if len(people)]
+    for tested in (with_people[:2], with_people, labelled.items()):
+        assert figures_of(metric, tested)["coco/AP"] == pytest.approx(1.0)
+
+
+def test_no_one_found_anywhere_is_ap_0(metric, labelled):
+    result = figures_of(metric, [(image, *NOBODY) for image in labelled])
     assert result["coco/AP"] == 0
     assert set(result) >= {"coco/AP .5", "coco/AP (M)", "coco/AR (L)"}
 
 
-def test_people_are_ranked_by_their_instance_score(metric):
+def test_people_are_ranked_by_their_instance_score(metric, labelled):
     """A wrong person of low score costs nothing, one of high score does."""
-    metric, content = metric
     results = []
     for wrong_score in (0.1, 0.9):
-        metric.results.clear()
-        samples = []
-        for image in content["images"]:
-            people = ground_truth(content, image["id"])[..., :2]
-            wrong = np.full((1, 17, 2), 1.0)
-            scores = np.append(np.full(len(people), 0.5), wrong_score)
-            samples.append(sample_of_people(image["id"], np.concatenate([people, wrong]), scores))
-        metric.process(None, samples)
-        results.append(metric.evaluate(len(samples))["coco/AP"])
+        found = [
+            (image, np.concatenate([people, np.ones((1, 17, 2))]), [0.5] * len(people))
+            for image, people in labelled.items()
+        ]
+        found = [(*own, np.array([*scores, wrong_score])) for *own, scores in found]
+        results.append(figures_of(metric, found)["coco/AP"])
     assert results[0] == pytest.approx(1.0)
     assert results[1] < 0.9
 
 
-def test_results_for_a_server_without_annotations(synthetic_data, tmp_path):
+def test_results_for_a_server_without_annotations(ann_file, synthetic_data, tmp_path):
     """As for COCO's test-dev: images only, and the file of results is all that is wanted."""
-    content = json.loads((synthetic_data / "annotations" / "val.json").read_text())
+    content = json.loads(ann_file.read_text())
     del content["annotations"]
-    ann_file = tmp_path / "image_info.json"
-    ann_file.write_text(json.dumps(content))
-    config = load_config("swahr_tiny_synthetic")
-    dataset_config = config.test_dataloader.dataset
+    infos = tmp_path / "image_info.json"
+    infos.write_text(json.dumps(content))
+    dataset_config = load_config("swahr_tiny_synthetic").test_dataloader.dataset
     dataset_config.update(
-        ann_file=str(ann_file), data_root="", data_prefix=dict(img=f"{synthetic_data}/images/val/")
+        ann_file=str(infos), data_root="", data_prefix=dict(img=f"{synthetic_data}/images/val/")
     )
     dataset = DATASETS.build(dataset_config)
     assert len(dataset) == 8
@@ -84,11 +74,10 @@ def test_results_for_a_server_without_annotations(synthetic_data, tmp_path):
         dict(type="BottomupCocoMetric", format_only=True, outfile_prefix=str(tmp_path / "results"))
     )
     metric.dataset_meta = dataset.metainfo
-    keypoints = np.arange(34.0).reshape(1, 17, 2)
     for packed in dataset:
         sample = packed["data_samples"]
         sample.pred_instances = InstanceData(
-            keypoints=keypoints,
+            keypoints=np.arange(34.0).reshape(1, 17, 2),
             keypoint_scores=np.ones((1, 17)),
             bboxes=np.zeros((1, 4)),
             bbox_scores=np.array([0.5]),
@@ -121,11 +110,10 @@ def test_the_whole_body(tmp_path, found, from_file):
     path = tmp_path / "wholebody.json"
     images = [dict(id=i, file_name=f"{i}.jpg", width=200, height=200) for i in (1, 2)]
     categories = [dict(id=1, name="person", keypoints=["nose"], skeleton=[])]
-    path.write_text(
-        json.dumps(dict(images=images, annotations=[annotation], categories=categories))
-    )
-    dataset = DATASETS.build(dict(type="BottomupCocoWholeBodyDataset", ann_file=str(path),
-                                  test_mode=True))  # fmt: skip
+    content = dict(images=images, annotations=[annotation], categories=categories)
+    path.write_text(json.dumps(content))
+    dataset_config = dict(type="BottomupCocoWholeBodyDataset", ann_file=str(path), test_mode=True)
+    dataset = DATASETS.build(dataset_config)
     metric = METRICS.build(
         dict(type="BottomupCocoWholeBodyMetric", ann_file=str(path) if from_file else None)
     )
@@ -140,19 +128,6 @@ def test_the_whole_body(tmp_path, found, from_file):
     assert metric.evaluate(2)["coco-wholebody/AP"] == pytest.approx(float(found))
 
 
-def test_the_figures_are_those_of_the_tested_images(metric):
-    """As with `indices` of the dataset: people in other images were not missed."""
-    metric, content = metric
-    images = [image for image in content["images"] if len(ground_truth(content, image["id"]))]
-    for tested in (images[:2], images):
-        samples = []
-        for image in tested:
-            people = ground_truth(content, image["id"])[..., :2]
-            samples.append(sample_of_people(image["id"], people, np.ones(len(people))))
-        metric.process(None, samples)
-        assert metric.evaluate(len(samples))["coco/AP"] == pytest.approx(1.0)
-
-
 @pytest.mark.parametrize(
     ("image_ids", "message"),
     [
@@ -161,22 +136,17 @@ def test_the_figures_are_those_of_the_tested_images(metric):
     ],
 )
 def test_images_of_another_file_are_named(metric, image_ids, message):
-    metric, _ = metric
-    nobody = np.zeros((0, 17, 2)), np.zeros(0)
-    metric.process(None, [sample_of_people(image_id, *nobody) for image_id in image_ids])
     with pytest.raises(ValueError, match=message):
-        metric.evaluate(len(image_ids))
+        figures_of(metric, [(image_id, *NOBODY) for image_id in image_ids])
 
 
 def test_other_keypoints_than_the_datasets_are_named(metric):
-    metric, _ = metric
     with pytest.raises(ValueError, match=r"finds 14 keypoints .* 'coco' has 17"):
-        metric.process(None, [sample_of_people(1, np.zeros((0, 14, 2)), np.zeros(0))])
+        figures_of(metric, [(1, np.zeros((0, 14, 2)))])
 
 
 def test_a_metric_without_labels_is_named(metric):
-    metric, _ = metric
-    metric.process(None, [sample_of_people(1, np.zeros((0, 17, 2)), np.zeros(0))])
+    metric.process(None, [sample_of_people(1, *NOBODY)])
     metric.coco = None
     with pytest.raises(ValueError, match="Set `test_mode=True` on the dataset, or `ann_file`"):
         metric.evaluate(1)

@@ -1,5 +1,6 @@
 """Export to ONNX, and people by ONNX Runtime: the same as with PyTorch."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -22,7 +23,6 @@ import numpy as np
 import pytest
 import torch
 from mmpose.apis import inference_bottomup, init_model
-from mmpose.registry import METRICS
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.model_zoo import weights_of
@@ -33,17 +33,10 @@ from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_image
 
 from ..apis.test_inferencer import TINY, make_image
-from ..helpers import (
-    CONFIGS,
-    ROOT,
-    dataset_meta,
-    load_config,
-    official_weights,
-    sample_of_people,
-)
+from ..helpers import CONFIGS, ROOT, figures_of, metric_for, official_weights, save
 
 onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 export = runpy.run_path(str(ROOT / "tools" / "export_onnx.py"))["main"]
@@ -51,13 +44,11 @@ export = runpy.run_path(str(ROOT / "tools" / "export_onnx.py"))["main"]
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    """The network that comes with the package."""
     return weights_of("swahr_tiny_synthetic")
 
 
 @pytest.fixture(scope="module")
 def people_images():
-    """Drawn images of several sizes."""
     sizes = (150, 200, 320, 450)
     options = [SyntheticOptions(num_images=1, seed=3, long_side=size) for size in sizes]
     return [generate_image(own, index)[0] for own in options for index in range(3)]
@@ -65,7 +56,6 @@ def people_images():
 
 @pytest.fixture(scope="module")
 def exported(checkpoint, tmp_path_factory):
-    """A network for any size."""
     path = tmp_path_factory.mktemp("onnx") / "any.onnx"
     assert export(["swahr_tiny_synthetic", checkpoint, str(path)]) == 0
     return path
@@ -114,8 +104,7 @@ def test_people_are_those_of_pytorch(exported, checkpoint, people_images):
         people, expected = estimator(image), inference_bottomup(model, image)[0].pred_instances
         same += same_keypoints(people, expected).flatten().tolist()
         if len(people["keypoints"]) == len(expected.keypoints):
-            near = np.isclose(people["keypoints"], expected.keypoints, atol=1e-2, rtol=0)
-            near = near.all(axis=-1)
+            near = np.isclose(people["keypoints"], expected.keypoints, atol=1e-2, rtol=0).all(-1)
             whole = near.all(axis=1)
             np.testing.assert_allclose(people["bboxes"][whole], expected.bboxes[whole], atol=1e-2)
             for name in ("keypoint_scores", "keypoint_widths"):
@@ -134,15 +123,12 @@ def test_people_can_be_read_as_applications_want_it(exported, people_images):
     for image in people_images:
         people = estimator(image)
         (result,) = inferencer(image)
-        expected = {"keypoints": [person["keypoints"] for person in result["predictions"][0]]}
-        expected["keypoints"] = np.reshape(expected["keypoints"], (-1, 17, 2))
-        assert len(people["keypoints"]) == len(expected["keypoints"])
-        if len(expected["keypoints"]):
-            assert np.mean(same_keypoints(people, expected)) > 0.95
+        expected = np.array([person["keypoints"] for person in result["predictions"][0]])
+        assert len(people["keypoints"]) == len(expected)
+        if len(expected):
+            assert np.mean(same_keypoints(people, dict(keypoints=expected))) > 0.95
         num_people += len(people["keypoints"])
     assert num_people > 10
-    with pytest.raises(ValueError, match="`grouping` must be one of"):
-        OnnxPoseEstimator(exported, decode=dict(grouping="greedy"))
 
 
 @pytest.mark.slow
@@ -173,8 +159,6 @@ def test_a_fixed_size_shows_the_whole_image(fixed, people_images):
 
 
 def onnx_session(path):
-    import onnxruntime
-
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
@@ -217,7 +201,6 @@ def with_resize(options):
 MEMORY = """
 import sys, numpy as np
 from swahr_mmpose.runtime import OnnxPoseEstimator
-from swahr_mmpose.runtime.onnx_settings import OnnxSettings
 def memory():
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
@@ -253,9 +236,9 @@ def test_memory_stays_flat_over_images_of_changing_size(checkpoint, people_image
         (lambda head: head.final_layers[1].bias.add_(0.01), [], "differs from PyTorch's by"),
         # the last of the maps, which a maximum of Python's may pass over
         (
-            lambda head: head.scale_layers[-1][-1].weight.fill_(float("nan")),
+            lambda head: head.scale_layers[-1][-1].weight.mul_(np.nan),
             ["--fp16"],
-            "differs from PyTorch's by nan",
+            "PyTorch's by nan",
         ),
     ],
 )
@@ -279,22 +262,19 @@ def test_a_wrong_export_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-#: Configs that can't be exported, by the names of their files.
-CONFIG_FILES = {
-    "head.py": "model = dict(head=1)",
-    "broken.py": "model = dict(",
-    "unset.py": f"_base_ = [{str(TINY)!r}]\ntest_dataloader = None",
-    "scales.py": with_resize("scales=(1, 0.5)"),
-}
-
-
 @pytest.fixture
 def folder(checkpoint, tmp_path, monkeypatch):
     """The current one: with configs, weights with NaN, and a file that is none of weights."""
     monkeypatch.chdir(tmp_path)
-    for name, text in CONFIG_FILES.items():
+    files = {
+        "head.py": "model = dict(head=1)",
+        "broken.py": "model = dict(",
+        "unset.py": f"_base_ = [{str(TINY)!r}]\ntest_dataloader = None",
+        "scales.py": with_resize("scales=(1, 0.5)"),
+        "text.pth": "text",
+    }
+    for name, text in files.items():
         Path(name).write_text(text)
-    Path("text.pth").write_text("text")
     Path("folder").mkdir()
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     content["state_dict"]["backbone.conv1.weight"][0] = float("nan")
@@ -345,9 +325,10 @@ def small_network(tmp_path):
     """Writes an ONNX file of an identity, with metadata."""
 
     def write(metadata, outputs=("heatmaps", "tags")):
-        value = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1])
         kind = onnx.TensorProto.FLOAT
-        outs = [onnx.helper.make_tensor_value_info(name, kind, [1]) for name in outputs]
+        value, *outs = (
+            onnx.helper.make_tensor_value_info(name, kind, [1]) for name in ("images", *outputs)
+        )
         nodes = [onnx.helper.make_node("Identity", ["images"], [name]) for name in outputs]
         graph = onnx.helper.make_graph(nodes, "small", [value], outs)
         opset = [onnx.helper.make_opsetid("", 18)]
@@ -391,28 +372,39 @@ def test_a_network_of_other_maps_is_named(small_network):
         OnnxPoseEstimator(path)
 
 
-@pytest.mark.parametrize("num_threads", ["2", 1.5, 0, -1])
-def test_a_number_of_threads_that_there_can_not_be_is_named(small_network, num_threads):
-    with pytest.raises(ValueError, match="`num_threads` must be a whole number above 0"):
-        OnnxPoseEstimator(small_network(SETTINGS.to_metadata()), num_threads=num_threads)
+WHOLE_NUMBER = "`num_threads` must be a whole number above 0"
 
 
 @pytest.mark.parametrize(
-    ("name", "providers", "error", "message"),
+    ("name", "options", "error", "message"),
     [
-        ("missing.onnx", None, FileNotFoundError, "There is no file"),
-        ("text.pth", None, ValueError, "can't be read as an ONNX network"),
-        ("text.pth", ["NoSuchProvider"], ValueError, "no provider 'NoSuchProvider'"),
-        ("text.pth", [("NoSuchProvider", {"device_id": 1})], ValueError, "no provider 'NoSuchP"),
-        ("text.pth", "CPUExecutionProvider", ValueError, "`providers` is a list of names"),
-        ("text.pth", [None], ValueError, "no provider None"),
-        ("text.pth", [("CPUExecutionProvider",)], ValueError, "tuples of a name and a dict"),
-        ("text.pth", [["CPUExecutionProvider", {}]], ValueError, "tuples of a name and a dict"),
+        ("missing.onnx", {}, FileNotFoundError, "There is no file"),
+        ("text.pth", {}, ValueError, "can't be read as an ONNX network"),
+        ("a.onnx", dict(num_threads="2"), ValueError, WHOLE_NUMBER),
+        ("a.onnx", dict(num_threads=1.5), ValueError, WHOLE_NUMBER),
+        ("a.onnx", dict(num_threads=0), ValueError, WHOLE_NUMBER),
+        ("a.onnx", dict(num_threads=-1), ValueError, WHOLE_NUMBER),
+        ("a.onnx", dict(decode=dict(grouping="greedy")), ValueError, "`grouping` must be one of"),
+        *(
+            ("text.pth", dict(providers=providers), ValueError, message)
+            for providers, message in (
+                (["NoSuchProvider"], "no provider 'NoSuchProvider'"),
+                ([("NoSuchProvider", {"device_id": 1})], "no provider 'NoSuchP"),
+                ("CPUExecutionProvider", "`providers` is a list of names"),
+                ([None], "no provider None"),
+                ([("CPUExecutionProvider",)], "tuples of a name and a dict"),
+                ([["CPUExecutionProvider", {}]], "tuples of a name and a dict"),
+            )
+        ),
     ],
 )
-def test_what_is_no_network_or_provider_is_named(folder, name, providers, error, message):
+def test_what_no_estimator_can_be_made_of_is_named(
+    small_network, tmp_path, name, options, error, message
+):
+    small_network(SETTINGS.to_metadata())
+    (tmp_path / "text.pth").write_text("text")
     with pytest.raises(error, match=message):
-        OnnxPoseEstimator(name, providers=providers)
+        OnnxPoseEstimator(tmp_path / name, **options)
 
 
 @pytest.mark.parametrize(
@@ -441,15 +433,6 @@ def test_grey_and_transparent_images(exported):
         np.testing.assert_array_equal(estimator(image)["keypoints"], expected["keypoints"])
 
 
-def average_precision(ann_file, found):
-    """AP of people by image id."""
-    metric = METRICS.build(dict(type="BottomupCocoMetric", ann_file=str(ann_file)))
-    metric.dataset_meta = dataset_meta(load_config("swahr_tiny_synthetic"))
-    samples = [sample_of_people(*one) for one in found]
-    metric.process(None, samples)
-    return metric.evaluate(len(samples))["coco/AP"]
-
-
 @pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(
@@ -459,8 +442,7 @@ def test_people_in_real_images_are_those_of_pytorch(name, num_images, real_data,
     """The W32 network has random weights of the official layout, and is slow."""
     weights = weights_of(name)
     if weights is None:
-        weights = str(tmp_path / "official.pth")
-        torch.save(official_weights("coco_w32", 7), weights)
+        weights = str(save(official_weights("coco_w32", 7), tmp_path / "official.pth"))
     path = tmp_path / "network.onnx"
     assert export([name, weights, str(path)]) == 0
     estimator = OnnxPoseEstimator(path)
@@ -476,9 +458,10 @@ def test_people_in_real_images_are_those_of_pytorch(name, num_images, real_data,
         same += same_keypoints(people, expected).flatten().tolist()
     assert np.mean(same) > 0.99
     assert sum(len(o[1]) for o in ours) == pytest.approx(sum(len(o[1]) for o in theirs), rel=0.01)
-    assert average_precision(ann_file, ours) == pytest.approx(
-        average_precision(ann_file, theirs), abs=1e-4
+    ap, expected_ap = (
+        figures_of(metric_for(ann_file), found)["coco/AP"] for found in (ours, theirs)
     )
+    assert ap == pytest.approx(expected_ap, abs=1e-4)
 
 
 WITHOUT_TORCH = """
@@ -487,8 +470,6 @@ import supervision
 import swahr_mmpose
 from swahr_mmpose.checkpoints.model_zoo import weights_of
 from swahr_mmpose.runtime import OnnxPoseEstimator
-from swahr_mmpose.runtime.onnx_settings import OnnxSettings
-from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_image
 people = OnnxPoseEstimator(sys.argv[1])(cv2.imread(sys.argv[2]))
 scores = people["keypoint_scores"]
@@ -555,7 +536,6 @@ def service(without_torch, exported, tmp_path):
 
 
 def post(address, content):
-    """Status and answer of the service."""
     try:
         with urllib.request.urlopen(address, data=content) as answer:
             return answer.status, json.loads(answer.read())
@@ -613,13 +593,11 @@ def kill_a_worker(running):
     """Kill one of the processes in which Ray runs `FindPeople`, once it works."""
     while running.poll() is None:
         for process in Path("/proc").glob("[0-9]*"):
-            try:
+            with contextlib.suppress(OSError):
                 name = (process / "cmdline").read_text()
-            except OSError:
-                continue
-            if name.startswith("ray::") and "FindPeople" in name:
-                time.sleep(1)
-                os.kill(int(process.name), signal.SIGKILL)
-                return True
+                if name.startswith("ray::") and "FindPeople" in name:
+                    time.sleep(1)
+                    os.kill(int(process.name), signal.SIGKILL)
+                    return True
         time.sleep(0.05)
     return False

@@ -17,6 +17,8 @@ from ..helpers import ROOT
 
 K = 17
 ORDER = list(range(K))
+GONE = object()
+NORMAL = dict(type="NormalizeTensor", mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
 
 DATA_CFG = dict(
     image_size=128, base_size=64, base_sigma=1.5, heatmap_size=[32, 64], num_joints=K, num_scales=2,
@@ -66,7 +68,6 @@ def model():
 
 def old_config(folder):
     """A config as MMPose 0.x reads it, for drawn images."""
-    normal = dict(type="NormalizeTensor", mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
     affine = dict(
         type="BottomUpRandomAffine", rot_factor=20, scale_factor=[0.8, 1.2], scale_type="short",
         trans_factor=30,
@@ -77,14 +78,14 @@ def old_config(folder):
             affine,
             dict(type="BottomUpRandomFlip", flip_prob=0.3),
             dict(type="ToTensor"),
-            normal,
+            NORMAL,
             dict(type="BottomUpGenerateTarget", sigma=1.5, max_num_people=30),
             dict(type="Collect", keys=["img", "joints", "targets", "masks"], meta_keys=[]),
         ],
         val=[
             dict(type="LoadImageFromFile"),
             dict(type="BottomUpGetImgSize", test_scale_factor=[0.5, 1, 2]),
-            dict(type="BottomUpResizeAlign", transforms=[dict(type="ToTensor"), normal]),
+            dict(type="BottomUpResizeAlign", transforms=[dict(type="ToTensor"), NORMAL]),
             dict(type="Collect", keys=["img"], meta_keys=["image_file"]),
         ],
     )
@@ -117,56 +118,40 @@ def old_config(folder):
 
 
 def run_tool(content, tmp_path, capsys, *more):
-    """Exit code of the tool, and what it said."""
+    """Exit code of the tool for a config, its text or a file that is missing, and what it said."""
     old = tmp_path / "old.py"
-    old.write_text(Config(content).pretty_text)
+    if content is not None:
+        old.write_text(content if isinstance(content, str) else Config(content).pretty_text)
     with pytest.raises(SystemExit) as ended:
-        documentation.run_program(ROOT / "tools/translate_config.py", [str(old), *more])
+        documentation.run_program(ROOT / "tools/translate_config.py", [str(old), *map(str, more)])
     captured = capsys.readouterr()
     return ended.value.code, captured.out, captured.err
 
 
-def changed(*changes):
-    """The config after changes to it."""
-    content = Config(old_config("data")).to_dict()
-    for change in changes:
-        change(content)
-    return content
-
-
-def step_of(old, part, kind):
-    return next(step for step in old["data"][part]["pipeline"] if step["type"] == kind)
-
-
-def setting(key, value):
-    """A change of a dotted key."""
-
-    def change(old):
+def changed(changes, data="data"):
+    """The config with other values for dotted keys; steps of a pipeline go by their types."""
+    content = Config(old_config(data)).to_dict()
+    for key, value in changes.items():
+        place = content
         *folders, name = key.split(".")
         for folder in folders:
-            old = old.setdefault(folder, {})
-        old[name] = value
-
-    return change
-
-
-def step_setting(part, kind, **settings):
-    return lambda old: step_of(old, part, kind).update(settings)
-
-
-def without(part, kind):
-    """A change that removes a step of a pipeline."""
-    return lambda old: old["data"][part]["pipeline"].remove(step_of(old, part, kind))
-
-
-def added(part, **step):
-    return lambda old: old["data"][part]["pipeline"].append(step)
+            if isinstance(place, list):
+                place = next(step for step in place if step["type"] == folder)
+            else:
+                place = place.setdefault(folder, {})
+        if value is not GONE:
+            place[name] = value
+        elif isinstance(place, list):
+            place[:] = [step for step in place if step["type"] != name]
+        else:
+            del place[name]
+    return content
 
 
 @pytest.fixture
 def translated(synthetic_data, tmp_path, capsys):
     new = tmp_path / "new.py"
-    code, said, _ = run_tool(old_config(synthetic_data), tmp_path, capsys, str(new))
+    code, said, _ = run_tool(old_config(synthetic_data), tmp_path, capsys, new)
     assert (code, said) == (0, "All settings were translated.\n")
     return Config.fromfile(new)
 
@@ -205,9 +190,8 @@ def test_settings_are_where_they_belong(translated):
 
 
 def test_what_has_no_counterpart_is_listed(synthetic_data, tmp_path, capsys):
-    content = old_config(synthetic_data)
-    content["model"]["test_cfg"]["use_udp"] = True
-    content["lr_config"].update(policy="poly", power=0.9)
+    lost = {"model.test_cfg.use_udp": True, "lr_config.policy": "poly", "lr_config.power": 0.9}
+    content = changed(lost, data=synthetic_data)
     code, config, listed = run_tool(content, tmp_path, capsys)
     assert code == 0
     assert config.startswith("_base_ = ")
@@ -216,64 +200,60 @@ def test_what_has_no_counterpart_is_listed(synthetic_data, tmp_path, capsys):
     assert "lr_config.power = 0.9" in listed
 
 
+SEVERAL = dict(backbone=dict(type="SGD"), keypoint_head=dict(type="SGD"))
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("key", "value", "message"),
     [
-        (lambda old: old["model"].pop("keypoint_head"), "no `model.keypoint_head`"),
-        (setting("model.keypoint_head.type", "AESimpleHead"), "'AESimpleHead', and only 'AEHigher"),
-        (lambda old: old.pop("optimizer"), "no `optimizer`"),
-        (setting("data.train.data_cfg.heatmap_size", [16]), "`data_cfg.heatmap_size` is"),
+        ("model.keypoint_head", GONE, "no `{key}`"),
+        ("model", None, "no `model.keypoint_head`"),
+        ("model.keypoint_head.type", "AESimpleHead", "'AESimpleHead', and only 'AEHigher"),
+        ("model.keypoint_head.num_joints", GONE, "no `{key}`"),
+        ("model.keypoint_head.num_joints", "17", "`{key}` is '17'"),
+        ("optimizer", GONE, "no `{key}`"),
+        ("optimizer", 5, "`{key}` is not as MMPose 0.x has it"),
+        ("optimizer", SEVERAL, "`{key}` has no `type`. Several optimizers"),
+        ("data", GONE, "no `data.train.type`"),
+        ("data.train", GONE, "no `data.train.type`"),
+        ("data.train.data_cfg.heatmap_size", [16], "`data_cfg.heatmap_size` is"),
+        ("data.train.data_cfg.image_size", [1, 2, 3], "`data_cfg.image_size` is not"),
+        ("data.val.pipeline", None, "`{key}` is not as MMPose 0.x has it"),
+        ("total_epochs", "30", "`{key}` is '30', and must be the number of epochs"),
+        ("total_epochs", 0, "`{key}` is 0, and must be the number of epochs"),
         (
-            lambda old: old["model"]["keypoint_head"].pop("num_joints"),
-            "no `model.keypoint_head.num_",
-        ),
-        (
-            setting("model.keypoint_head.num_joints", "17"),
-            "`model.keypoint_head.num_joints` is '17'",
-        ),
-        (lambda old: old["data"].pop("train"), "no `data.train.type`"),
-        (lambda old: old.pop("data"), "no `data.train.type`"),
-        (setting("model", None), "no `model.keypoint_head`"),
-        (setting("data.val.pipeline", None), "`data.val.pipeline` is not as MMPose 0.x has it"),
-        (setting("data.train.data_cfg.image_size", [1, 2, 3]), "`data_cfg.image_size` is not"),
-        (setting("optimizer", 5), "`optimizer` is not as MMPose 0.x has it"),
-        (
-            setting("optimizer", dict(backbone=dict(type="SGD"), keypoint_head=dict(type="SGD"))),
-            "`optimizer` has no `type`. Several optimizers",
-        ),
-        (setting("total_epochs", "30"), "`total_epochs` is '30', and must be the number of epochs"),
-        (setting("total_epochs", 0), "`total_epochs` is 0, and must be the number of epochs"),
-        (
-            step_setting("test", "BottomUpGetImgSize", test_scale_factor=[0.5, 2]),
-            "`data.test.pipeline.BottomUpGetImgSize.test_scale_factor` can't be translated. "
+            "data.test.pipeline.BottomUpGetImgSize.test_scale_factor",
+            [0.5, 2],
+            "`{key}` can't be translated. "
             "`scales` must be different positive factors with 1 among them",
         ),
         (
-            step_setting("val", "BottomUpGetImgSize", test_scale_factor=[1, 1.3]),
-            "`data.val.pipeline.BottomUpGetImgSize.test_scale_factor` can't be translated. "
-            "`scales` (1.0, 1.3): 1.3 is not a multiple of 0.5",
+            "data.val.pipeline.BottomUpGetImgSize.test_scale_factor",
+            [1, 1.3],
+            "`{key}` can't be translated. `scales` (1.0, 1.3): 1.3 is not a multiple of 0.5",
         ),
         (
-            step_setting("train", "BottomUpRandomAffine", rot_factor=[-10, 30]),
+            "data.train.pipeline.BottomUpRandomAffine.rot_factor",
+            [-10, 30],
             "`data.train.pipeline.BottomUpRandomAffine` can't be translated",
         ),
         (
-            step_setting("train", "BottomUpRandomFlip", flip_prob=1.5),
+            "data.train.pipeline.BottomUpRandomFlip.flip_prob",
+            1.5,
             "`data.train.pipeline.BottomUpRandomFlip` can't be translated",
         ),
         (
-            setting("model.test_cfg.nms_kernel", 4),
+            "model.test_cfg.nms_kernel",
+            4,
             "`data_cfg` and `model.test_cfg` can't be translated. `decode_nms_kernel`",
         ),
     ],
 )
-def test_what_can_not_be_translated_is_named(change, message, synthetic_data, tmp_path, capsys):
-    content = Config(old_config(synthetic_data)).to_dict()
-    change(content)
-    code, _, said = run_tool(content, tmp_path, capsys)
+def test_what_can_not_be_translated_is_named(key, value, message, synthetic_data, tmp_path, capsys):
+    code, _, said = run_tool(changed({key: value}, data=synthetic_data), tmp_path, capsys)
     assert code == 2
     assert said.startswith("error: ")
-    assert message in said
+    assert message.format(key=key) in said
 
 
 @pytest.mark.parametrize(
@@ -288,111 +268,69 @@ def test_what_can_not_be_translated_is_named(change, message, synthetic_data, tm
     ],
 )
 def test_whatever_reading_a_config_raises_is_said(tmp_path, capsys, text, message):
-    old, new = tmp_path / "old.py", tmp_path / "new.py"
-    if text is not None:
-        old.write_text(text)
-    with pytest.raises(SystemExit) as ended:
-        documentation.run_program(ROOT / "tools/translate_config.py", [str(old), str(new)])
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: The config '{old}' can't be read. ")
+    code, _, said = run_tool(text, tmp_path, capsys, tmp_path / "new.py")
+    assert code == 2
+    assert said.startswith(f"error: The config '{tmp_path / 'old.py'}' can't be read. ")
     assert message in said
-    assert not new.exists()
+    assert not (tmp_path / "new.py").exists()
 
 
 def test_where_nothing_can_be_written_is_named(tmp_path, capsys):
     """Before the config is read, which is not there."""
-    arguments = [str(tmp_path / "old.py"), str(tmp_path / "missing" / "new.py")]
-    with pytest.raises(SystemExit) as ended:
-        documentation.run_program(ROOT / "tools/translate_config.py", arguments)
-    assert ended.value.code == 2
-    assert f"The folder '{tmp_path / 'missing'}'" in capsys.readouterr().err
+    code, _, said = run_tool(None, tmp_path, capsys, tmp_path / "missing" / "new.py")
+    assert code == 2
+    assert f"The folder '{tmp_path / 'missing'}'" in said
 
 
 def coco_description():
     return Config.fromfile(description_file("coco")).dataset_info.to_dict()
 
 
-NORMAL = dict(type="NormalizeTensor", mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+FLIP = "data.train.pipeline.BottomUpRandomFlip"
+RESIZE = "data.val.pipeline.BottomUpResizeAlign.transforms"
+TEST_RESIZE = "data.test.pipeline.BottomUpResizeAlign.transforms"
+STEPS = "train_dataloader.dataset.pipeline"
+TO_TENSOR = dict(type="ToTensor")
+NOT_NORMALISED = {
+    "data.train.pipeline.NormalizeTensor": GONE,
+    RESIZE: [TO_TENSOR],
+    TEST_RESIZE: [TO_TENSOR],
+}
+BY_WINDOWS = dict(init_scale=8.0, mode="dynamic", scale_window=9)
+PRETRAINED = dict(type="Pretrained", checkpoint="b.pth")
+WANDB = [dict(type="WandbLoggerHook", init_kwargs=dict(a=1))]
+DESCRIBED = {"data.val.dataset_info": coco_description()}
 
 
 @pytest.mark.parametrize(
     ("changes", "key", "expected"),
     [
+        ({f"{FLIP}.flip_prob": GONE}, f"{STEPS}.2.prob", 0.5),
+        ({FLIP: GONE}, f"{STEPS}.2.prob", 0.0),
+        ({"fp16": {}}, "optim_wrapper.type", "AmpOptimWrapper"),
+        ({"fp16": {}}, "optim_wrapper.loss_scale", 512.0),
+        ({"fp16.loss_scale": "dynamic"}, "optim_wrapper.loss_scale", "dynamic"),
         (
-            [lambda old: step_of(old, "train", "BottomUpRandomFlip").pop("flip_prob")],
-            "train_dataloader.dataset.pipeline.2.prob",
-            0.5,
-        ),
-        (
-            [without("train", "BottomUpRandomFlip")],
-            "train_dataloader.dataset.pipeline.2.prob",
-            0.0,
-        ),
-        ([setting("fp16", {})], "optim_wrapper.type", "AmpOptimWrapper"),
-        ([setting("fp16", {})], "optim_wrapper.loss_scale", 512.0),
-        ([setting("fp16.loss_scale", "dynamic")], "optim_wrapper.loss_scale", "dynamic"),
-        (
-            [setting("fp16.loss_scale", dict(init_scale=8.0, mode="dynamic", scale_window=9))],
+            {"fp16.loss_scale": BY_WINDOWS},
             "optim_wrapper.loss_scale",
             dict(init_scale=8.0, growth_interval=9),
         ),
-        (
-            [setting("fp16.loss_scale", dict(init_scale=8, mode="static"))],
-            "optim_wrapper.loss_scale",
-            8.0,
-        ),
-        (
-            [
-                without("train", "NormalizeTensor"),
-                step_setting("val", "BottomUpResizeAlign", transforms=[dict(type="ToTensor")]),
-                step_setting("test", "BottomUpResizeAlign", transforms=[dict(type="ToTensor")]),
-            ],
-            "model.data_preprocessor",
-            dict(mean=[0.0] * 3, std=[255.0] * 3),
-        ),
-        ([setting("data.train.data_cfg.base_sigma", 1.5)], "model.head.decoder.sigma", 1.5),
-        (
-            [setting("data_cfg", dict(image_size=512))],
-            "train_dataloader.dataset.pipeline.1.input_size",
-            (128, 128),
-        ),
-        ([setting("data.val_dataloader.workers_per_gpu", 3)], "val_dataloader.num_workers", 3),
-        ([setting("data.samples_per_gpu", 24)], "val_dataloader.batch_size", 1),
-        (
-            [setting("evaluation", dict(interval=1))],
-            "default_hooks.checkpoint.save_best",
-            None,
-        ),
-        (
-            [setting("lr_config.warmup_by_epoch", True)],
-            "param_scheduler.0.convert_to_iter_based",
-            True,
-        ),
-        (
-            [setting("model.backbone.init_cfg", dict(type="Pretrained", checkpoint="b.pth"))],
-            "model.backbone.init_cfg.checkpoint",
-            "b.pth",
-        ),
-        (
-            [lambda old: old["model"]["keypoint_head"].pop("num_deconv_filters")],
-            "model.head.deconv_channels",
-            32,
-        ),
-        (
-            [setting("log_config.hooks", [dict(type="WandbLoggerHook", init_kwargs=dict(a=1))])],
-            "vis_backends.1.init_kwargs",
-            dict(a=1),
-        ),
-        (
-            [setting("data.val.dataset_info", coco_description())],
-            "val_dataloader.dataset.metainfo",
-            "nothing",
-        ),
+        ({"fp16.loss_scale": dict(init_scale=8, mode="static")}, "optim_wrapper.loss_scale", 8.0),
+        (NOT_NORMALISED, "model.data_preprocessor", dict(mean=[0.0] * 3, std=[255.0] * 3)),
+        ({"data.train.data_cfg.base_sigma": 1.5}, "model.head.decoder.sigma", 1.5),
+        ({"data_cfg": dict(image_size=512)}, f"{STEPS}.1.input_size", (128, 128)),
+        ({"data.val_dataloader.workers_per_gpu": 3}, "val_dataloader.num_workers", 3),
+        ({"data.samples_per_gpu": 24}, "val_dataloader.batch_size", 1),
+        ({"evaluation": dict(interval=1)}, "default_hooks.checkpoint.save_best", None),
+        ({"lr_config.warmup_by_epoch": True}, "param_scheduler.0.convert_to_iter_based", True),
+        ({"model.backbone.init_cfg": PRETRAINED}, "model.backbone.init_cfg.checkpoint", "b.pth"),
+        ({"model.keypoint_head.num_deconv_filters": GONE}, "model.head.deconv_channels", 32),
+        ({"log_config.hooks": WANDB}, "vis_backends.1.init_kwargs", dict(a=1)),
+        (DESCRIBED, "val_dataloader.dataset.metainfo", "nothing"),
     ],
 )
 def test_a_setting_is_as_in_mmpose_0x(changes, key, expected):
-    translation = translate(changed(*changes))
+    translation = translate(changed(changes))
     value = translation.settings
     for name in key.split("."):
         value = value[int(name)] if isinstance(value, list) else value.get(name, "nothing")
@@ -411,105 +349,92 @@ def test_an_edited_description_is_kept_though_it_has_the_name(part):
     for folder in folders:
         changed_part = changed_part[folder]
     changed_part[name] = 0.5 if isinstance(changed_part[name], float) else "other"
-    translation = translate(changed(setting("data.train.dataset_info", description)))
+    translation = translate(changed({"data.train.dataset_info": description}))
     assert translation.settings["train_dataloader"]["dataset"]["metainfo"] == description
+
+
+def listed_of(old, listed):
+    """Whether something of an old config is said to be lost."""
+    return any(line.startswith(listed) for line in translate(old).report())
 
 
 @pytest.mark.parametrize(
     ("changes", "listed"),
     [
         (
-            [
-                step_setting(
-                    "val", "BottomUpResizeAlign",
-                    transforms=[dict(type="ToTensor"), dict(NORMAL, mean=[0, 0, 0])],
-                )
-            ],
-            "data.val.pipeline.BottomUpResizeAlign.transforms.NormalizeTensor.mean = [0, 0, 0]: "
-            "images are normalised as in the training",
+            {RESIZE: [TO_TENSOR, dict(NORMAL, mean=[0, 0, 0])]},
+            f"{RESIZE}.NormalizeTensor.mean = [0, 0, 0]: images are normalised as in the training",
         ),
         (
-            [step_setting("test", "BottomUpResizeAlign", transforms=[dict(type="ToTensor")])],
-            "data.test.pipeline.BottomUpResizeAlign.transforms.NormalizeTensor = None: "
-            "images are normalised as in the training",
+            {TEST_RESIZE: [TO_TENSOR]},
+            f"{TEST_RESIZE}.NormalizeTensor = None: images are normalised as in the training",
         ),
+        ({RESIZE: [TO_TENSOR, NORMAL, dict(type="Blur")]}, f"{RESIZE}.Blur = True"),
         (
-            [
-                step_setting(
-                    "val", "BottomUpResizeAlign",
-                    transforms=[dict(type="ToTensor"), NORMAL, dict(type="Blur")],
-                )
-            ],
-            "data.val.pipeline.BottomUpResizeAlign.transforms.Blur = True",
-        ),
-        (
-            [added("train", type="BottomUpRandomFlip")],
-            "data.train.pipeline.BottomUpRandomFlip[7] = True",
-        ),
-        ([added("val", type="BottomUpRandomFlip")], "data.val.pipeline.BottomUpRandomFlip = True"),
-        (
-            [step_setting("train", "LoadImageFromFile", channel_order="bgr")],
-            "data.train.pipeline.LoadImageFromFile.channel_order = 'bgr': the network is given RGB",
-        ),
-        (
-            [step_setting("train", "BottomUpGenerateTarget", sigma=3)],
-            "data.train.pipeline.BottomUpGenerateTarget.sigma = 3: "
-            "targets have the width `data_cfg.base_sigma`",
-        ),
-        (
-            [step_setting("val", "BottomUpGetImgSize", base_length=32)],
-            "data.val.pipeline.BottomUpGetImgSize.base_length = 32",
-        ),
-        (
-            [setting("optimizer.constructor", "LayerDecay")],
-            "optimizer.constructor = 'LayerDecay': it is kept by name, and must be written anew",
-        ),
-        (
-            [lambda old: old["model"]["test_cfg"].pop("align_corners")],
+            {"model.test_cfg.align_corners": GONE},
             "model.test_cfg.align_corners = True: maps are resized as without it",
         ),
         (
-            [setting("data.val.data_cfg.image_size", 256)],
-            "data.val.data_cfg.image_size = 256: test images have the shorter side of the "
-            "training's as their own",
-        ),
-        (
-            [setting("data.val.type", "BottomUpCrowdPoseDataset")],
-            "data.val.type = 'BottomUpCrowdPoseDataset'",
-        ),
-        ([setting("fp16.bucket_size_mb", 5)], "fp16.bucket_size_mb = 5"),
-        (
-            [setting("log_config.hooks", [dict(type="TextLoggerHook", ignore_last=False)])],
-            "log_config.hooks = [{'type': 'TextLoggerHook', 'ignore_last': False}]",
-        ),
-        (
-            [
-                setting("model.pretrained", "a.pth"),
-                setting("model.backbone.init_cfg", dict(type="Pretrained", checkpoint="b.pth")),
-            ],
+            {"model.pretrained": "a.pth", "model.backbone.init_cfg": PRETRAINED},
             "model.backbone.init_cfg.checkpoint = 'b.pth'",
         ),
-        ([setting("lr_config.by_epoch", False)], "lr_config.by_epoch = False: epochs are counted"),
-        ([setting("model.test_cfg.score_per_joint", True)], "model.test_cfg.score_per_joint"),
-        ([setting("model.test_cfg.with_heatmaps", [False, True])], "model.test_cfg.with_heatmaps"),
-        ([setting("model.test_cfg.ignore_too_much", True)], "model.test_cfg.ignore_too_much"),
-        ([setting("model.test_cfg.adjust", False)], "model.test_cfg.adjust = False"),
-        ([setting("model.test_cfg.project2image", False)], "model.test_cfg.project2image = False"),
-        ([setting("optimizer_config.cumulative_iters", 4)], "optimizer_config.cumulative_iters"),
-        ([setting("evaluation.start", 9)], "evaluation.start = 9"),
-        ([setting("checkpoint_config.by_epoch", False)], "checkpoint_config.by_epoch = False"),
     ],
-)  # fmt: skip
+)
 def test_whatever_is_lost_is_listed(changes, listed):
-    assert any(line.startswith(listed) for line in translate(changed(*changes)).report())
+    assert listed_of(changed(changes), listed)
+
+
+@pytest.mark.parametrize(("part", "place"), [("train", "[7]"), ("val", "")])
+def test_a_step_that_is_not_expected_is_listed(part, place):
+    old = changed({})
+    old["data"][part]["pipeline"].append(dict(type="BottomUpRandomFlip"))
+    assert listed_of(old, f"data.{part}.pipeline.BottomUpRandomFlip{place} = True")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        (
+            "data.train.pipeline.LoadImageFromFile.channel_order",
+            "bgr",
+            ": the network is given RGB",
+        ),
+        (
+            "data.train.pipeline.BottomUpGenerateTarget.sigma",
+            3,
+            ": targets have the width `data_cfg.base_sigma`",
+        ),
+        ("data.val.pipeline.BottomUpGetImgSize.base_length", 32, ""),
+        (
+            "data.val.data_cfg.image_size",
+            256,
+            ": test images have the shorter side of the training's as their own",
+        ),
+        ("data.val.type", "BottomUpCrowdPoseDataset", ""),
+        ("optimizer.constructor", "LayerDecay", ": it is kept by name, and must be written anew"),
+        ("fp16.bucket_size_mb", 5, ""),
+        ("log_config.hooks", [dict(type="TextLoggerHook", ignore_last=False)], ""),
+        ("lr_config.by_epoch", False, ": epochs are counted"),
+        ("model.test_cfg.score_per_joint", True, ""),
+        ("model.test_cfg.with_heatmaps", [False, True], ""),
+        ("model.test_cfg.ignore_too_much", True, ""),
+        ("model.test_cfg.adjust", False, ""),
+        ("model.test_cfg.project2image", False, ""),
+        ("optimizer_config.cumulative_iters", 4, ""),
+        ("evaluation.start", 9, ""),
+        ("checkpoint_config.by_epoch", False, ""),
+    ],
+)
+def test_a_setting_without_counterpart_is_listed(key, value, why):
+    assert listed_of(changed({key: value}), f"{key} = {value!r}{why}")
 
 
 def test_non_square_images_are_tested_by_their_shorter_side_and_listed():
-    def change(old):
-        for data_cfg in (old["data"][part]["data_cfg"] for part in ("train", "val", "test")):
-            data_cfg.update(image_size=[256, 128], heatmap_size=[[64, 32], [128, 64]])
-
-    translation = translate(changed(change))
+    old = changed({})
+    for part in ("train", "val", "test"):
+        size = dict(image_size=[256, 128], heatmap_size=[[64, 32], [128, 64]])
+        old["data"][part]["data_cfg"].update(size)
+    translation = translate(old)
     assert translation.settings["val_dataloader"]["dataset"]["pipeline"][1]["input_size"] == 128
     (listed,) = translation.report()
     assert listed.startswith("data_cfg.image_size = [256, 128]: test images")
@@ -519,11 +444,11 @@ def test_learning_rates_of_parts_reach_the_optimizer(tmp_path, monkeypatch):
     # it says several lines for each parameter
     monkeypatch.setattr(default_constructor, "print_log", lambda *args, **kwargs: None)
     keys = dict(backbone=dict(lr_mult=0.1), keypoint_head=dict(lr_mult=10))
-    content = changed(
-        setting("optimizer.paramwise_cfg", dict(custom_keys=keys)),
-        setting("optimizer.constructor", "DefaultOptimizerConstructor"),
-    )
-    translation = translate(content)
+    constructor = {
+        "optimizer.paramwise_cfg": dict(custom_keys=keys),
+        "optimizer.constructor": "DefaultOptimizerConstructor",
+    }
+    translation = translate(changed(constructor))
     assert translation.report() == []
     new = tmp_path / "new.py"
     new.write_text(translation.text())
