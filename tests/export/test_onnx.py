@@ -445,7 +445,8 @@ def test_people_in_real_images_are_those_of_pytorch(name, num_images, real_data,
         weights = str(save(official_weights("coco_w32", 7), tmp_path / "official.pth"))
     path = tmp_path / "network.onnx"
     assert export([name, weights, str(path)]) == 0
-    estimator = OnnxPoseEstimator(path)
+    # as many threads as torch has here: more would spin beside the other tests
+    estimator = OnnxPoseEstimator(path, num_threads=1)
     model = init_model(str(CONFIGS / f"{name}.py"), weights, device="cpu")
     ann_file = real_data / "coco" / "person_keypoints_val.json"
     images = json.loads(ann_file.read_text())["images"][:num_images]
@@ -565,9 +566,8 @@ def test_the_service_of_the_page_on_deployment(service, exported, people_images)
 @pytest.mark.parametrize("killed", [False, True])
 def test_ray_of_the_page_on_scaling(without_torch, exported, tmp_path, killed):
     """The people of `OnnxPoseEstimator`; a worker that is killed loses nothing."""
-    folder, out = tmp_path / "images", tmp_path / "out"
-    generate_dataset(tmp_path, "images", SyntheticOptions(num_images=40, seed=7, long_side=128))
-    (tmp_path / "images" / "images").rename(folder)
+    folder, out = tmp_path / "images" / "drawn", tmp_path / "out"
+    generate_dataset(tmp_path, "drawn", SyntheticOptions(num_images=40, seed=7, long_side=128))
     (folder / "broken.jpg").write_text("no image")
     (tmp_path / "find.py").write_text(block_of("scaling.md", "ray.data"))
     command = [without_torch, "find.py", folder, exported, out]
