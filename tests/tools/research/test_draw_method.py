@@ -1,26 +1,14 @@
 """The images of docs/method.md, through the tool's door."""
 
-import importlib.util
-
 import cv2
 import numpy as np
-import pytest
 import torch
+from research import draw_method as tool
 
 from ...helpers import ROOT
 
 
-@pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location(
-        "draw_method", ROOT / "tools/research/draw_method.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_it_draws_all_images_of_the_page(tool, tmp_path):
+def test_it_draws_all_images_of_the_page(tmp_path):
     assert tool.main(["--out", str(tmp_path / "new")]) == 0
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
     page = (ROOT / "docs/method.md").read_text(encoding="utf-8")
@@ -32,13 +20,7 @@ def test_it_draws_all_images_of_the_page(tool, tmp_path):
         assert (tmp_path / "new" / name).stat().st_size < 150_000
 
 
-def test_a_folder_that_cannot_be_written_is_an_error(tool, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    assert tool.main(["--out", str(tmp_path / "file" / "folder")]) == 2
-    assert "error: " in capsys.readouterr().err
-
-
-def test_gradients_are_those_of_the_squared_error_and_of_the_formula(tool):
+def test_gradients_are_those_of_the_squared_error_and_of_the_formula():
     """Without weight and width ∂L/∂P is 2(P − G); ∂L/∂α at α = 0 is −2(P − G)·G ln G."""
     pred = tool.prediction(height=0.7, sigma=2.6, shift=1.0)
     by_pred, by_scale = tool.gradients(pred, 0.0, None)

@@ -32,10 +32,6 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     assert f"error: there is no folder {tmp_path / 'wheels'}" in result.stderr
 
 
-def test_time_must_be_a_number(tmp_path):
-    assert run("gpu_check.sh", tmp_path, "--minutes", "soon").returncode == 2
-
-
 @pytest.mark.slow
 def test_without_a_gpu_it_says_how_to_rehearse(tmp_path):
     result = run("gpu_check.sh", tmp_path, tmp_path / "out", CUDA_VISIBLE_DEVICES="")

@@ -8,7 +8,7 @@ import torch
 from ...helpers import ROOT
 
 sys.path.insert(0, str(ROOT / "tools" / "research" / "ablation"))
-from loss_share_hook import LossShareHook, foreground_loss_share
+from loss_share_hook import foreground_loss_share
 
 
 def maps():
@@ -37,8 +37,3 @@ def test_pixel_weight_counts():
     weighted = foreground_loss_share(pred, target, gamma=0.01)
     assert plain.item() == pytest.approx(0.25 / (0.25 + 15 * 0.01))
     assert weighted.item() == pytest.approx(0.125 / (0.125 + 15 * 0.001))
-
-
-def test_wrong_interval_is_reported():
-    with pytest.raises(ValueError, match="`interval` must be at least 1 iteration, but got 0"):
-        LossShareHook(interval=0)
