@@ -53,7 +53,7 @@ def test_official_configs_train_on_real_images(name, real_data, tmp_path):
     # the schedule of 300 epochs would be warming up still: its first learning rate throughout
     config.param_scheduler, config.optim_wrapper.optimizer.lr = None, 1e-4
     config.work_dir, config.experiment_name = str(tmp_path / "work"), name
-    config.visualizer.name = name
+    config.visualizer.name = tmp_path.name
     runner = Runner.from_cfg(config)
     runner.train()
     assert runner.message_hub.get_scalar("val/coco/AP").current() >= 0
@@ -139,7 +139,7 @@ def test_the_official_test_on_real_images(name, ann_file, real_data, tmp_path):
     config.param_scheduler = config.auto_scale_lr = None
     config.default_hooks.checkpoint.pop("save_best")
     config.work_dir, config.experiment_name = str(tmp_path / "work"), name
-    config.visualizer.name = name
+    config.visualizer.name = tmp_path.name
     config.test_evaluator.outfile_prefix = str(tmp_path / "found")
     metrics = Runner.from_cfg(config).test()
     assert 0 <= metrics[f"{folder}/AP"] <= 1

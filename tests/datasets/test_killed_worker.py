@@ -53,9 +53,9 @@ def kill_worker(command, folder, depth, ready):
         os.kill(workers[0], signal.SIGKILL)
         assert run.wait(timeout=60) != 0
         text = log.read_text()
-        assert re.search(r"DataLoader worker \(pid.*is killed by signal: Killed", text), text[
-            -3000:
-        ]
+        # the second where it was killed while a batch was being handed over
+        ends = r"DataLoader worker \(pid.*is killed by signal: Killed|Connection reset by peer"
+        assert re.search(ends, text), text[-3000:]
     finally:
         run.kill()
 
