@@ -7,11 +7,7 @@ from swahr_mmpose.version import __version__
 from .helpers import ROOT
 
 
-def read_yaml(name):
-    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-
-
 def test_the_citation_is_of_this_version():
-    citation = read_yaml("CITATION.cff")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == __version__
     assert citation["preferred-citation"]["authors"]

@@ -34,7 +34,7 @@ def data_options(folder, parts=("train", "val", "test"), **more):
     options = {"data_root": f"{folder}/"}
     for part in parts:
         options[f"{part}_dataloader.dataset.data_root"] = f"{folder}/"
-    return ["--cfg-options", *(f"{key}={value}" for key, value in (options | more).items())]
+    return ["--cfg-options", *(f"{key}={value}" for key, value in {**options, **more}.items())]
 
 
 def losses_of(work_dir):
