@@ -18,6 +18,7 @@ from swahr_mmpose.analysis.breakdown import (
 )
 from swahr_mmpose.analysis.per_image_ap import (
     FoundPeople,
+    ImageResult,
     Ranking,
     average_precision,
     evaluate_images,
@@ -112,6 +113,15 @@ def test_intervals_tell_better_from_equal(annotations):
     assert (same.value, same.low, same.high) == (0, 0, 0)
     with pytest.raises(ValueError, match="same images"):
         compare(precise, precise[:-1])
+    nothing = ImageResult(np.zeros(0), *np.zeros((2, 10, 0), bool), 0)
+    few = [
+        [own for own in results if own.num_people][:3] + [nothing] * 6
+        for results in (coarse, precise)
+    ]
+    some = compare(*few, num_resamples=200)
+    assert some.low <= some.value <= some.high
+    with pytest.raises(ValueError, match="No one is labelled"):
+        compare([nothing] * 2, [nothing] * 2)
 
 
 def test_no_scores_rank_better_than_the_oks_itself(annotations):
