@@ -76,11 +76,12 @@ def read_results(
     unknown = [image for image in people if image not in annotations.imgs]
     if unknown:
         raise ValueError(
-            f"'{path}' has results for {len(unknown)} images without labels, first {unknown[0]!r}."
+            f"'{path}' has results for {len(unknown)} images without labels, first "
+            f"{unknown[0]!r}. Leave them out, or name the annotations that they belong to."
         )
     missing = [image for image in annotations.imgs if image not in people]
     if of_lines and len(missing) == len(annotations.imgs):
-        raise ValueError(f"'{path}' has no line for any of the labelled images.")
+        raise ValueError(f"'{path}' has no line for any labelled image. Name other results.")
     if missing:
         effect = "The figures are for the others" if of_lines else "Their people count as missed"
         print(

@@ -220,7 +220,7 @@ def test_entries_of_some_images_are_counted(analyze, write, results, tmp_path):
         ('{"file": "a.png", "people": []}\n' * 2, "Line 2 .* is the second one of 'a.png'"),
         ('{"file": "both.png", "people": []}', r"images \[2, 1\] .* one `file_name`, 'both.png'"),
         ('{"file": "x.png", "people": []}', "1 images without labels, first 'x.png'"),
-        ("", "no line for any of the labelled images"),
+        ("", "no line for any labelled image"),
         ("[" * 100_000, "results.jsonl' can't be read as results .*RecursionError"),
     ],
 )
