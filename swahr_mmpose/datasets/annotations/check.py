@@ -69,9 +69,8 @@ def check_content(
         >>> len(check_content(content, dict(keypoints=17)).problems)
         1
     """
-    content, problems = converted(content)
-    people, wrong = people_category(content["categories"])
-    problems += wrong
+    content, conversions = converted(content)
+    people, problems = people_category(content["categories"])
     fields = fields or _fields_of(content, people)
     if people is not None and not (fields and isinstance(people.get("keypoints"), list)):
         what = f"`keypoints` is {shown(people.get('keypoints'))}"
@@ -82,7 +81,7 @@ def check_content(
         problems.append(Problem(f"category {people['id']}", what, fix, bool(names), stops=False))
     if people is None or not fields:
         hopeless = [replace(problem, fixed=False) for problem in problems]
-        return Findings(hopeless, content, content)
+        return Findings([*conversions, *hopeless], content, content)
 
     images = list(progress(checked_images(content["images"], folder)))
     known = [image.fixed for image in images if image.fixed]
@@ -100,6 +99,7 @@ def check_content(
         categories=with_people_first(content["categories"], people),
     )
 
+    problems = [*conversions, *problems]
     for checked in (*images, *annotations):
         problems += checked.problems
     if num_others:
@@ -159,9 +159,7 @@ def _usable(
     )
 
 
-def _complete(
-    annotation: dict[str, Any], fixed: dict[str, Any], for_training: bool
-) -> dict[str, Any]:
+def _complete(annotation: dict[str, Any], fixed: dict[str, Any], training: bool) -> dict[str, Any]:
     """An annotation as it is, with what MMPose reads of all; unread segmentations are left out."""
     region, given = fixed.get("iscrowd", 0), annotation.get("num_keypoints")
     is_read = region or not fixed["num_keypoints"]
@@ -169,9 +167,9 @@ def _complete(
     complete = dict(annotation, iscrowd=region, segmentation=segmentation or [])
     # COCO's evaluation ignores people of whom the file says 0. Training masks only those without
     # labels, and CrowdPose's of whom nothing can be seen, as the official implementation does.
-    if for_training or given is None:
+    if training or given is None:
         complete["num_keypoints"] = fixed["num_keypoints"]
-    if for_training and not is_read:
+    if training and not is_read:
         # MMPose takes whoever has no box inside the image for someone without keypoints
         complete["bbox"] = fixed["bbox"]
     return complete

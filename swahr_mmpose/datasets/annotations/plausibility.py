@@ -18,8 +18,8 @@ def doubts(people: Sequence[dict[str, Any]], sizes: Mapping[int, tuple[int, int]
 
     Of labelled people, one at least, whose fields are sound; ``sizes`` are (h, w) by image id.
     """
-    keypoints = np.array([person["keypoints"] for person in people], float)
-    points, visible = np.split(keypoints.reshape(len(people), -1, 3), [2], axis=2)
+    keypoints = np.reshape([person["keypoints"] for person in people], (len(people), -1, 3))
+    points, visible = keypoints[..., :2], keypoints[..., 2:]
     low = np.where(visible > 0, points, np.inf).min(axis=1)
     high = np.where(visible > 0, points, -np.inf).max(axis=1)
     start, end = np.split(np.array([person["bbox"] for person in people], float), 2, axis=1)
