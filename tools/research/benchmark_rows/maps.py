@@ -60,8 +60,8 @@ def sees_people(model: Any, num_people: int, device: str, size: int = 512) -> No
     """Make a network of random weights decode maps of people, whatever it has computed."""
     maps = [part.to(device) for part in aggregated_maps(size, num_people)]
     decoder = model.head.decoder
-    decode = decoder.batch_decode
-    decoder.batch_decode = lambda *_, **__: decode(*maps)
+    decode = decoder.read_people
+    decoder.read_people = lambda *_, **__: decode(*maps)
 
 
 def hard_maps(size: int) -> Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor]]]:
