@@ -190,10 +190,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     def add_pred_to_datasample(
         self, batch_pred_instances: Any, batch_pred_fields: Any, batch_data_samples: list[Any]
     ) -> list[Any]:
-        """As in MMPose, with ``keypoint_widths`` brought to pixels of the image too.
-
-        Missing keypoints are zeros.
-        """
+        """As in MMPose, also for ``keypoint_widths``; missing keypoints become zeros."""
         super().add_pred_to_datasample(batch_pred_instances, batch_pred_fields, batch_data_samples)
         for people, sample in zip(batch_pred_instances, batch_data_samples):
             missing = people.keypoint_scores == 0
