@@ -9,14 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..decoding import (
-    APPLICATION_OPTIONS,
-    boxes_of_keypoints,
-    decode_people,
-    image_window,
-    keypoint_widths,
-)
+from ..decoding import APPLICATION_OPTIONS, boxes_of_keypoints, decode_people, keypoint_widths
 from ..decoding.finite_maps import check_finite
+from ..decoding.window import image_window
 from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
 from ..layout import STRIDES, TEST_SIZE_DIVISOR
 from .onnx_settings import OnnxSettings
