@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import sys
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from tqdm import tqdm
 
 from swahr_mmpose.datasets.annotations.check import check_content
 from swahr_mmpose.datasets.annotations.reading import read_annotations
-from swahr_mmpose.utils.files import check_destination, write_atomically
+from swahr_mmpose.utils.files import check_destination
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -45,9 +44,10 @@ def main(argv: list[str] | None = None) -> int:
     found = check_content(content, folder=args.images, progress=progress)
     problems, fixed = found.problems, found.fixed
     if args.fix:
-        write_atomically(args.fix, json.dumps(fixed).encode())
+        command_line.write_json(args.fix, fixed)
     for problem in problems:
-        print(problem if problem.stops else f"{problem} (Training and test work with it.)")
+        note = "" if problem.stops else " (Training and test work with it.)"
+        command_line.say(f"{problem}{note}")
     print(
         f"{len(content['images'])} images, {len(content['annotations'])} annotations, "
         f"{len(problems)} problems"
