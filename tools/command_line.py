@@ -47,8 +47,8 @@ def write_json(path: Path, content: Any) -> None:
         text = json.dumps(content, allow_nan=False)
     except ValueError as error:
         raise ValueError(
-            f"'{path}' can't be written: a number is NaN or infinite, which JSON does not have. Fix "
-            "it in the file that is read."
+            f"'{path}' can't be written: a number is NaN or infinite, which JSON does not have. "
+            "Fix it in the file that is read."
         ) from error
     write_atomically(path, text.encode())
 

@@ -75,8 +75,7 @@ def predict_files(
         FileNotFoundError: If there are no images, no such config or no folder for the results.
         RuntimeError: If another process can't begin.
         ValueError: If a number is out of its range, no weights are known, the checkpoint has no
-            scale branch and ``widths`` are wanted, or the file of results is of something else or
-            another run writes it.
+            scale branch and ``widths`` are wanted, or the results are another run's or no results.
     """
     if batch_size < 1 or num_workers < 0:
         raise ValueError("The batch size must be at least 1, and the workers at least 0.")
@@ -100,7 +99,11 @@ def predict_files(
         model = init_model(str(config_path), checkpoint, device=device or own_device)
         _set_options(model, checkpoint, widths, min_score)
         if rank == 0:
-            _hold(lock, output.results)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                other = "Wait for it, or name another file for the results."
+                raise ValueError(f"Another run writes '{output.results}'. {other}") from error
         pipeline = model.cfg.test_dataloader.dataset.pipeline
         made_of = model.cfg.model, pipeline, vars(model.head.decoder.decode_options)
         made_of_text = json.dumps(made_of, sort_keys=True, default=repr)
@@ -127,15 +130,6 @@ def predict_files(
     _of_all("done", world_size)
     lock.release()
     return Predicted(len(files) - num_errors, num_errors, output.errors)
-
-
-def _hold(lock: FileLock, results: Path) -> None:
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise ValueError(
-            f"Another run writes '{results}'. Wait for it, or name another file for the results."
-        ) from error
 
 
 def _set_options(model: Any, checkpoint: str, widths: bool, min_score: float | None) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Sums of larger values, over a person's keypoints, would be infinite.
-_LARGEST = 2e36
-
 
 class NotFiniteError(ValueError):
     """Maps of a network that hold NaN or infinity; the message says which, and what to do.
@@ -24,9 +21,10 @@ def check_finite(name: str, maps: np.ndarray) -> None:
     # a sum is NaN or infinite where anything in it is, and takes one pass without a copy
     with np.errstate(over="ignore", invalid="ignore"):
         total = maps.sum(dtype=np.float32)
-    if np.isfinite(total) or (np.abs(maps) < _LARGEST).all():
+    # sums of larger values, over a person's keypoints, would be infinite
+    if np.isfinite(total) or (usable := np.abs(maps) < 2e36).all():
         return
-    broken = np.flatnonzero(~(np.abs(maps) < _LARGEST).reshape(len(maps), -1).all(axis=1))
+    broken = np.flatnonzero(~usable.reshape(len(maps), -1).all(axis=1))
     raise NotFiniteError(
         f"{len(broken)} of the network's {len(maps)} {name} hold NaN or infinity, or numbers "
         "too large to add up, so that people can't be read from them. Either the weights are those "

@@ -84,8 +84,7 @@ def _sync_folder(folder: Path) -> None:
 
 def printable(text: object) -> str:
     """Text for a terminal, which control characters in names of files could command."""
-    own = str(text)
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in own)
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))
 
 
 def reason_of(error: Exception) -> str:
