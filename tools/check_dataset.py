@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tqdm import tqdm
 from swahr_mmpose.datasets.annotations.check import WHOLE_BODY_FIELDS, check_content
 from swahr_mmpose.datasets.annotations.reading import read_annotations
 from swahr_mmpose.datasets.metainfo import keypoint_names
-from swahr_mmpose.utils.files import check_destination, write_atomically
+from swahr_mmpose.utils.files import check_destination
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -55,7 +54,8 @@ def main(argv: list[str] | None = None) -> int:
     found = check_content(content, fields, names, args.images, progress=progress)
     problems, fixed = found.problems, found.fixed
     for problem in problems:
-        print(problem if problem.stops else f"{problem} (Training and test take it as it is.)")
+        note = "" if problem.stops else " (Training and test take it as it is.)"
+        command_line.say(f"{problem}{note}")
     print(
         f"{len(content['images'])} images, {len(content['annotations'])} annotations, "
         f"{len(problems)} problems"
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.fix and problems and (remaining == len(problems) or not fixed["annotations"]):
         print(f"Did not write {args.fix}: it would be as broken, or hold no one.")
     elif args.fix:
-        write_atomically(args.fix, json.dumps(fixed).encode())
+        command_line.write_json(args.fix, fixed)
         print(
             f"Wrote {args.fix} with {len(fixed['annotations'])} annotations; {remaining} problems "
             "remain in it."

@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     converted = convert_checkpoint(args.src, args.dst, args.config)
     print(f"Recognised {converted.layout}; wrote {len(converted.kept)} tensors to {args.dst}.")
     for key in converted.dropped:
-        print(f"dropped: {key}")
+        command_line.say(f"dropped: {key}")
 
 
 if __name__ == "__main__":

@@ -74,10 +74,10 @@ def main(argv: list[str] | None = None) -> int:
 
         predicted = predict_files(**vars(args), progress=show)
     if first:
-        print(f"Images with results: {predicted.num_results} ({args.out})", flush=True)
+        command_line.say(f"Images with results: {predicted.num_results} ({args.out})")
         if predicted.num_errors:
             text = f"Images that could not be used: {predicted.num_errors} ({predicted.errors})"
-            print(text, file=sys.stderr, flush=True)
+            command_line.say(text, sys.stderr)
     return 1 if predicted.num_errors else 0
 
 

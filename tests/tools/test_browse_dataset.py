@@ -98,7 +98,7 @@ def test_images_that_can_not_be_written_are_named(synthetic_data, tmp_path, caps
     path.unlink()
     path.mkdir()
     capsys.readouterr()
-    assert browse(synthetic_data, tmp_path) == 1
+    assert browse(synthetic_data, tmp_path) == 3
     captured = capsys.readouterr()
     assert captured.err.splitlines()[-1].startswith(f"error: '{path}' can't be written")
     assert "Wrote" not in captured.out
