@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections import OrderedDict
+import zipfile
+from collections import Counter, OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Callable
@@ -81,7 +82,12 @@ def _scalar(dtype: _Dtype, content: bytes) -> Any:
     """Stands for NumPy's ``scalar``."""
     if len(content) != dtype.dtype.itemsize:
         raise pickle.UnpicklingError("It holds a NumPy number that does not fit its type.")
-    return np.frombuffer(content, dtype.dtype)[0]
+    return np.frombuffer(content, dtype.dtype)[0] if content else dtype.dtype.type()
+
+
+def _empty_bytes() -> bytes:
+    """Stands for ``bytes``, which old pickles call without arguments where there are none."""
+    return b""
 
 
 def _history_method(owner: Any, name: str) -> Callable[..., Any]:
@@ -103,6 +109,8 @@ def _history_method(owner: Any, name: str) -> Callable[..., Any]:
 _ALLOWED: dict[str, Any] = {
     "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
     "builtins.getattr": _history_method,
+    "builtins.bytes": _empty_bytes,
+    "builtins.frozenset": frozenset,
     "numpy.ndarray": _NameOnly,
     "numpy.dtype": _Dtype,
     **{f"numpy.{core}.multiarray._reconstruct": _empty_array for core in ("core", "_core")},
@@ -140,8 +148,9 @@ _TENSORS: dict[str, Any] = {
     "torch.device": torch.device,
     "_codecs.encode": _encode,
     "builtins.set": set,
-    "__builtin__.set": set,
-    "__builtin__.getattr": _history_method,
+    "builtins.bytearray": bytearray,
+    "builtins.complex": complex,
+    "collections.Counter": Counter,
     **{str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)},
 }
 
@@ -151,9 +160,10 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         known = {**_TENSORS, **_ALLOWED}
-        if f"{module}.{name}" not in known:
-            raise pickle.UnpicklingError(f"It asks for {module}.{name}.")
-        return known[f"{module}.{name}"]
+        path = f"{module}.{name}".replace("__builtin__.", "builtins.")
+        if path not in known:
+            raise pickle.UnpicklingError(f"It asks for {path}.")
+        return known[path]
 
 
 #: As torch takes it in place of the module ``pickle``.
@@ -214,6 +224,7 @@ def read_checkpoint(
         # our check in place of torch's, which does not know MMEngine's types
         options = dict(weights_only=False, pickle_module=_PICKLE)
     try:
+        _check_sums(source)
         content = torch.load(source, map_location=map_location, **options)
     except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
         raise CheckpointError(
@@ -222,6 +233,19 @@ def read_checkpoint(
     if isinstance(content, dict):
         _check_content(content, name)
     return content
+
+
+def _check_sums(file: BinaryIO) -> None:
+    """Raise where the bytes of an archive are not those of its checksums, which torch ignores."""
+    is_archive = file.read(4) == b"PK\3\4"
+    if is_archive:
+        archive = zipfile.ZipFile(file)
+        # `torch.serialization.set_crc32_options(False)` leaves them out
+        has_sums = any(member.CRC for member in archive.infolist())
+        damaged = archive.testzip() if has_sums else None
+        if damaged:
+            raise zipfile.BadZipFile(damaged)
+    file.seek(0)
 
 
 def _refuse_programs(file: BinaryIO, name: str | None) -> None:

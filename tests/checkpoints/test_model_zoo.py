@@ -83,13 +83,12 @@ def test_an_inferencer_by_name_alone(server, monkeypatch, tmp_path, capsys):  # 
     assert "Downloading" in capsys.readouterr().out
     file.unlink()
     BottomupInferencer("higherhrnet_w32_coco", device="cpu")
-    # a damaged copy is said, removed, and fetched again
+    # a damaged copy is said, not used, and fetched again
     (copy,) = (tmp_path / "cache").rglob("*.pth")
     copy.write_bytes(copy.read_bytes()[:-1])
     with pytest.raises(DownloadError, match="404"):
         BottomupInferencer("higherhrnet_w32_coco", device="cpu")
     assert "is damaged, and fetched again" in capsys.readouterr().out
-    assert not copy.exists()
 
 
 def test_without_network_the_address_and_the_place_are_named(monkeypatch, tmp_path):
