@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import socket
 from http.client import HTTPException
 from pathlib import Path
@@ -16,14 +14,8 @@ import torch
 from mmengine.dist import barrier, get_rank, is_distributed
 
 from ..utils.files import sha256_of
+from .model_zoo import hash_in, place_in_cache
 from .reading import CheckpointError, read_checkpoint
-
-#: How published names end: the start of the file's SHA-256, and a date.
-_HASH = re.compile(r"-([0-9a-f]{8,64})(?:_\d+)?\.\w+$")
-
-#: A date, which users end names with too.
-_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-
 
 #: Seconds that a connection may be silent.
 _TIMEOUT = 60
@@ -66,9 +58,6 @@ def download(address: str) -> Path:
 def cached_file(address: str) -> Path:
     """Where the file of an address is kept.
 
-    A published name, which has a hash, says which file it is: it is kept where torch hub keeps it.
-    Others, such as ``epoch_300.pth``, are kept in a folder for their address.
-
     Raises:
         DownloadError: If the address names no file.
 
@@ -84,21 +73,7 @@ def cached_file(address: str) -> Path:
         raise DownloadError(f"{address} is no address: {error}.") from error
     if not name.strip(".") or not name.isprintable():
         raise DownloadError(f"{address!r} names no file. Give the whole address of a checkpoint.")
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    if hash_in(name) is None:
-        folder /= hashlib.sha256(address.encode(errors="replace")).hexdigest()[:8]
-    return folder / name
-
-
-def hash_in(name: str) -> str | None:
-    """The start of the SHA-256 that a published file has in its name; None if there is none.
-
-    Examples:
-        >>> hash_in("higher_hrnet32-8ae85183_20200713.pth"), hash_in("mine-20240131.pth")
-        ('8ae85183', None)
-    """
-    match = _HASH.search(name)
-    return match.group(1) if match and not _DATE.fullmatch(match.group(1)) else None
+    return Path(torch.hub.get_dir()) / "checkpoints" / place_in_cache(address)
 
 
 def _fetches() -> bool:

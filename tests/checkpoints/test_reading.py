@@ -27,7 +27,7 @@ from swahr_mmpose.checkpoints.reading import (
     read_checkpoint,
 )
 
-from ..helpers import CONFIGS, build_model, evaluation_config, load_config, save
+from ..helpers import CONFIGS, GOLDEN, build_model, evaluation_config, load_config, save
 
 CHECKED_BY_TORCH = pytest.mark.skipif(
     tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6),
@@ -40,7 +40,7 @@ def torch_load(path):
 
 
 #: Pickled as calls of their types, or as bytes of none.
-EMPTY = dict(a=b"", b=bytearray(), c=frozenset(), d=set(), e=np.str_(""), f=np.bytes_(b""))
+EMPTY = dict(a=b"", c=frozenset(), d=set(), e=np.str_(""), f=np.bytes_(b""))
 
 
 def read_as_older_torch(path):
@@ -140,6 +140,78 @@ def test_objects_of_mmcv_are_refused_by_name(tmp_path, monkeypatch):
     message = r"asks for mmcv\.utils\.config\.ConfigDict.*`state_d"
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(path)
+
+
+def paddle_file(path, content, protocol=4):
+    path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_paddles_files_are_read(tmp_path, protocol):
+    """Large arrays are cut where the protocol is below 4, and names of variables are added."""
+    whole = np.arange(6, dtype=np.float32)
+    slices = dict(OriginShape=(2, 3), slices=["conv.weight@@.0", "conv.weight@@.1"])
+    content = {
+        "conv.weight@@.0": whole[:4],
+        "conv.weight@@.1": whole[4:],
+        "norm._mean": np.zeros(0, ">f4"),
+        "count": np.array(7),
+        "UnpackBigParamInfor@@": {"conv.weight": slices},
+        "StructuredToParameterName@@": {"conv.weight": "conv2d_0.w_0"},
+    }
+    weights = read_checkpoint(paddle_file(tmp_path / "a.pdparams", content, protocol))
+    assert {name: value.tolist() for name, value in weights.items()} == {
+        "conv.weight": [[0, 1, 2], [3, 4, 5]],
+        "norm._mean": [],
+        "count": 7,
+    }
+
+
+def test_a_file_that_paddle_wrote_is_read():
+    """By PaddlePaddle 3.3.1 with NumPy 2."""
+    weights = read_checkpoint(GOLDEN / "paddle_head_only.pdparams")
+    assert len(weights) == 65
+    assert weights["scalelayer1.3.weight"].shape == (17, 1, 9, 9)
+    assert torch.cat([value.flatten() for value in weights.values()]).isfinite().all()
+
+
+WEIGHT = np.ones(2, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        *((dict(a=trick), "could run code") for trick in TRICKS.values()),
+        ([WEIGHT], "holds a list, not a dict of weights"),
+        (dict(a=WEIGHT, epoch=3), "holds 'epoch' of the type int, no weight"),
+        (dict(a=WEIGHT.astype(np.uint16)), "holds 'a' of the type uint16, no weight"),
+        (dict(a=np.array(["x"])), "holds 'a' of the type <U1, no weight"),
+        (dict(a=np.array([None])), "NumPy array of the type 'O8'"),
+        ({"UnpackBigParamInfor@@": dict(a=dict(slices=["b"]))}, "damaged, incomplete"),
+        ({7: WEIGHT}, "name is not text but a int"),
+    ],
+)
+def test_what_is_no_file_of_paddle_is_named(tmp_path, capsys, content, message):
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(paddle_file(tmp_path / "a.pdparams", content))
+    assert "must not run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.pdparams", "damaged, incomplete"),
+        ("a.pdmodel", "of an exported network of PaddlePaddle. Give the `.pdparams`"),
+        ("a.pdiparams", "of an exported network of PaddlePaddle. Give the `.pdparams`"),
+    ],
+)
+def test_cut_and_exported_files_of_paddle_are_named(tmp_path, name, message):
+    content = pickle.dumps(dict(a=WEIGHT), 2) if name == "a.pdparams" else bytes(64)
+    for end in (len(content) // 2, len(content) - 1):
+        (tmp_path / name).write_bytes(content[:end])
+        with pytest.raises(CheckpointError, match=message):
+            read_checkpoint(tmp_path / name)
 
 
 @contextlib.contextmanager
