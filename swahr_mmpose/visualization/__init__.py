@@ -1,6 +1,9 @@
-"""Drawing of people, and of the maps that the network predicts."""
+"""Drawing of people and maps, without MMPose; ``BottomupVisualizer`` needs it."""
 
-from .bottomup_visualizer import BottomupVisualizer
+from __future__ import annotations
+
+from typing import Any
+
 from .overlays import draw_heatmap, draw_map, draw_scale_map, draw_tag_map, image_to_map
 from .people_drawing import draw_people
 
@@ -13,3 +16,11 @@ __all__ = [
     "draw_tag_map",
     "image_to_map",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "BottomupVisualizer":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .bottomup_visualizer import BottomupVisualizer
+
+    return BottomupVisualizer
