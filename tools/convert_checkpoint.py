@@ -1,7 +1,8 @@
 """Convert a checkpoint of another implementation for a config of this package.
 
-Takes official SWAHR and HigherHRNet checkpoints, and those of MMPose 0.x with
-AEHigherResolutionHead. An ImageNet HRNet needs no conversion: give it to `model.backbone.init_cfg`.
+Takes official SWAHR and HigherHRNet checkpoints, those of MMPose 0.x with AEHigherResolutionHead,
+and the .pdparams of PaddleDetection. An ImageNet HRNet needs no conversion: give it to
+`model.backbone.init_cfg`.
 """
 
 from __future__ import annotations

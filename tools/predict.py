@@ -27,11 +27,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "images", help="a folder, a text file with a path per line, a glob in quotes, an image"
     )
-    parser.add_argument("--config", required=True, help="a config's path, or one of our names")
+    parser.add_argument(
+        "--config",
+        default="swahr_hrnet_w32_coco",
+        help="a config's path, or one of our names (default: %(default)s)",
+    )
     parser.add_argument(
         "--checkpoint", dest="weights", help="path or address; by default those of the config"
     )
-    parser.add_argument("--out", type=Path, required=True, help="the file of results: NAME.jsonl")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results.jsonl"),
+        help="the file of results, NAME.jsonl (default: %(default)s)",
+    )
     parser.add_argument("--batch-size", type=int, default=4, help="images in a batch (default: 4)")
     parser.add_argument(
         "--workers", dest="num_workers", type=int, default=2, help="that read images (default: 2)"
