@@ -25,7 +25,7 @@ from ..decoding import APPLICATION_OPTIONS
 from ..engine.test_loop import decoded_beside
 from ..utils.config_files import find_config
 from ..utils.files import reason_of, sha256_of
-from .application_decoding import reads_for_applications
+from .application_decoding import gives_widths, reads_for_applications
 from .image_stream import ImageFile, ImageFiles, Prepared, batches_of_one_size, find_images, load
 from .results_file import Journal, Output, begin, bring_together
 
@@ -97,7 +97,10 @@ def predict_files(
     # no one goes on where another can't, or writes results before all have read what is done
     with _all_or_none(world_size):
         model = init_model(str(config_path), checkpoint, device=device or own_device)
-        _set_options(model, checkpoint, widths, min_score)
+        if widths:
+            gives_widths(model)
+        if min_score is not None:
+            reads_for_applications(model, dict(min_score=min_score))
         if rank == 0:
             try:
                 lock.acquire()
@@ -130,16 +133,6 @@ def predict_files(
     _of_all("done", world_size)
     lock.release()
     return Predicted(len(files) - num_errors, num_errors, output.errors)
-
-
-def _set_options(model: Any, checkpoint: str, widths: bool, min_score: float | None) -> None:
-    if widths and not model.head.scales_known:
-        raise ValueError(
-            f"'{checkpoint}' has no scale branch, which predicts widths. Leave out the widths."
-        )
-    model.test_cfg["output_scales"] = widths
-    if min_score is not None:
-        reads_for_applications(model, dict(min_score=min_score))
 
 
 def _of_all(value: Any, world_size: int) -> list[Any]:

@@ -100,6 +100,7 @@ def export_onnx(
     flip: bool | None = None,
     size: tuple[int, int] | None = None,
     half: bool = False,
+    widths: bool = False,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Exported:
     """Write the network of a config and a checkpoint to an ONNX file, and check it.
@@ -111,6 +112,7 @@ def export_onnx(
         flip: Whether to run on the mirrored image too; None: as ``test_cfg`` says.
         size: (w, h) of the input, multiples of 64 up to 4096; None: any, and any batch.
         half: Whether to compute in half precision.
+        widths: Whether the network gives α too, for ``keypoint_widths``.
         progress: Called with what is done next, before each long step.
 
     Raises:
@@ -126,7 +128,7 @@ def export_onnx(
     check_destination(destination, Path(checkpoint), Path(config))
     progress("Reading the network …")
     model = _load(config, checkpoint)
-    settings = _settings(model, flip, size, half)
+    settings = _settings(model, flip, size, half, widths)
     network = ExportedNetwork(model, settings).eval()
     inputs = _inputs(settings)
     with torch.no_grad():
@@ -174,7 +176,7 @@ def _load(config: str | Path, checkpoint: str) -> Any:
 
 
 def _settings(
-    model: Any, flip: bool | None, size: tuple[int, int] | None, half: bool
+    model: Any, flip: bool | None, size: tuple[int, int] | None, half: bool, widths: bool
 ) -> OnnxSettings:
     """What is written into the file; exporter and opset are added when it is written."""
     resize = [
@@ -215,7 +217,7 @@ def _settings(
             keypoint_sigmas=[float(sigma) for sigma in meta["sigmas"]],
         ),
         flip_test=bool(model.test_cfg.get("flip_test", False) if flip is None else flip),
-        output_scales=model.head.scales_known,
+        output_scales=bool(widths or model.test_cfg.get("output_scales", False)),
         half=half,
         opset=OPSET,
         exporter="",

@@ -57,7 +57,7 @@ def people_images():
 @pytest.fixture(scope="module")
 def exported(checkpoint, tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "any.onnx"
-    assert export(["swahr_tiny_synthetic", checkpoint, str(path)]) == 0
+    assert export(["swahr_tiny_synthetic", checkpoint, str(path), "--widths"]) == 0
     return path
 
 
@@ -164,7 +164,7 @@ def test_the_file_says_all_that_is_needed(exported, fixed):
     assert settings.exporter.startswith(("torch.export, torch", "TorchScript, torch"))
     assert settings.fixed_size is None
     other = OnnxPoseEstimator(fixed).settings
-    assert (other.flip_test, other.fixed_size) == (False, [192, 128])
+    assert (other.flip_test, other.fixed_size, other.output_scales) == (False, [192, 128], False)
 
 
 @pytest.mark.slow
