@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         check_destination(args.fix, args.annotations)
     content = read_annotations(args.annotations)
     progress = functools.partial(
-        tqdm, total=len(content["images"]), unit=" images", disable=args.images is None
+        tqdm, total=len(content["images"]), unit=" images", disable=None if args.images else True
     )
     found = check_content(content, folder=args.images, progress=progress)
     problems, fixed = found.problems, found.fixed
