@@ -17,14 +17,13 @@ from typing import Any
 
 import command_line
 import numpy as np
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from tqdm import tqdm
 from xtcocotools.coco import COCO
 
 from swahr_mmpose.analysis.breakdown import Description, image_people
 from swahr_mmpose.analysis.per_image_ap import FoundPeople
 from swahr_mmpose.analysis.report import analysis_page
-from swahr_mmpose.datasets.metainfo import description_file
+from swahr_mmpose.datasets.metainfo import parsed_description
 from swahr_mmpose.evaluation.coco_index import read_labels
 from swahr_mmpose.utils.files import check_destination
 
@@ -124,8 +123,7 @@ def main(argv: list[str] | None = None) -> None:
     """Analyze."""
     args = parse_args(argv)
     check_destination(args.out, args.annotations, args.results)
-    path = args.dataset if args.dataset.endswith(".py") else description_file(args.dataset)
-    meta = parse_pose_metainfo(dict(from_file=path))
+    meta = parsed_description(args.dataset)
     annotations = read_labels(args.annotations, meta)
     found, keypoint_scores = read_results(args.results, annotations, meta["num_keypoints"])
     description = Description(meta["sigmas"], meta["flip_indices"])

@@ -81,6 +81,13 @@ def check_content(
     own = _without(content["annotations"], "category_id", others)
     num_others = len(content["annotations"]) - len(own)
     own = _without(own, "image_id", _ids(content["images"]) - set(sizes))
+    given = [
+        len(entry["keypoints"]) // 3 for entry in own if isinstance(entry.get("keypoints"), list)
+    ]
+    if names and len(set(given)) == 1 and given[0] != fields["keypoints"]:
+        what = f"all {len(given)} people have {given[0]} keypoints, and not {fields['keypoints']}"
+        fix = "Describe these as `metainfo` of the dataset (tools: --dataset)"
+        return Findings([Problem("file", what, fix, fixed=False)], content, content)
     expected = Expected(sizes, people["id"], fields, needs_area)
     annotations = list(checked_annotations(own, expected))
     fixed = dict(
