@@ -105,7 +105,7 @@ def _problems(info: Any) -> list[str]:
         (
             "`swap`",
             [own for own in swaps.items() if swaps.get(own[1]) != own[0]],
-            "Name each other",
+            "Let two name each other",
         ),
         ("`link`", links, "Name two keypoints"),
         ("`sigmas`", [] if sound else [sigmas], f"Give {len(ids)} above 0"),

@@ -63,9 +63,10 @@ class AtomicCheckpointHook(CheckpointHook):
                     f"`{type(metric).__name__}` in `val_evaluator` is for one person in each "
                     "image. Use `BottomupCocoMetric`."
                 )
-            for key in self.key_indicators if self.save_best else ():
-                if "/" not in key and key != "auto" and metric.prefix:
-                    raise ValueError(f"`save_best={key!r}`: use '{metric.prefix}/{key}'.")
+        prefixes = [metric.prefix for metric in metrics]
+        for key in self.key_indicators if self.save_best and prefixes and all(prefixes) else ():
+            if key != "auto" and key.split("/")[0] not in prefixes:
+                raise ValueError(f"`save_best` is {key!r}: no such figure; '{prefixes[0]}/AP' is.")
         # each checkpoint would be accompanied by such warnings
         runner.logger.addFilter(_concerns_users)
         super().before_train(runner)
