@@ -87,14 +87,15 @@ def _path_of(dataset: str) -> Path:
 
 
 def _problems(info: Any) -> list[str]:
-    """Fields with values that MMPose fails on later, or takes, and fixes."""
+    """What is wrong in each field, and the fix; MMPose fails later, or takes it."""
     fields = ("dataset_name", "keypoint_info", "skeleton_info", "joint_weights", "sigmas")
-    missing = [f"`{field}` is missing." for field in fields if info.get(field) is None]
+    missing = [f"`{field}` is missing: add it." for field in fields if info.get(field) is None]
     if missing:
         return missing
     ids, keypoints = list(info["keypoint_info"]), list(info["keypoint_info"].values())
     names = [keypoint.get("name") for keypoint in keypoints]
     swaps = {name: keypoint.get("swap") or name for name, keypoint in zip(names, keypoints)}
+    one_way = [own for own in swaps.items() if swaps.get(own[1]) != own[0]]
     links = [limb.get("link") or () for limb in info["skeleton_info"].values()]
     links = [own for own in links if len(own) != 2 or not set(own) <= set(names)]
     sigmas = np.ravel(info["sigmas"]).tolist()
@@ -102,11 +103,7 @@ def _problems(info: Any) -> list[str]:
     wrong: list[tuple[str, list[Any], str]] = [
         ("an id", [own for own, k in zip(ids, range(len(ids))) if own != k], "Count 0, 1, …"),
         ("`name`", [own for own in names if not own or names.count(own) > 1], "Give each its own"),
-        (
-            "`swap`",
-            [own for own in swaps.items() if swaps.get(own[1]) != own[0]],
-            "Let two name each other",
-        ),
+        ("`swap`", one_way, "Let two name each other"),
         ("`link`", links, "Name two keypoints"),
         ("`sigmas`", [] if sound else [sigmas], f"Give {len(ids)} above 0"),
     ]
