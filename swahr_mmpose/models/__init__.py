@@ -1,5 +1,6 @@
 """Heads, losses, estimator and data preprocessor of SWAHR and HigherHRNet."""
 
+from ..utils import requires_mmpose  # noqa: F401
 from . import losses
 from .data_preprocessor import BottomupPoseDataPreprocessor
 from .heads import HigherHRNetHead, SWAHRHead
