@@ -290,7 +290,7 @@ class BottomupInferencer(MMPoseInferencer):
         return_datasamples: bool = False,
         pred_out_dir: str = "",
     ) -> dict[str, Any]:
-        """As in MMPose, with ``keypoint_widths`` (K,) for each person."""
+        """As in MMPose, with ``keypoints_found`` and ``keypoint_widths`` (K,) for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
         result["files"] = self._files
         if self._video_input:
@@ -302,9 +302,9 @@ class BottomupInferencer(MMPoseInferencer):
         else:
             people_of_samples = result["predictions"]
         for people, sample in zip(people_of_samples, preds):
-            if "keypoint_widths" in sample.pred_instances:
-                for person, widths in zip(people, sample.pred_instances.keypoint_widths):
-                    person["keypoint_widths"] = widths.tolist()
+            for name in ("keypoints_found", "keypoint_widths"):
+                for person, values in zip(people, sample.pred_instances.get(name, [])):
+                    person[name] = values.tolist()
             if pred_out_dir:
                 self._write(people, sample, Path(pred_out_dir))
         return result

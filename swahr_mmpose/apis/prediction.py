@@ -196,6 +196,7 @@ def record_of(name: str, sample: Any) -> dict[str, Any]:
     fields = dict(
         keypoints=np.round(people.keypoints.astype(np.float64), 3),
         keypoint_scores=np.round(people.keypoint_scores.astype(np.float64), 5),
+        keypoints_found=people.keypoints_found,
         bbox=np.round(people.bboxes.astype(np.float64), 3),
         score=np.round(people.bbox_scores.astype(np.float64), 5),
     )

@@ -77,6 +77,7 @@ def test_people_are_those_of_the_inferencer(predict, images, checkpoint):  # noq
         height, width = cv2.imread(str(images / line["file"])).shape[:2]
         assert (line["width"], line["height"]) == (width, height)
         for ours, expected in zip(line["people"], people):
+            assert ours["keypoints_found"] == expected["keypoints_found"]
             # rounded to thousandths
             for name in ("keypoints", "keypoint_widths"):
                 np.testing.assert_allclose(ours[name], expected[name], atol=2e-3)
