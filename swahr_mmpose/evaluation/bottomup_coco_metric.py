@@ -16,7 +16,7 @@ from xtcocotools.coco import COCO
 from ..datasets.annotations.check import WHOLE_BODY_FIELDS
 from ..datasets.annotations.problem import is_number
 from ..datasets.annotations.reading import AnnotationFileError, usable_annotations
-from .coco_index import indexed, part_of
+from .coco_index import KeypointEvaluation, indexed, part_of
 
 
 class _BottomupProtocol:
@@ -142,6 +142,10 @@ class _BottomupProtocol:
             metrics: dict[str, float] = super().compute_metrics(results)  # type: ignore[misc]
         finally:
             self.coco = whole
+        unknown = [name for name, value in metrics.items() if value == -1]
+        if unknown:
+            what = f"{', '.join(unknown)} −1: no one is labelled that they could be computed from."
+            print_log(what, logger="current")
         return metrics
 
     def _tested_part(self, image_ids: list[int]) -> COCO:
@@ -173,6 +177,16 @@ class _BottomupProtocol:
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         if self._anyone_found:
+            if self.iou_type == "keypoints" and self.KEYPOINT_FIELDS is None:
+                found = self.coco.loadRes(f"{outfile_prefix}.keypoints.json")
+                sigmas = (self._dataset_meta or {})["sigmas"]
+                evaluation = KeypointEvaluation(
+                    self.coco, found, "keypoints", sigmas, self.use_area
+                )
+                evaluation.evaluate()
+                evaluation.accumulate()
+                evaluation.summarize()
+                return list(zip(self._stats_names(), evaluation.stats))
             if self.iou_type == "keypoints_crowd":
                 # the evaluation by crowd levels reads the images' indices from a file once more
                 path = f"{outfile_prefix}.gt.json"
