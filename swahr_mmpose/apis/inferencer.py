@@ -367,7 +367,7 @@ class BottomupInferencer(MMPoseInferencer):
         else:
             people_of_samples = result["predictions"]
         for people, sample in zip(people_of_samples, preds):
-            for name in ("keypoints_found", "keypoint_widths"):
+            for name in ("keypoints_found", "keypoint_widths", "keypoint_sigmas"):
                 for person, values in zip(people, sample.pred_instances.get(name, [])):
                     person[name] = values.tolist()
             if pred_out_dir:

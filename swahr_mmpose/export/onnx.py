@@ -202,6 +202,8 @@ def _settings(
     options = codec.decode_options
     order = options.order_for(meta["num_keypoints"])
     normalise = model.data_preprocessor
+    flips = bool(model.test_cfg.get("flip_test", False) if flip is None else flip)
+    bars = meta.get("error_bars")
     return OnnxSettings(
         keypoints=[meta["keypoint_id2name"][k] for k in range(meta["num_keypoints"])],
         skeleton=[[int(a), int(b)] for a, b in meta["skeleton_links"]],
@@ -216,11 +218,12 @@ def _settings(
             keypoint_order=[int(k) for k in order],
             keypoint_sigmas=[float(sigma) for sigma in meta["sigmas"]],
         ),
-        flip_test=bool(model.test_cfg.get("flip_test", False) if flip is None else flip),
+        flip_test=flips,
         output_scales=bool(widths or model.test_cfg.get("output_scales", False)),
         half=half,
         opset=OPSET,
         exporter="",
+        error_bars=bars if bars and bars["flip_test"] == flips else None,
     )
 
 

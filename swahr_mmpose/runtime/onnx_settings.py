@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..decoding import DecodeOptions
+from ..decoding.error_bars import ErrorBars
 from ..layout import TEST_SIZE_DIVISOR
 
 #: The entry in the file's metadata, a JSON object.
@@ -37,6 +38,7 @@ class OnnxSettings:
         half: Whether it computes in half precision.
         opset: Version of ONNX's operators.
         exporter: What wrote the file.
+        error_bars: Arguments of :class:`ErrorBars`; None without calibration.
 
     Raises:
         TypeError, ValueError: If a field is of another type, or out of its range.
@@ -62,6 +64,7 @@ class OnnxSettings:
     half: bool
     opset: int
     exporter: str
+    error_bars: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         indices, pairs = range(len(self.keypoints)), [*self.skeleton, *self.flip_pairs]
@@ -90,7 +93,10 @@ class OnnxSettings:
         ):
             if not valid:
                 raise ValueError(problem)
-        self.decode_options  # noqa: B018  (they are checked when they are made)
+        # these are checked when they are made
+        self.decode_options  # noqa: B018
+        if self.error_bars and len(ErrorBars(**self.error_bars).factors) != len(indices):
+            raise ValueError(f"`error_bars` must have {len(indices)} factors, one per keypoint")
 
     @property
     def decode_options(self) -> DecodeOptions:

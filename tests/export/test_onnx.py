@@ -26,6 +26,7 @@ from mmpose.apis import inference_bottomup, init_model
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.model_zoo import weights_of
+from swahr_mmpose.checkpoints.reading import read_checkpoint
 from swahr_mmpose.decoding import NotFiniteError
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.runtime.onnx_settings import OnnxSettings
@@ -43,8 +44,12 @@ export = runpy.run_path(str(ROOT / "tools" / "export_onnx.py"))["main"]
 
 
 @pytest.fixture(scope="module")
-def checkpoint():
-    return weights_of("swahr_tiny_synthetic")
+def checkpoint(tmp_path_factory):
+    """Weights with error bars."""
+    content = read_checkpoint(weights_of("swahr_tiny_synthetic"))
+    bars = dict(factors=[0.1] * 17, exponents=[0.5] * 17, radii=[1.18, 2, 4], flip_test=True)
+    content["meta"]["dataset_meta"]["error_bars"] = bars
+    return str(save(content, tmp_path_factory.mktemp("weights") / "calibrated.pth"))
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +114,7 @@ def test_people_are_those_of_pytorch(exported, checkpoint, people_images):
             np.testing.assert_allclose(people["bboxes"][whole], expected.bboxes[whole], atol=1e-2)
             found = people["keypoints_found"]
             np.testing.assert_array_equal(found[near], expected.keypoints_found[near])
-            for name in ("keypoint_scores", "keypoint_widths"):
+            for name in ("keypoint_scores", "keypoint_widths", "keypoint_sigmas"):
                 np.testing.assert_allclose(people[name][near], expected[name][near], atol=1e-3)
             scores += np.isclose(people["bbox_scores"], expected.bbox_scores, atol=1e-5).tolist()
     assert len(same) > 17 * len(people_images)
@@ -388,6 +393,10 @@ SIZES = "multiples of 64, must be from 1 to 4096 pixels, not "
         ({"swahr_mmpose": json.dumps({"mean": [0]})}, "TypeError: .* missing .* 'keypoints'"),
         (dict(keypoints=[]), "must be pairs of indices of `keypoints`"),
         (dict(skeleton=[[0, 3]]), "must be pairs of indices of `keypoints`"),
+        (
+            dict(error_bars=dict(factors=[1], exponents=[1], radii=[1, 2, 3], flip_test=False)),
+            "`error_bars` must have 3 factors",
+        ),
         (dict(flip_pairs=[[0]]), "ValueError: not enough values"),
         (dict(decode=dict(score="mean")), "TypeError: .* unexpected keyword argument 'score'"),
         (dict(decode=dict(topk=0)), "ValueError: `topk` must be at least 1"),
