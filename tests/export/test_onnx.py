@@ -33,7 +33,15 @@ from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_image
 
 from ..apis.test_inferencer import TINY, make_image
-from ..helpers import CONFIGS, ROOT, figures_of, metric_for, official_weights, save
+from ..helpers import (
+    CONFIGS,
+    ROOT,
+    figures_of,
+    metric_for,
+    official_weights,
+    save,
+    tiny_paddle_file,
+)
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -55,9 +63,11 @@ def people_images():
 
 
 @pytest.fixture(scope="module")
-def exported(checkpoint, tmp_path_factory):
+def exported(tmp_path_factory):
+    """From a file of PaddlePaddle, which holds the same numbers as `checkpoint`."""
     path = tmp_path_factory.mktemp("onnx") / "any.onnx"
-    assert export(["swahr_tiny_synthetic", checkpoint, str(path)]) == 0
+    weights = tiny_paddle_file(path.with_suffix(".pdparams"))
+    assert export(["swahr_tiny_synthetic", str(weights), str(path)]) == 0
     return path
 
 
