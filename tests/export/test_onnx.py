@@ -279,7 +279,7 @@ def test_memory_stays_flat_over_images_of_changing_size(checkpoint, people_image
         # the last of the maps, which a maximum of Python's may pass over
         (
             lambda head: head.scale_layers[-1][-1].weight.mul_(np.nan),
-            ["--fp16"],
+            ["--fp16", "--widths"],
             "PyTorch's by nan",
         ),
     ],
