@@ -27,8 +27,9 @@ from tqdm import tqdm
 from swahr_mmpose.analysis.per_image_ap import labelled_people
 from swahr_mmpose.analysis.pose_errors import match_people, similarities
 from swahr_mmpose.apis.application_decoding import reads_for_applications
+from swahr_mmpose.checkpoints.download import download
 from swahr_mmpose.checkpoints.model_zoo import weights_for
-from swahr_mmpose.checkpoints.reading import read_checkpoint
+from swahr_mmpose.checkpoints.reading import read_checkpoint, state_dict_of
 from swahr_mmpose.decoding.error_bars import NORMAL_RADII, SHARES, ErrorBars, peak_ratio
 from swahr_mmpose.evaluation.coco_index import read_labels
 from swahr_mmpose.images.files import read_annotated
@@ -169,6 +170,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     path = find_config(args.config)
     source = str(args.checkpoint or weights_for(path))
+    if source.startswith(("http://", "https://")):
+        source = str(download(source))
     check_destination(args.out, Path(source), path)
     model = init_model(str(path), source, device="cuda" if torch.cuda.is_available() else "cpu")
     columns = errors_of(model, args.data, args.images, ratios)
@@ -180,11 +183,10 @@ def main(argv: list[str] | None = None) -> None:
         bool(model.test_cfg.get("flip_test", False)),
     )
     print(table(columns))
-    checkpoint = read_checkpoint(source)
-    meta = dict(model.dataset_meta, error_bars=asdict(bars))
-    checkpoint["meta"] = dict(checkpoint.get("meta", {}), dataset_meta=meta)
+    meta = dict(dataset_meta=dict(model.dataset_meta, error_bars=asdict(bars)))
     content = io.BytesIO()
-    torch.save(checkpoint, content)
+    # as they were read: the model also has weights that the checkpoint lacks
+    torch.save(dict(meta=meta, state_dict=state_dict_of(read_checkpoint(source), source)), content)
     write_atomically(args.out, content.getvalue())
     print(f"Wrote {args.out}, calibrated on {len(columns['error'])} keypoints.")
 

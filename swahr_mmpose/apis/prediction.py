@@ -219,9 +219,9 @@ def record_of(name: str, sample: Any) -> dict[str, Any]:
         bbox=np.round(people.bboxes.astype(np.float64), 3),
         score=np.round(people.bbox_scores.astype(np.float64), 5),
     )
-    for name in ("keypoint_widths", "keypoint_sigmas"):
-        if name in people:
-            fields[name] = np.round(people[name].astype(np.float64), 3)
+    for key in ("keypoint_widths", "keypoint_sigmas"):
+        if key in people:
+            fields[key] = np.round(people[key].astype(np.float64), 3)
     rows = zip(*(values.tolist() for values in fields.values()))
     return dict(
         file=name, width=width, height=height, people=[dict(zip(fields, row)) for row in rows]

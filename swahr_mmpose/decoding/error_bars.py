@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..layout import STRIDES
 
-#: What circles cover, and their radii for normal errors, in standard deviations.
+#: What circles cover, and their radii in standard deviations if errors are normal.
 SHARES = (0.5, 0.8, 0.95)
 NORMAL_RADII = tuple((-2 * np.log(1 - np.array(SHARES))) ** 0.5)
 
@@ -67,10 +68,8 @@ class ErrorBars:
             ValueError: If there are fewer than 30 errors.
         """
         if len(error) < _ENOUGH:
-            raise ValueError(
-                f"{len(error)} keypoints are found and labelled, and at least {_ENOUGH} are "
-                "needed. Give more images."
-            )
+            found = f"{len(error)} keypoints are found and labelled"
+            raise ValueError(f"{found}, and at least {_ENOUGH} are needed. Give more images.")
         fits = []
         for k in range(num_types):
             own = types == k
@@ -108,10 +107,9 @@ def peak_ratio(keypoints: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
     x, y = np.floor(keypoints).astype(int).reshape(-1, num_keypoints, 2).transpose(2, 0, 1)
     k = np.arange(num_keypoints)
 
-    def log_at(dx: int, dy: int) -> np.ndarray:
+    def log_at(dx: int, dy: int) -> Any:
         values = heatmaps[k, (y + dy).clip(0, h - 1), (x + dx).clip(0, w - 1)]
-        logs: np.ndarray = np.log(values.astype(np.float64).clip(_LEAST_HEIGHT))
-        return logs
+        return np.log(values.astype(np.float64).clip(_LEAST_HEIGHT))
 
     center = log_at(0, 0)
     around = log_at(_STEP, 0) + log_at(-_STEP, 0) + log_at(0, _STEP) + log_at(0, -_STEP)

@@ -219,13 +219,11 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         for people, sample in zip(batch_pred_instances, batch_data_samples):
             missing = people.keypoint_scores == 0
             people.keypoints[missing] = 0
-            for name, unknown in (
-                ("keypoint_widths", missing),
-                ("keypoint_sigmas", ~people.keypoints_found),
-            ):
+            not_found = ~people.keypoints_found
+            for name, none in (("keypoint_widths", missing), ("keypoint_sigmas", not_found)):
                 if name in people:
                     people[name] *= sample.input_scale[0] / sample.input_size[0]
-                    people[name][unknown] = 0
+                    people[name][none] = 0
         return batch_data_samples
 
 
