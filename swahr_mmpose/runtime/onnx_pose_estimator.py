@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..decoding import APPLICATION_OPTIONS, boxes_of_keypoints, decode_people, keypoint_widths
-from ..decoding.finite_maps import check_finite
 from ..decoding.window import image_window
 from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
 from ..layout import STRIDES, TEST_SIZE_DIVISOR
@@ -86,7 +85,7 @@ class OnnxPoseEstimator:
 
         Raises:
             ValueError: If it is no such image.
-            NotFiniteError: If maps or people hold NaN or infinity; a ValueError.
+            NotFiniteError: If maps hold NaN or infinity; a ValueError.
         """
         image = to_three_channels(image)
         height, width = image.shape[:2]
@@ -116,8 +115,6 @@ class OnnxPoseEstimator:
             widths *= geometry.extent[0] / size[0]
             result["keypoint_widths"] = np.where(missing, 0, widths)
         result = {name: value.astype(np.float32) for name, value in result.items()}
-        for name, value in result.items():
-            check_finite(name, value)  # maps may hold finite values whose sum is not
         return dict(result, keypoints_found=people.keypoints_found)
 
     def _maps(self, planes: np.ndarray) -> Any:
