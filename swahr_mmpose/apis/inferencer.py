@@ -43,9 +43,6 @@ _WITHOUT_EFFECT = {
     "num_instances",
 }
 
-#: Videos that MMPose's writer can write.
-_VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv")
-
 
 def _check_arguments(given: Mapping[str, Any]) -> None:
     """Raise a TypeError for arguments that MMPose would drop in silence."""
@@ -67,24 +64,26 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
 def _opened(inputs: Any, outputs: list[str]) -> Any:
     """A video; or images, in an iterator where one is given, else in a list."""
     take = partial(_image, outputs=outputs)
-    name = str(inputs) if isinstance(inputs, (str, Path, int)) else ""
-    camera = re.fullmatch(r"(?:webcam:?)?(\d*)", name)
-    if name and camera and not os.path.exists(name):
+    if isinstance(inputs, Iterator):
+        return map(take, inputs)
+    if not isinstance(inputs, (str, Path, int)):
+        return [take(one) for one in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+    name = str(inputs)
+    camera = re.fullmatch(r"webcam|(?:webcam:)?(\d+)", name)
+    if camera and not os.path.exists(name):
         return Video(int(camera[1] or 0))
-    if _is_folder(inputs):
+    if _is_folder(name):
         return _images_of_folder(Path(name), outputs)
-    if name.endswith(".txt") or not (os.path.exists(name) or "://" in name or not name):
+    if name.endswith(".txt") or not ("://" in name or os.path.exists(name)):
         return [take(image.path) for image in find_images(name)]
     if is_video(name) or (os.path.isfile(name) and not cv2.haveImageReader(name)):
         _check_kept(name, outputs)
         return Video(name)
-    if isinstance(inputs, Iterator):
-        return map(take, inputs)
-    return [take(one) for one in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+    return [take(name)]
 
 
 def _is_folder(given: Any) -> bool:
-    return isinstance(given, (str, Path)) and Path(given).is_dir()
+    return isinstance(given, (str, Path)) and os.path.isdir(given)
 
 
 def _image(given: Any, outputs: list[str]) -> Any:
@@ -112,17 +111,6 @@ def _check_kept(source: str, outputs: list[str]) -> None:
                 f"Results in '{output}' could replace '{source}', or files beside it. Name another "
                 "folder."
             )
-
-
-def _written_as(name: str, vis_out_dir: str) -> str:
-    """Name of a video to write; a ValueError if ``vis_out_dir`` names one that MMPose can't."""
-    suffix = Path(vis_out_dir).suffix
-    if suffix and suffix.lower() not in _VIDEO_SUFFIXES:
-        raise ValueError(
-            f"`vis_out_dir` is '{vis_out_dir}', but must be a folder or a video that ends in "
-            f"{', '.join(_VIDEO_SUFFIXES)}."
-        )
-    return name if Path(name).suffix.lower() in _VIDEO_SUFFIXES else f"{Path(name).stem}.mp4"
 
 
 def _images_of_folder(folder: Path, outputs: list[str]) -> list[str]:
@@ -279,7 +267,13 @@ class BottomupInferencer(MMPoseInferencer):
         call.inferencer._inputs_to_list = lambda inputs: inputs
         call.inferencer._video_input = isinstance(opened, Video)
         if isinstance(opened, Video):
-            name = _written_as(opened.name, kwargs.get("vis_out_dir") or "")
+            vis_out_dir = kwargs.get("vis_out_dir") or ""
+            if Path(vis_out_dir).suffix not in ("", ".mp4", ".avi", ".mov", ".mkv"):
+                raise ValueError(
+                    f"`vis_out_dir` is '{vis_out_dir}', but must be a folder, or an MP4, AVI, MOV "
+                    "or MKV file, such as 'drawn.mp4'."
+                )
+            name = f"{Path(opened.name).stem}.mp4"
             call.inferencer.video_info = dict(
                 name=name, fps=opened.fps, writer=None, output_file=None, predictions=[]
             )
@@ -315,27 +309,22 @@ class BottomupInferencer(MMPoseInferencer):
             Video(self.video_info["output_file"])  # raises an error if it can't be read
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
-        """As in MMPose; images of a folder that can't be used are left out and named."""
-        if not self._skips_unreadable:
-            prepared_inputs = super().preprocess(inputs, batch_size, **kwargs)
-            for self._frame_id, prepared in enumerate(prepared_inputs):
-                yield prepared
-            return
-        for path in inputs:
+        """Samples with people; images of a folder that can't be used are left out and named."""
+        for self._frame_id, image in enumerate(inputs):
             try:
-                ((batch, images),) = super().preprocess([path], batch_size, **kwargs)
+                ((batch, images),) = super().preprocess([image], batch_size, **kwargs)
                 samples = super().forward(batch, pose_based_nms=self._pose_based_nms)
             except Exception as error:  # of reading, of the network, or of memory that runs out
-                reason = self.unreadable[path] = reason_of(error)
-                print_log(f"{path!r} is left out: {reason}", logger="current", level=30)
+                if not self._skips_unreadable:
+                    raise
+                reason = self.unreadable[image] = reason_of(error)
+                print_log(f"{image!r} is left out: {reason}", logger="current", level=30)
                 continue
             yield samples, images
 
     def forward(self, inputs: Any, **forward_kwargs: Any) -> list[Any]:
         """As in MMPose; images that have no file get numbers for names, over all calls."""
         samples: list[Any] = inputs
-        if not self._skips_unreadable:  # else it has been done
-            samples = super().forward(inputs, **forward_kwargs)
         for sample in samples:
             if not Path(sample.img_path).is_file():
                 sample.set_metainfo(dict(img_path=f"{next(self._numbers):06d}.jpg"))

@@ -94,45 +94,46 @@ def predict_files(
         atexit.register(dist.destroy_process_group)
     own_device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     lock = FileLock(output.results.with_suffix(".lock"), timeout=0)
-    # no one goes on where another can't, or writes results before all have read what is done
-    with _all_or_none(world_size):
-        model = init_model(str(config_path), checkpoint, device=device or own_device)
-        if widths:
-            gives_widths(model)
-        if min_score is not None:
-            reads_for_applications(model, dict(min_score=min_score))
-        if rank == 0:
-            try:
+    try:
+        # no one goes on where another can't, or writes results before all have read what is done
+        with _all_or_none(world_size):
+            model = init_model(str(config_path), checkpoint, device=device or own_device)
+            if widths:
+                gives_widths(model)
+            if min_score is not None:
+                reads_for_applications(model, dict(min_score=min_score))
+            if rank == 0:
                 lock.acquire()
-            except Timeout as error:
-                other = "Wait for it, or name another file for the results."
-                raise ValueError(f"Another run writes '{output.results}'. {other}") from error
-        pipeline = model.cfg.test_dataloader.dataset.pipeline
-        made_of = model.cfg.model, pipeline, vars(model.head.decoder.decode_options)
-        made_of_text = json.dumps(made_of, sort_keys=True, default=repr)
-        settings = dict(
-            # contents: names stay when these change (an address can be too long for Path.is_file)
-            checkpoint=sha256_of(checkpoint)[:16] if os.path.isfile(checkpoint) else checkpoint,
-            # images are named relative to it
-            folder=None if all(os.path.isabs(name) for name, _ in files) else str(folder),
-            widths=widths,
-            min_score=min_score,
-            keypoints=[name for _, name in sorted(model.dataset_meta["keypoint_id2name"].items())],
-            network_and_decoding=hashlib.sha256(made_of_text.encode()).hexdigest()[:16],
-        )
-        remaining = begin(output, files, settings)
-    if rank == 0 and len(remaining) < len(files):
-        done = len(files) - len(remaining)
-        print_log(f"{done} of {len(files)} images have results already.", logger="current")
-    share = remaining[rank::world_size]
-    own_errors = predict_images(model, share, output, batch_size, num_workers, progress)
-    num_errors = sum(_of_all(own_errors, world_size))
-    if rank == 0:
-        bring_together(output)
-    # torchrun stops the others once one ends with a status: not before the first is done
-    _of_all("done", world_size)
-    lock.release()
-    return Predicted(len(files) - num_errors, num_errors, output.errors)
+            pipeline = model.cfg.test_dataloader.dataset.pipeline
+            made_of = model.cfg.model, pipeline, vars(model.head.decoder.decode_options)
+            text = json.dumps(made_of, sort_keys=True, default=repr)
+            settings = dict(
+                # contents: names stay when these change
+                checkpoint=sha256_of(checkpoint)[:16] if os.path.isfile(checkpoint) else checkpoint,
+                # images are named relative to it
+                folder=None if all(os.path.isabs(name) for name, _ in files) else str(folder),
+                widths=widths,
+                min_score=min_score,
+                keypoints=list(model.dataset_meta["keypoint_id2name"].values()),
+                network_and_decoding=hashlib.sha256(text.encode()).hexdigest()[:16],
+            )
+            remaining = begin(output, files, settings)
+        if rank == 0 and len(remaining) < len(files):
+            done = len(files) - len(remaining)
+            print_log(f"{done} of {len(files)} images have results already.", logger="current")
+        share = remaining[rank::world_size]
+        own_errors = predict_images(model, share, output, batch_size, num_workers, progress)
+        num_errors = sum(_of_all(own_errors, world_size))
+        if rank == 0:
+            bring_together(output)
+        # torchrun stops the others once one ends with a status: not before the first is done
+        _of_all("done", world_size)
+        return Predicted(len(files) - num_errors, num_errors, output.errors)
+    except Timeout as error:
+        other = "Wait for it, or name another file for the results."
+        raise ValueError(f"Another run writes '{output.results}'. {other}") from error
+    finally:
+        lock.release()
 
 
 def _of_all(value: Any, world_size: int) -> list[Any]:

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..decoding import APPLICATION_OPTIONS, boxes_of_keypoints, decode_people, keypoint_widths
 from ..decoding.error_bars import ErrorBars
-from ..decoding.finite_maps import check_finite
 from ..decoding.window import image_window
 from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
 from ..layout import STRIDES, TEST_SIZE_DIVISOR
@@ -88,7 +87,7 @@ class OnnxPoseEstimator:
 
         Raises:
             ValueError: If it is no such image.
-            NotFiniteError: If maps or people hold NaN or infinity; a ValueError.
+            NotFiniteError: If maps hold NaN or infinity; a ValueError.
         """
         image = to_three_channels(image)
         height, width = image.shape[:2]
@@ -122,8 +121,6 @@ class OnnxPoseEstimator:
             sigmas *= geometry.extent[0] / size[0]
             result["keypoint_sigmas"] = np.where(people.keypoints_found, sigmas, 0)
         result = {name: value.astype(np.float32) for name, value in result.items()}
-        for name, value in result.items():
-            check_finite(name, value)  # maps may hold finite values whose sum is not
         return dict(result, keypoints_found=people.keypoints_found)
 
     def _maps(self, planes: np.ndarray) -> Any:

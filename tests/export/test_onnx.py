@@ -394,7 +394,6 @@ def test_one_that_is_right_finds_people(small_network):
     assert len(OnnxPoseEstimator(small_network())(image)["keypoints"]) == 1
 
 
-NUMBERS = "`std` and `heatmap_sigma` must be from 1e-6 to 1e6"
 SIZES = "multiples of 64, must be from 1 to 4096 pixels, not "
 
 
@@ -406,23 +405,23 @@ SIZES = "multiples of 64, must be from 1 to 4096 pixels, not "
         ({"swahr_mmpose": "[" * 100_000 + "]" * 100_000}, "RecursionError: "),
         ({"swahr_mmpose": "null"}, "TypeError: .* mapping, not NoneType"),
         ({"swahr_mmpose": json.dumps({"mean": [0]})}, "TypeError: .* missing .* 'keypoints'"),
-        (dict(keypoints=[]), "must be pairs of indices of `keypoints`"),
-        (dict(skeleton=[[0, 3]]), "must be pairs of indices of `keypoints`"),
+        (dict(keypoints=[], skeleton=[], flip_pairs=[]), r"`keypoints` is out of its range: \[\]"),
+        (dict(skeleton=[[0, 3]]), r"`skeleton` is out of its range: \[\[0, 3\]\]"),
         (
             dict(error_bars=dict(factors=[1], exponents=[1], radii=[1, 2, 3], flip_test=False)),
-            "`error_bars` must have 3 factors",
+            "`error_bars` is out of its range",
         ),
         (dict(flip_pairs=[[0]]), "ValueError: not enough values"),
         (dict(decode=dict(score="mean")), "TypeError: .* unexpected keyword argument 'score'"),
         (dict(decode=dict(topk=0)), "ValueError: `topk` must be at least 1"),
         (dict(decode=dict(nms_kernel=10**9 + 1)), "`nms_kernel` must be odd .* below 100"),
-        (dict(mean=[0.0, 0.0]), "`mean` and `std` must be of 3 numbers"),
-        (dict(mean=[1e300, 0.0, 0.0]), "`mean` and `std` must be of 3 numbers, 1e6 at most"),
+        (dict(mean=[0.0, 0.0]), "`mean` is out of its range"),
+        (dict(mean=[1e300, 0.0, 0.0]), "`mean` is out of its range"),
         (dict(mean=["a", "b", "c"]), "TypeError: "),
-        (dict(std=[1.0, 0.0, 1.0]), NUMBERS),
-        (dict(std=[1e-300] * 3), NUMBERS),
-        (dict(heatmap_sigma=1e308), NUMBERS),
-        (dict(heatmap_sigma=float("nan")), NUMBERS),
+        (dict(std=[1.0, 0.0, 1.0]), "`std` is out of its range"),
+        (dict(std=[1e-300] * 3), "`std` is out of its range"),
+        (dict(heatmap_sigma=1e308), "`heatmap_sigma` is out of its range"),
+        (dict(heatmap_sigma=float("nan")), "`heatmap_sigma` is out of its range"),
         (dict(input_size=-64), SIZES + r"\(-64, "),
         (dict(input_size="512"), SIZES + r"\('512', "),
         (dict(input_size=2**20), SIZES + r"\(1048576, "),
