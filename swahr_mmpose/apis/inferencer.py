@@ -1,4 +1,4 @@
-"""MMPose's inferencer for applications, with the predicted keypoint widths in its results."""
+"""MMPose's inferencer for applications."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..utils.arguments import did_you_mean
 from ..utils.config_files import find_config
 from ..utils.files import UniqueNames, reason_of
 from ..visualization.bottomup_visualizer import BottomupVisualizer
-from .application_decoding import reads_for_applications
+from .application_decoding import gives_widths, reads_for_applications
 from .image_stream import find_images
 
 #: Arguments of ``MMPoseInferencer`` that concern detectors, tracking and lifting to 3D only.
@@ -130,10 +130,7 @@ class BottomupInferencer(MMPoseInferencer):
     """``MMPoseInferencer`` for this package's configs, as applications want it.
 
     People are read with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`: those of a low score,
-    and people found twice, are left out. Results have ``keypoint_widths``.
-
-    Widths are standard deviations in pixels of the image. They are there, also in the JSON
-    files, where the checkpoint has a scale branch.
+    and people found twice, are left out.
 
     Attributes:
         unreadable: Images of the folder given last that could not be used, and why not.
@@ -148,12 +145,15 @@ class BottomupInferencer(MMPoseInferencer):
         show_progress: Whether to show a progress bar.
         flip_test: Whether to average with the mirrored image, which takes twice as long; None: as
             the config says.
+        widths: Whether results, also the JSON files, have ``keypoint_widths``: the standard
+            deviations that the scale branch predicts, in pixels of the image.
 
     Raises:
         FileNotFoundError: If there is no such config.
         TypeError: If ``decode`` names an unknown option.
         ValueError: If no weights are given, and there are none for this config; an option of
-            ``decode`` is out of its range; or the config has another codec.
+            ``decode`` is out of its range; the config has another codec; or widths are wanted
+            and the checkpoint has no scale branch.
         DownloadError: If the weights can't be fetched.
 
     Examples:
@@ -175,6 +175,7 @@ class BottomupInferencer(MMPoseInferencer):
         device: str | None = None,
         show_progress: bool = False,
         flip_test: bool | None = None,
+        widths: bool = False,
     ) -> None:
         # MMEngine looks for functions in MMPose's scope, which has none, and warns each time
         if "mmpose" not in FUNCTIONS.children:
@@ -190,8 +191,8 @@ class BottomupInferencer(MMPoseInferencer):
         reads_for_applications(model, decode)
         if flip_test is not None:
             model.test_cfg["flip_test"] = flip_test
-        if model.head.scales_known:
-            model.test_cfg["output_scales"] = True
+        if widths:
+            gives_widths(model)
         self.unreadable: dict[str, str] = {}
         self._options = model.head.decoder.decode_options
         self._numbers = itertools.count()
@@ -343,7 +344,7 @@ class BottomupInferencer(MMPoseInferencer):
         return_datasamples: bool = False,
         pred_out_dir: str = "",
     ) -> dict[str, Any]:
-        """As in MMPose, with ``keypoints_found`` and ``keypoint_widths`` (K,) for each person."""
+        """As in MMPose, with ``keypoints_found`` (K,), and widths if wanted, for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
         result["files"] = self._files
         if self._video_input:
@@ -355,7 +356,7 @@ class BottomupInferencer(MMPoseInferencer):
         else:
             people_of_samples = result["predictions"]
         for people, sample in zip(people_of_samples, preds):
-            for name in ("keypoints_found", "keypoint_widths"):
+            for name in ("keypoints_found", "keypoint_widths", "keypoint_sigmas"):
                 for person, values in zip(people, sample.pred_instances.get(name, [])):
                     person[name] = values.tolist()
             if pred_out_dir:

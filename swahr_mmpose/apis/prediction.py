@@ -25,7 +25,7 @@ from ..decoding import APPLICATION_OPTIONS
 from ..engine.test_loop import decoded_beside
 from ..utils.config_files import find_config
 from ..utils.files import reason_of, sha256_of
-from .application_decoding import reads_for_applications
+from .application_decoding import gives_widths, reads_for_applications
 from .image_stream import ImageFile, ImageFiles, Prepared, batches_of_one_size, find_images, load
 from .results_file import Journal, Output, begin, bring_together
 
@@ -98,7 +98,10 @@ def predict_files(
         # no one goes on where another can't, or writes results before all have read what is done
         with _all_or_none(world_size):
             model = init_model(str(config_path), checkpoint, device=device or own_device)
-            _set_options(model, checkpoint, widths, min_score)
+            if widths:
+                gives_widths(model)
+            if min_score is not None:
+                reads_for_applications(model, dict(min_score=min_score))
             if rank == 0:
                 lock.acquire()
             pipeline = model.cfg.test_dataloader.dataset.pipeline
@@ -131,16 +134,6 @@ def predict_files(
         raise ValueError(f"Another run writes '{output.results}'. {other}") from error
     finally:
         lock.release()
-
-
-def _set_options(model: Any, checkpoint: str, widths: bool, min_score: float | None) -> None:
-    if widths and not model.head.scales_known:
-        raise ValueError(
-            f"'{checkpoint}' has no scale branch, which predicts widths. Leave out the widths."
-        )
-    model.test_cfg["output_scales"] = widths
-    if min_score is not None:
-        reads_for_applications(model, dict(min_score=min_score))
 
 
 def _of_all(value: Any, world_size: int) -> list[Any]:
@@ -227,8 +220,9 @@ def record_of(name: str, sample: Any) -> dict[str, Any]:
         bbox=np.round(people.bboxes.astype(np.float64), 3),
         score=np.round(people.bbox_scores.astype(np.float64), 5),
     )
-    if "keypoint_widths" in people:
-        fields["keypoint_widths"] = np.round(people.keypoint_widths.astype(np.float64), 3)
+    for key in ("keypoint_widths", "keypoint_sigmas"):
+        if key in people:
+            fields[key] = np.round(people[key].astype(np.float64), 3)
     rows = zip(*(values.tolist() for values in fields.values()))
     return dict(
         file=name, width=width, height=height, people=[dict(zip(fields, row)) for row in rows]

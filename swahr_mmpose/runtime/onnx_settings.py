@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..decoding import DecodeOptions
+from ..decoding.error_bars import ErrorBars
 from ..layout import TEST_SIZE_DIVISOR
 
 #: The entry in the file's metadata, a JSON object.
@@ -37,6 +38,7 @@ class OnnxSettings:
         half: Whether it computes in half precision.
         opset: Version of ONNX's operators.
         exporter: What wrote the file.
+        error_bars: Arguments of :class:`ErrorBars`; None without calibration.
 
     Raises:
         TypeError, ValueError: If a field is of another type, or out of its range.
@@ -62,6 +64,7 @@ class OnnxSettings:
     half: bool
     opset: int
     exporter: str
+    error_bars: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         width, height = self.fixed_size or (TEST_SIZE_DIVISOR, TEST_SIZE_DIVISOR)
@@ -72,6 +75,7 @@ class OnnxSettings:
                 f"`input_size`, and `fixed_size` in multiples of {TEST_SIZE_DIVISOR}, must be from "
                 f"1 to {LONGEST_SIDE} pixels, not {sizes}"
             )
+        bars = self.error_bars
         # NaN is in no range
         for name, is_valid in (
             ("keypoints", len(indices) > 0),
@@ -81,6 +85,7 @@ class OnnxSettings:
             ("std", len(self.std) == 3 and all(1e-6 <= own <= 1e6 for own in self.std)),
             ("heatmap_sigma", 1e-6 <= self.heatmap_sigma <= 1e6),
             ("decode", self.decode_options),  # checked when they are made
+            ("error_bars", bars is None or len(ErrorBars(**bars).factors) == len(indices)),
         ):
             if not is_valid:
                 raise ValueError(f"`{name}` is out of its range: {getattr(self, name)}")

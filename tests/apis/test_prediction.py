@@ -73,7 +73,7 @@ def test_people_are_those_of_the_inferencer(predict, images, checkpoint):  # noq
     status, results, errors = predict(images, "--widths", "--batch-size", "1")
     assert (status, errors) == (0, [])
     assert {line["file"] for line in results} == {image.name for image in find_images(str(images))}
-    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu", widths=True)
     for line in results:
         (result,) = inferencer(str(images / line["file"]))
         people = result["predictions"][0]
