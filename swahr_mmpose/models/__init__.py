@@ -1,6 +1,7 @@
-"""Heads, losses, estimator and data preprocessor of SWAHR and HigherHRNet."""
+"""Backbones, heads, losses, estimator and data preprocessor of SWAHR and HigherHRNet."""
 
 from . import losses
+from .backbones import TimmPyramid
 from .data_preprocessor import BottomupPoseDataPreprocessor
 from .heads import HigherHRNetHead, SWAHRHead
 from .pose_estimator import BottomupPyramidEstimator
@@ -10,5 +11,6 @@ __all__ = [
     "BottomupPyramidEstimator",
     "HigherHRNetHead",
     "SWAHRHead",
+    "TimmPyramid",
     "losses",
 ]
