@@ -57,7 +57,21 @@ def main(argv: list[str] | None = None) -> int:
     tools = package / ".mim" / "tools"
     sys.path.insert(0, str(tools if tools.is_dir() else package.parent / "tools"))
     sys.argv = [f"swahr {verb}", *arguments]
-    return int(importlib.import_module(TOOLS[verb][0]).main())
+    try:
+        tool = importlib.import_module(TOOLS[verb][0])
+    except ModuleNotFoundError as error:
+        return _missing(verb, error.name)
+    return int(tool.main())
+
+
+def _missing(verb: str, module: str | None) -> int:
+    """Say that a verb needs more than is installed; the exit code."""
+    print(
+        f"error: `swahr {verb}` needs MMPose and what comes with it, and there is no module "
+        f"'{module}'. `swahr doctor` says what to install.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _hand_over(verb: str, arguments: list[str]) -> int:
@@ -70,6 +84,8 @@ def _hand_over(verb: str, arguments: list[str]) -> int:
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if importlib.util.find_spec("mim") is None:
+        return _missing(verb, "mim")
     os.execv(sys.executable, [sys.executable, "-m", "mim", verb, "mmpose", *arguments])
 
 

@@ -95,7 +95,7 @@ ELSEWHERE = {
 #: Python blocks that use what a command before them wrote: the slow tests run them.
 NEEDS_COMMANDS = {
     ("deployment.md", "OnnxPoseEstimator"),
-    ("deployment.md", "APPLICATION_OPTIONS"),
+    ("deployment.md", "draw_people"),
     ("own_keypoints.md", "BottomupInferencer"),
 }
 

@@ -136,6 +136,29 @@ def test_the_doctor_names_what_does_not_work(tmp_path, file, content, line, prob
         assert "Run `swahr doctor`, which says what is wrong" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("verb", "missing", "code", "message"),
+    [
+        ("doctor", [], 0, "\nReady, without torch and MMPose: people from exported files ("),
+        ("doctor", ["onnxruntime"], 1, "(swahr_mmpose.visualization):\n  ModuleNotFoundError: "),
+        ("doctor", ["scipy"], 1, "drawing (swahr_mmpose.visualization):\n  scipy>=1.4 is needed"),
+        ("export", [], 1, "`swahr export` needs MMPose and what comes with it, and there is no"),
+        ("train", ["mim"], 1, "`swahr train` needs MMPose and what comes with it, and there is no"),
+    ],
+)
+def test_what_is_ready_without_torch_and_mmpose(tmp_path, verb, missing, code, message):
+    pytest.importorskip("onnxruntime")
+    absent = dict.fromkeys(["torch", "mmengine", "mmpose", *missing])
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules.update({absent})")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    command = [sys.executable, ROOT / "swahr_command.py", verb]
+    options = dict(text=True, capture_output=True, env=dict(os.environ, PYTHONPATH=path))
+    result = subprocess.run(command, **options)
+    assert result.returncode == code, result.stderr
+    assert message in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_an_import_names_all_that_does_not_match(monkeypatch):
     real = metadata.version
     wrong = dict(mmpose="0.29.0", mmcv="no version")

@@ -41,6 +41,9 @@ for name, code, _ in {_TRIALS}:
     print("DONE", name, flush=True)
 """
 
+#: What needs neither torch nor MMPose.
+_ALONE = "import cv2, onnxruntime, swahr_mmpose.runtime, swahr_mmpose.visualization"
+
 
 def packages() -> Iterator[tuple[str, str, str | None]]:
     """Name, version and problem of each package of the stack."""
@@ -63,15 +66,39 @@ def trials(output: str, errors: str, code: int) -> Iterator[tuple[str, str | Non
         return
 
 
+def problem_alone() -> str | None:
+    """What is wrong in an installation without torch and MMPose; None if people can be found."""
+    problems = [problem_with(name) for name in ("numpy", "scipy", "cv2")]
+    ended = subprocess.run([sys.executable, "-c", _ALONE], text=True, capture_output=True)
+    if ended.returncode:
+        reason = ended.stderr.strip().rpartition("\n")[2]
+        problems.append(f"{reason}\n    Run: pip install 'swahr_mmpose[onnx]'")
+    return next(filter(None, problems), None)
+
+
+def report_alone(problems: list[str]) -> int:
+    """Print what is ready without torch and MMPose, and what the rest needs."""
+    what = "people from exported files (swahr_mmpose.runtime), drawing (swahr_mmpose.visualization)"
+    problem = problem_alone()
+    if problem:
+        print(f"\nNot ready: {what}:\n  {problem}")
+    else:
+        print(f"\nReady, without torch and MMPose: {what}.")
+    print("\nNot ready: all else, which needs MMPose:", *problems, sep="\n  ")
+    return 1 if problem else 0
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Print the report; 1 if something does not work."""
+    """Print the report; 1 if something does not work, 0 where only MMPose is not there."""
     command_line.parser(__doc__).parse_args(argv)
     print(
         f"swahr_mmpose {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
     )
     problems = []
+    alone = not (is_installed("torch") or is_installed("mmpose"))
     for name, found, problem in packages():
-        print(f"  {'ok' if problem is None else '!!':<4}{name:<14}{found}")
+        mark = "ok" if problem is None else "--" if alone and found == "not installed" else "!!"
+        print(f"  {mark:<4}{name:<14}{found}")
         problems += [problem] if problem else []
     if not problems:
         ended = subprocess.run([sys.executable, "-c", _PROGRAM], text=True, capture_output=True)
@@ -84,6 +111,8 @@ def main(argv: list[str] | None = None) -> int:
         from list_models import table
 
         print("", *table(), sep="\n")
+    if alone:
+        return report_alone(problems)
     if problems:
         print("\nThis will not work yet:", *problems, sep="\n  ")
         return 1

@@ -40,7 +40,7 @@ def compare(
         seed: Decides them.
 
     Raises:
-        ValueError: If the numbers of images differ or are under two.
+        ValueError: If the numbers of images differ or are under two, or no one is labelled.
 
     Examples:
         >>> no = np.zeros((1, 1), bool)
@@ -58,12 +58,13 @@ def compare(
             f"{len(first)} and {len(second)}."
         )
 
+    if not any(result.num_people for result in first):
+        raise ValueError("No one is labelled in the images to compare, so they have no AP.")
     before, after = Ranking(first), Ranking(second)
 
     def difference(picked: np.ndarray) -> float:
-        return float(
-            after.average_precision(picked).mean() - before.average_precision(picked).mean()
-        )
+        higher = after.average_precision(picked).mean() - before.average_precision(picked).mean()
+        return float(np.nan_to_num(higher))  # 0 if no one is labelled in the images picked
 
     everything = np.arange(len(first))
     value = difference(everything)

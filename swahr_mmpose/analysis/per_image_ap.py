@@ -79,6 +79,9 @@ def evaluate_images(
         sigmas: The dataset's, (K,).
         areas: Only people with an area from the first to the second count, in pixels.
 
+    Returns:
+        One result for each image, by sorted image id: COCO ranks equal scores in this order.
+
     Raises:
         ValueError: If an image id is unknown.
     """
@@ -94,9 +97,7 @@ def evaluate_images(
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [list(areas)], ["all"]
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
-    # in the order of sorted ids
-    by_image = dict(zip(sorted(found), evaluation.evalImgs))
-    return [_result_of(by_image[image], len(evaluation.params.iouThrs)) for image in found]
+    return [_result_of(own, len(evaluation.params.iouThrs)) for own in evaluation.evalImgs]
 
 
 def _as_results(annotations: COCO, found: Mapping[int, FoundPeople]) -> COCO:
@@ -136,7 +137,7 @@ def _result_of(evaluated: Any, num_thresholds: int) -> ImageResult:
         return ImageResult(np.zeros(0), none, none, 0)
     return ImageResult(
         np.array(evaluated["dtScores"], float),
-        np.asarray(evaluated["dtMatches"]) > 0,
+        np.asarray(evaluated["dtMatches"]) >= 0,  # ids of annotations; -1 for none
         np.asarray(evaluated["dtIgnore"]) > 0,
         int((np.asarray(evaluated["gtIgnore"]) == 0).sum()),
     )

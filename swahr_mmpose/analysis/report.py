@@ -70,6 +70,8 @@ def analysis_page(
         name=name,
         ap=by_kind["all"],
         num_images=len(by_image),
+        num_all_images=len(annotations.imgs),
+        num_empty=sum(not len(own.found.scores) for own in by_image.values()),
         num_labelled=numbers["all"],
         num_found=sum(len(own.found.scores) for own in by_image.values()),
         kinds=[(kind, numbers[kind], _shown(ap)) for kind, ap in by_kind.items()],

@@ -1,5 +1,6 @@
 """Inference in applications."""
 
+from ..utils import requires_mmpose  # noqa: F401
 from .inferencer import BottomupInferencer
 from .prediction import predict_files
 

@@ -44,8 +44,8 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "tag_thr": (lambda value: value > 0, "positive"),
     "topk": (_is_count, "at least 1, a whole number"),
     "nms_kernel": (
-        lambda value: _is_count(value) and value % 2 == 1,
-        "odd and positive, a whole number",
+        lambda value: _is_count(value) and value % 2 == 1 and value < 100,
+        "odd and positive, a whole number below 100",
     ),
     "max_instances": (
         lambda value: value is None or _is_count(value),

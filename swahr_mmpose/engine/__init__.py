@@ -1,5 +1,6 @@
 """Test loop and hooks for MMEngine's runner."""
 
+from ..utils import requires_mmpose  # noqa: F401
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook

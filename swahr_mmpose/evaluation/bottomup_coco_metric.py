@@ -108,7 +108,7 @@ class _BottomupProtocol:
         """Take over the predictions of one batch.
 
         Raises:
-            ValueError: If they have other keypoints than the dataset.
+            ValueError: If they have other keypoints than the dataset, or NaN or infinity.
         """
         super().process(data_batch, data_samples)  # type: ignore[misc]
         meta = self._dataset_meta or {}
@@ -120,6 +120,12 @@ class _BottomupProtocol:
                     f"'{meta['dataset_name']}' has {meta['num_keypoints']}. Test it on the dataset "
                     "that it is for."
                 )
+            for name in ("keypoints", "keypoint_scores", "bbox_scores"):
+                if not np.isfinite(pred[name]).all():
+                    raise ValueError(
+                        f"The people found in image {pred['img_id']} have NaN or infinity in "
+                        f"`{name}`. Check the weights, and the codec that decodes."
+                    )
             pred.pop("bbox", None)  # areas are those of the keypoints
             pred["category_id"] = self._people_id
 

@@ -1,1 +1,3 @@
 """Export of a trained network to a file."""
+
+from ..utils import requires_mmpose  # noqa: F401

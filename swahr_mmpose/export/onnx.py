@@ -109,25 +109,20 @@ def export_onnx(
         checkpoint: Path or address.
         destination: The file to write.
         flip: Whether to run on the mirrored image too; None: as ``test_cfg`` says.
-        size: (w, h) of the input, multiples of 64; None: any, and any batch.
+        size: (w, h) of the input, multiples of 64 up to 4096; None: any, and any batch.
         half: Whether to compute in half precision.
         progress: Called with what is done next, before each long step.
 
     Raises:
         FileNotFoundError: If there is no such config, or no folder to write to.
-        ValueError: If the config can't be used, or the file would replace what is read.
+        ValueError: If the config or the size can't be used, or the file would replace what is
+            read.
         ExportError: If something is not installed, the checkpoint can't be used, the config tests
-            at several scales, the size is not a multiple of 64, or the network differs from
-            PyTorch's by more than ``TOLERANCE`` (half precision: is not finite). There is no file
-            then.
+            at several scales, or the network differs from PyTorch's by more than ``TOLERANCE``
+            (half precision: is not finite). There is no file then.
     """
     runtime = _import("onnxruntime")
     _import("onnx")
-    if size and any(side <= 0 or side % TEST_SIZE_DIVISOR for side in size):
-        raise ExportError(
-            f"`size` must be two multiples of {TEST_SIZE_DIVISOR} pixels, width and height, but "
-            f"got {size[0]} and {size[1]}."
-        )
     check_destination(destination, Path(checkpoint), Path(config))
     progress("Reading the network …")
     model = _load(config, checkpoint)

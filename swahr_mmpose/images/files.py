@@ -7,6 +7,7 @@ taken. Images are turned as their camera says (EXIF), as MMPose does.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,14 @@ def read_annotated(folder: Path, image: Mapping[str, Any]) -> np.ndarray:
     """The BGR image (H, W, 3), uint8, of an entry of ``images`` in a COCO file.
 
     Raises:
-        ImageError: As for :func:`read_image`.
+        ImageError: As for :func:`read_image`, or if the file's name leads out of the folder.
     """
+    path = Path(os.path.abspath(folder / image["file_name"]))  # links are followed
+    if Path(os.path.abspath(folder)) not in path.parents:
+        raise ImageError(
+            f"The `file_name` {image['file_name']!r} leads out of the folder '{folder}'. Fix the "
+            "name, or move the image."
+        )
     return read_image(folder / image["file_name"], (image.get("width"), image.get("height")))
 
 

@@ -1,5 +1,6 @@
 """Backbones, heads, losses, estimator and data preprocessor of SWAHR and HigherHRNet."""
 
+from ..utils import requires_mmpose  # noqa: F401
 from . import losses
 from .backbones import TimmPyramid
 from .data_preprocessor import BottomupPoseDataPreprocessor

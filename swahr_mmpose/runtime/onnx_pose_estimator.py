@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ..decoding import boxes_of_keypoints, decode_people, keypoint_widths
+from ..decoding import APPLICATION_OPTIONS, boxes_of_keypoints, decode_people, keypoint_widths
+from ..decoding.finite_maps import check_finite
 from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
+from ..layout import STRIDES, TEST_SIZE_DIVISOR
 from .onnx_settings import OnnxSettings
 
 
 class OnnxPoseEstimator:
     """Finds people with a network that ``swahr export`` wrote.
 
-    An estimator may be used by several threads at a time.
+    People are read with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`, as by
+    ``BottomupInferencer``. An estimator may be used by several threads at a time.
 
     Args:
         path: The ONNX file.
@@ -25,8 +28,8 @@ class OnnxPoseEstimator:
             of a name and its options, such as ``("CUDAExecutionProvider", {"device_id": 1})``.
             None: ``CPUExecutionProvider``.
         num_threads: Threads of one network pass on the CPU; None: one per core.
-        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` to change from those in
-            the file, which are the config's.
+        decode: Arguments of :class:`swahr_mmpose.decoding.DecodeOptions` that are to differ.
+        as_config: Whether to read people as the config's test does, for evaluation.
 
     Attributes:
         settings: What the file says about itself.
@@ -35,8 +38,9 @@ class OnnxPoseEstimator:
         ImportError: If ONNX Runtime is not installed.
         FileNotFoundError: If there is no such file.
         TypeError: If ``decode`` names an unknown option.
-        ValueError: If the file can't be read or was not written by this version, a provider is
-            not there, or a number of threads or an option of ``decode`` is out of its range.
+        ValueError: If the file can't be read or was not written by this version, its network
+            yields other maps than its metadata says, a provider is not there, or a number of
+            threads or an option of ``decode`` is out of its range.
     """
 
     def __init__(
@@ -45,20 +49,24 @@ class OnnxPoseEstimator:
         providers: Sequence[str | tuple[str, dict[str, Any]]] | None = None,
         num_threads: int | None = None,
         decode: Mapping[str, Any] | None = None,
+        as_config: bool = False,
     ) -> None:
         self._session = _session(Path(path), providers or ["CPUExecutionProvider"], num_threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.settings = OnnxSettings.from_metadata(metadata, str(path))
         self._outputs = ["heatmaps", "tags", *(["scales"] if self.settings.output_scales else [])]
-        given = [place.name for place in self._session.get_outputs()]
-        if given != self._outputs:
-            raise ValueError(
-                f"'{path}' yields {given}, and not {self._outputs} as its metadata says. Export it "
-                "again."
-            )
-        self._options = replace(self.settings.decode_options, **(decode or {}))
+        options: dict[str, Any] = {**({} if as_config else APPLICATION_OPTIONS), **(decode or {})}
+        self._options = replace(self.settings.decode_options, **options)
+        self._options.order_for(len(self.settings.keypoints))
+        if self._options.pose_nms_thr is not None:
+            self._options.sigmas_for(len(self.settings.keypoints))
         self._factor = (1 / np.array(self.settings.std, np.float32)).reshape(3, 1, 1)
         self._offset = -np.array(self.settings.mean, np.float32).reshape(3, 1, 1) * self._factor
+        width, height = self.settings.fixed_size or (2 * TEST_SIZE_DIVISOR, TEST_SIZE_DIVISOR)
+        try:
+            self._maps(np.zeros((1, 3, height, width), np.float32))
+        except Exception as error:  # ONNX Runtime raises kinds of its own
+            raise ValueError(f"'{path}' can't be run: {error}") from error
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Find the people in an image.
@@ -74,7 +82,8 @@ class OnnxPoseEstimator:
             ``keypoint_widths`` (P, K), standard deviations in pixels of the image. All float32.
 
         Raises:
-            ValueError: If it is no such image, or the network's maps hold NaN or infinity.
+            ValueError: If it is no such image.
+            NotFiniteError: If maps or people hold NaN or infinity; a ValueError.
         """
         image = to_three_channels(image)
         height, width = image.shape[:2]
@@ -85,7 +94,7 @@ class OnnxPoseEstimator:
             geometry = pyramid_geometry((width, height), self.settings.input_size, (1.0,))
         (size,) = geometry.sizes
         planes = self._normalise(show(image, geometry, size))
-        maps = self._session.run(self._outputs, {"images": planes})
+        maps = self._maps(planes)
         heatmaps, tags = maps[0][0], maps[1][0]
         people = decode_people(heatmaps, tags.reshape(-1, *heatmaps.shape), self._options)
         boxes = boxes_of_keypoints(people.keypoints, people.keypoint_scores)
@@ -100,7 +109,25 @@ class OnnxPoseEstimator:
                 people.keypoints, maps[2][0], size[::-1], self.settings.heatmap_sigma
             )
             result["keypoint_widths"] = widths * (geometry.extent[0] / size[0])
-        return {name: value.astype(np.float32) for name, value in result.items()}
+        result = {name: value.astype(np.float32) for name, value in result.items()}
+        for name, value in result.items():
+            check_finite(name, value)  # maps may hold finite values whose sum is not
+        return result
+
+    def _maps(self, planes: np.ndarray) -> Any:
+        """The network's maps of a batch (1, 3, H, W); a ValueError if they are not as it says."""
+        maps = self._session.run(self._outputs, {"images": planes})
+        k, (height, width) = len(self.settings.keypoints), planes.shape[2:]
+        num_tags = max(1, maps[1].shape[1] // k) * k
+        fine = height // STRIDES[-1], width // STRIDES[-1]
+        shapes = (1, k, height, width), (1, num_tags, height, width), (1, k, *fine)
+        for name, own, shape in zip(self._outputs, maps, shapes):
+            if own.shape != shape or own.dtype != np.float32:
+                raise ValueError(
+                    f"The network's {name} are {own.dtype} of shape {own.shape}, and not float32 "
+                    f"of shape {shape} as its metadata says. Export it again."
+                )
+        return maps
 
     def _normalise(self, image: np.ndarray) -> np.ndarray:
         """A batch (1, 3, H, W), red, green, blue, of an input (H, W, 3)."""

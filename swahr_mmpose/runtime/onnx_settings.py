@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from ..decoding import DecodeOptions
 from ..layout import TEST_SIZE_DIVISOR
 
 #: The entry in the file's metadata, a JSON object.
 METADATA_KEY = "swahr_mmpose"
+
+#: Sides of an input are this long at most, in pixels: maps of larger ones take tens of GB.
+LONGEST_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class OnnxSettings:
         opset: Version of ONNX's operators.
         exporter: What wrote the file.
 
+    Raises:
+        TypeError, ValueError: If a field is of another type, or out of its range.
+
     Examples:
         >>> OnnxSettings.from_metadata({}, "a.onnx")
         Traceback (most recent call last):
@@ -59,6 +63,35 @@ class OnnxSettings:
     opset: int
     exporter: str
 
+    def __post_init__(self) -> None:
+        indices, pairs = range(len(self.keypoints)), [*self.skeleton, *self.flip_pairs]
+        width, height = self.fixed_size or (TEST_SIZE_DIVISOR, TEST_SIZE_DIVISOR)
+        sizes, widths = (self.input_size, width, height), [*self.std, self.heatmap_sigma]
+        # NaN is in no range
+        for valid, problem in (
+            (
+                indices and all(a in indices and b in indices for a, b in pairs),
+                "`skeleton` and `flip_pairs` must be pairs of indices of `keypoints`",
+            ),
+            (
+                len(self.mean) == len(self.std) == 3 and all(abs(own) <= 1e6 for own in self.mean),
+                f"`mean` and `std` must be of 3 numbers, 1e6 at most, not {self.mean}, {self.std}",
+            ),
+            (
+                all(1e-6 <= own <= 1e6 for own in widths),
+                f"`std` and `heatmap_sigma` must be from 1e-6 to 1e6, not {widths}",
+            ),
+            (
+                all(type(size) is int and 0 < size <= LONGEST_SIDE for size in sizes)
+                and width % TEST_SIZE_DIVISOR == height % TEST_SIZE_DIVISOR == 0,
+                f"`input_size`, and `fixed_size` in multiples of {TEST_SIZE_DIVISOR}, must be "
+                f"from 1 to {LONGEST_SIDE} pixels, not {sizes}",
+            ),
+        ):
+            if not valid:
+                raise ValueError(problem)
+        self.decode_options  # noqa: B018  (they are checked when they are made)
+
     @property
     def decode_options(self) -> DecodeOptions:
         """How people are read from the maps."""
@@ -80,25 +113,9 @@ class OnnxSettings:
             ValueError: If they are not there, or those of another version.
         """
         try:
-            settings = cls(**json.loads(metadata[METADATA_KEY]))
-            settings.decode_options  # noqa: B018  (they are checked when they are made)
-            _check_numbers(settings)
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(**json.loads(metadata[METADATA_KEY]))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"'{path}' was not written by this version of `swahr export`: its "
                 f"metadata can't be read ({type(error).__name__}: {error}). Export it again."
             ) from error
-        return settings
-
-
-def _check_numbers(settings: OnnxSettings) -> None:
-    """Raise a ValueError unless images can be brought to the network's input with the numbers."""
-    numbers = [*settings.mean, *settings.std, settings.heatmap_sigma]
-    if not (len(settings.mean) == len(settings.std) == 3 and np.isfinite(numbers).all()):
-        raise ValueError("`mean` and `std` must be of 3 numbers, and `heatmap_sigma` be one")
-    if min(*settings.std, settings.heatmap_sigma) <= 0:
-        raise ValueError("`std` and `heatmap_sigma` must be above 0")
-    width, height = settings.fixed_size or (TEST_SIZE_DIVISOR, TEST_SIZE_DIVISOR)
-    for size in (settings.input_size, width, height):
-        if not isinstance(size, int) or size < 1 or size % TEST_SIZE_DIVISOR:
-            raise ValueError(f"a size is {size!r}, and no multiple of {TEST_SIZE_DIVISOR} pixels")

@@ -18,6 +18,7 @@ from swahr_mmpose.analysis.breakdown import (
 )
 from swahr_mmpose.analysis.per_image_ap import (
     FoundPeople,
+    ImageResult,
     Ranking,
     average_precision,
     evaluate_images,
@@ -71,9 +72,14 @@ def results_of(annotations, *noise_and_seed):
     return evaluate_images(annotations, found, META["sigmas"])
 
 
+@pytest.mark.parametrize("digits", [15, 1])
 @pytest.mark.parametrize("noise", [0.3, 2.0])
-def test_ap_is_that_of_the_metric(annotations, ann_file, noise):
-    found = noisy_people(annotations, noise)
+def test_ap_is_that_of_the_metric(annotations, ann_file, noise, digits):
+    """Also where scores tie, and images come in another order."""
+    found = {
+        image: FoundPeople(own.keypoints, own.scores.round(digits))
+        for image, own in reversed(noisy_people(annotations, noise).items())
+    }
     expected = figures_of(
         metric_for(ann_file), [(image, own.keypoints, own.scores) for image, own in found.items()]
     )
@@ -107,6 +113,15 @@ def test_intervals_tell_better_from_equal(annotations):
     assert (same.value, same.low, same.high) == (0, 0, 0)
     with pytest.raises(ValueError, match="same images"):
         compare(precise, precise[:-1])
+    nothing = ImageResult(np.zeros(0), *np.zeros((2, 10, 0), bool), 0)
+    few = [
+        [own for own in results if own.num_people][:3] + [nothing] * 6
+        for results in (coarse, precise)
+    ]
+    some = compare(*few, num_resamples=200)
+    assert some.low <= some.value <= some.high
+    with pytest.raises(ValueError, match="No one is labelled"):
+        compare([nothing] * 2, [nothing] * 2)
 
 
 def test_no_scores_rank_better_than_the_oks_itself(annotations):

@@ -26,13 +26,13 @@ def meta():
 
 @pytest.fixture
 def page(meta, tmp_path):
-    """A page about two labelled people side by side, and who is said to be found."""
+    """A page about two labelled people side by side, with ids from 0, and who is found."""
     cv2.imwrite(str(tmp_path / "a<b.png"), np.full((160, 240, 3), 100, np.uint8))
 
     def person(number):
         labels = np.column_stack([PLACES + [100 * number, 0], np.full(17, 2)])
         box = [20, 20, 40, 120]
-        return dict(id=number + 1, image_id=7, category_id=1, keypoints=labels.ravel().tolist(),
+        return dict(id=number, image_id=7, category_id=1, keypoints=labels.ravel().tolist(),
                     num_keypoints=17, area=4800.0, bbox=box, iscrowd=0)  # fmt: skip
 
     annotations = COCO()
@@ -62,7 +62,7 @@ def found_side(text):
 def test_figures_of_people_who_are_all_found(page):
     text = page([PLACES, PLACES + [100, 0]], [0.8, 0.9])
     assert "<h1>results.json: AP 1.000</h1>" in text
-    assert "Images: 1. Labelled people: 2, found: 2." in text
+    assert "Images: 1 of 1. Without a found person: 0. Labelled people: 2, found: 2." in text
     for row in (["all", "2", "1.000"], ["medium", "2", "1.000"], ["large", "0", "–"]):
         assert "".join(f"<td>{cell}</td>" for cell in row) in text
     assert "a&lt;b.png" in text

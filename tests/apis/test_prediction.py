@@ -190,9 +190,9 @@ def test_names_of_any_bytes_and_line_separators(predict, tmp_path):
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in found)
     images = [dict(id=i, file_name=line["file"]) for i, line in enumerate(found)]
     annotations = SimpleNamespace(dataset=dict(images=images))
-    assert list(read(text, annotations)) == [
-        (f"line {i + 1}, person 1", i, [1, 2, 0.5], 0.7) for i in range(2)
-    ]
+    assert read(text, annotations) == {
+        i: [(f"line {i + 1}, person 1", [1, 2, 0.5], 0.7)] for i in range(2)
+    }
 
 
 def test_a_least_score_without_effect_is_refused(predict, images, capsys):

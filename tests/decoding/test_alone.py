@@ -22,6 +22,13 @@ tags = numpy.zeros((1, 2, 8, 8), numpy.float32)
 print(len(decode_people(heatmaps, tags, DecodeOptions()).keypoints))
 import swahr_mmpose
 print(swahr_mmpose.config_path("swahr_tiny_synthetic").name)
+from swahr_mmpose.visualization import draw_people
+from importlib import import_module
+for room in "apis codecs datasets engine evaluation export models translation".split():
+    try:
+        import_module(f"swahr_mmpose.{room}")
+    except ImportError as error:
+        print(error)
 """
 
 BROKEN = """
@@ -39,10 +46,14 @@ def run(script):
     return subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, cwd=ROOT)
 
 
-def test_decoding_needs_neither_torch_nor_mmpose():
+def test_decoding_and_drawing_need_neither_torch_nor_mmpose():
     result = run(BLOCKED)
     assert result.returncode == 0, result.stderr
-    seconds, people, config = result.stdout.split()
+    seconds, people, config, *needs_mmpose = result.stdout.splitlines()
+    assert (
+        needs_mmpose
+        == ["This part of swahr_mmpose needs MMPose. `swahr doctor` says what to install."] * 8
+    )
     assert (people, config) == ("1", "swahr_tiny_synthetic.py")
     # what the import may take, in processor time; a torch or SciPy that slips in takes more
     assert float(seconds) < 0.3

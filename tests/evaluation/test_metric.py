@@ -145,6 +145,15 @@ def test_other_keypoints_than_the_datasets_are_named(metric):
         figures_of(metric, [(1, np.zeros((0, 14, 2)))])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["keypoints", "keypoint_scores", "bbox_scores"])
+def test_people_without_finite_numbers_are_named(metric, name, value):
+    sample = sample_of_people(1, np.ones((2, 17, 2)), np.ones(2))
+    sample["pred_instances"][name].flat[1] = value
+    with pytest.raises(ValueError, match=f"found in image 1 have NaN or infinity in `{name}`"):
+        metric.process(None, [sample])
+
+
 def test_a_metric_without_labels_is_named(metric):
     metric.process(None, [sample_of_people(1, *NOBODY)])
     metric.coco = None

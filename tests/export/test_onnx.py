@@ -26,7 +26,7 @@ from mmpose.apis import inference_bottomup, init_model
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.model_zoo import weights_of
-from swahr_mmpose.decoding import APPLICATION_OPTIONS, NotFiniteError
+from swahr_mmpose.decoding import NotFiniteError
 from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.runtime.onnx_settings import OnnxSettings
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
@@ -96,7 +96,7 @@ def same_keypoints(people, expected):
 
 @pytest.mark.slow
 def test_people_are_those_of_pytorch(exported, checkpoint, people_images):
-    estimator = OnnxPoseEstimator(exported)
+    estimator = OnnxPoseEstimator(exported, as_config=True)
     model = init_model(str(TINY), checkpoint, device="cpu")
     model.test_cfg["output_scales"] = True
     same, scores = [], []
@@ -116,19 +116,39 @@ def test_people_are_those_of_pytorch(exported, checkpoint, people_images):
 
 
 @pytest.mark.slow
-def test_people_can_be_read_as_applications_want_it(exported, people_images):
-    estimator = OnnxPoseEstimator(exported, decode=APPLICATION_OPTIONS)
+def test_examples_of_the_page_on_deployment_agree_with_the_inferencer(
+    exported, people_images, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(exported, "tiny.onnx")
+    Path("images").mkdir()
     inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
-    num_people = 0
-    for image in people_images:
-        people = estimator(image)
-        (result,) = inferencer(image)
-        expected = np.array([person["keypoints"] for person in result["predictions"][0]])
-        assert len(people["keypoints"]) == len(expected)
-        if len(expected):
-            assert np.mean(same_keypoints(people, dict(keypoints=expected))) > 0.95
-        num_people += len(people["keypoints"])
-    assert num_people > 10
+    expected, names = {}, {}
+    for index, image in enumerate(people_images):
+        cv2.imwrite("image.jpg", image)
+        shutil.copy("image.jpg", f"images/{index}.jpg")
+        (result,) = inferencer("image.jpg")
+        expected[index] = np.array([own["keypoints"] for own in result["predictions"][0]])
+        exec(block_of("deployment.md", 'image = cv2.imread("image.jpg")'), names)
+        exec(block_of("deployment.md", "draw_people"), names)
+        assert_same_people(names["people"]["keypoints"], expected[index])
+        drawn = cv2.imread("people.png")
+        assert drawn.shape == image.shape
+        assert (drawn < 255).any() == bool(len(expected[index]))
+    exec(block_of("deployment.md", "predict_files"), names)
+    lines = [json.loads(line) for line in Path("results.jsonl").read_text().splitlines()]
+    assert len(lines) == len(expected)
+    for line in lines:
+        found = np.array([own["keypoints"] for own in line["people"]])
+        assert_same_people(found, expected[int(Path(line["file"]).stem)])
+    assert sum(map(len, expected.values())) > 10
+
+
+def assert_same_people(found, expected):
+    assert len(found) == len(expected)
+    if len(expected):
+        same = same_keypoints(dict(keypoints=found), dict(keypoints=expected))
+        assert np.mean(same) > 0.95
 
 
 @pytest.mark.slow
@@ -296,7 +316,8 @@ def folder(checkpoint, tmp_path, monkeypatch):
         ("swahr_tiny_synthetic missing.pth --no-flip out.onnx", "no file 'missing.pth'"),
         ("swahr_hrnet_w32_coco TINY out.onnx", "The checkpoint is of another model"),
         ("swahr_tiny_synthetic nan.pth out.onnx", "in 1 tensors, first backbone.conv1.weight"),
-        ("swahr_tiny_synthetic out.onnx --size 100 64", "multiples of 64 pixels"),
+        ("swahr_tiny_synthetic out.onnx --size 100 64", "`fixed_size` in multiples of 64"),
+        ("swahr_tiny_synthetic out.onnx --size 8192 64", "must be from 1 to 4096 pixels, not"),
         # what is wrong with the file to write is found before the weights are read
         ("swahr_tiny_synthetic text.pth", "'text.pth' does not end in .onnx"),
         ("swahr_tiny_synthetic text.pth folder", "'folder' is a folder"),
@@ -314,24 +335,29 @@ def test_what_can_not_be_exported_is_named(command, message, checkpoint, folder,
 
 
 SETTINGS = OnnxSettings(
-    keypoints=["nose"], skeleton=[], flip_pairs=[], mean=[0.0] * 3,
-    std=[1.0] * 3, input_size=64, fixed_size=None, heatmap_sigma=2.0, decode={},
-    flip_test=False, output_scales=False, half=False, opset=18, exporter="test",
+    keypoints=["nose", "left_eye", "right_eye"], skeleton=[[0, 1]], flip_pairs=[[1, 2]],
+    mean=[0.0] * 3, std=[1.0] * 3, input_size=64, fixed_size=None, heatmap_sigma=2.0,
+    decode=dict(keypoint_sigmas=[0.1] * 3), flip_test=False, output_scales=False, half=False,
+    opset=9, exporter="test",
 )  # fmt: skip
+METADATA = SETTINGS.to_metadata()
 
 
 @pytest.fixture
 def small_network(tmp_path):
-    """Writes an ONNX file of an identity, with metadata."""
+    """Writes an ONNX file, with metadata, whose maps are the image, or one operator makes them."""
 
-    def write(metadata, outputs=("heatmaps", "tags")):
-        kind = onnx.TensorProto.FLOAT
+    def write(metadata=METADATA, outputs=("heatmaps", "tags"), kind=1, **operators):
         value, *outs = (
-            onnx.helper.make_tensor_value_info(name, kind, [1]) for name in ("images", *outputs)
+            onnx.helper.make_tensor_value_info(name, number, [None] * 4)
+            for name, number in (("images", 1), *((name, kind) for name in outputs))
         )
-        nodes = [onnx.helper.make_node("Identity", ["images"], [name]) for name in outputs]
+        nodes = []
+        for name in outputs:
+            operator, options = operators.get(name, ("Identity", {}))
+            nodes.append(onnx.helper.make_node(operator, ["images"], [name], **options))
         graph = onnx.helper.make_graph(nodes, "small", [value], outs)
-        opset = [onnx.helper.make_opsetid("", 18)]
+        opset = [onnx.helper.make_opsetid("", 9)]
         model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9)
         onnx.helper.set_model_props(model, metadata)
         onnx.save(model, str(tmp_path / "a.onnx"))
@@ -340,36 +366,79 @@ def small_network(tmp_path):
     return write
 
 
+def test_one_that_is_right_finds_people(small_network):
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[9:12, 9:12] = 1
+    assert len(OnnxPoseEstimator(small_network())(image)["keypoints"]) == 1
+
+
+NUMBERS = "`std` and `heatmap_sigma` must be from 1e-6 to 1e6"
+SIZES = "multiples of 64, must be from 1 to 4096 pixels, not "
+
+
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
         ({}, "KeyError: 'swahr_mmpose'"),
         ({"swahr_mmpose": "{"}, "JSONDecodeError: "),
+        ({"swahr_mmpose": "[" * 100_000 + "]" * 100_000}, "RecursionError: "),
         ({"swahr_mmpose": "null"}, "TypeError: .* mapping, not NoneType"),
         ({"swahr_mmpose": json.dumps({"mean": [0]})}, "TypeError: .* missing .* 'keypoints'"),
+        (dict(keypoints=[]), "must be pairs of indices of `keypoints`"),
+        (dict(skeleton=[[0, 3]]), "must be pairs of indices of `keypoints`"),
+        (dict(flip_pairs=[[0]]), "ValueError: not enough values"),
         (dict(decode=dict(score="mean")), "TypeError: .* unexpected keyword argument 'score'"),
         (dict(decode=dict(topk=0)), "ValueError: `topk` must be at least 1"),
+        (dict(decode=dict(nms_kernel=10**9 + 1)), "`nms_kernel` must be odd .* below 100"),
         (dict(mean=[0.0, 0.0]), "`mean` and `std` must be of 3 numbers"),
+        (dict(mean=[1e300, 0.0, 0.0]), "`mean` and `std` must be of 3 numbers, 1e6 at most"),
         (dict(mean=["a", "b", "c"]), "TypeError: "),
-        (dict(std=[1.0, 0.0, 1.0]), "`std` and `heatmap_sigma` must be above 0"),
-        (dict(heatmap_sigma=0.0), "`std` and `heatmap_sigma` must be above 0"),
-        (dict(input_size=-64), "a size is -64, and no multiple of 64"),
-        (dict(input_size="512"), "a size is '512', and no multiple of 64"),
+        (dict(std=[1.0, 0.0, 1.0]), NUMBERS),
+        (dict(std=[1e-300] * 3), NUMBERS),
+        (dict(heatmap_sigma=1e308), NUMBERS),
+        (dict(heatmap_sigma=float("nan")), NUMBERS),
+        (dict(input_size=-64), SIZES + r"\(-64, "),
+        (dict(input_size="512"), SIZES + r"\('512', "),
+        (dict(input_size=2**20), SIZES + r"\(1048576, "),
         (dict(fixed_size=[64]), "ValueError: not enough values"),
-        (dict(fixed_size=[100, 100]), "a size is 100, and no multiple of 64"),
+        (dict(fixed_size=[100, 100]), SIZES + r"\(64, 100, 100\)"),
+        (dict(fixed_size=[32704, 32704]), SIZES + r"\(64, 32704, 32704\)"),
     ],
 )
 def test_networks_of_others_are_named(small_network, metadata, message):
     if metadata and "swahr_mmpose" not in metadata:
-        metadata = dataclasses.replace(SETTINGS, **metadata).to_metadata()
+        metadata = {"swahr_mmpose": json.dumps({**dataclasses.asdict(SETTINGS), **metadata})}
     with pytest.raises(ValueError, match=f"this version of `swahr export`: .*{message}"):
         OnnxPoseEstimator(small_network(metadata))
 
 
-def test_a_network_of_other_maps_is_named(small_network):
-    path = small_network(SETTINGS.to_metadata(), outputs=["heatmaps"])
-    with pytest.raises(ValueError, match=r"yields \['heatmaps'\], and not \['heatmaps', 'tags'\]"):
-        OnnxPoseEstimator(path)
+NONE = ("Slice", dict(axes=[0], starts=[0], ends=[0]))
+HALF = ("AveragePool", dict(kernel_shape=[2, 2], strides=[2, 2]))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (dict(outputs=["heatmaps"]), "tags"),
+        (dict(heatmaps=HALF), r"heatmaps are float32 of shape \(1, 3, 32, 64\), and not float32"),
+        (dict(tags=HALF), r"tags are float32 of shape \(1, 3, 32, 64\)"),
+        (dict(heatmaps=NONE), r"of shape \(0, 3, 64, 128\), and not float32 of shape \(1, 3, "),
+        (dict(kind=7, heatmaps=("Cast", dict(to=7)), tags=("Cast", dict(to=7))), "are int64 of"),
+        (dict(tags=("ReduceMax", dict(axes=[1]))), r"tags are float32 of shape \(1, 1, 64, 128\)"),
+        (dict(metadata=dataclasses.replace(SETTINGS, output_scales=True).to_metadata()), "scales"),
+    ],
+)
+def test_a_network_of_other_maps_is_named(small_network, network, message):
+    with pytest.raises(ValueError, match=f"a.onnx' can't be run: .*{message}"):
+        OnnxPoseEstimator(small_network(**network))
+
+
+def test_no_infinite_scores_leave_the_estimator(small_network):
+    """Each map is finite; the sum over keypoints is not."""
+    estimator = OnnxPoseEstimator(small_network(heatmaps=("Exp", {})))
+    message = "bbox_scores hold NaN or infinity"
+    with np.errstate(over="ignore"), pytest.raises(NotFiniteError, match=message):
+        estimator(np.full((64, 64, 3), 88, np.uint8))
 
 
 WHOLE_NUMBER = "`num_threads` must be a whole number above 0"
@@ -385,6 +454,8 @@ WHOLE_NUMBER = "`num_threads` must be a whole number above 0"
         ("a.onnx", dict(num_threads=0), ValueError, WHOLE_NUMBER),
         ("a.onnx", dict(num_threads=-1), ValueError, WHOLE_NUMBER),
         ("a.onnx", dict(decode=dict(grouping="greedy")), ValueError, "`grouping` must be one of"),
+        ("a.onnx", dict(decode=dict(keypoint_order=[0])), ValueError, "each of the 3 keypoints"),
+        ("a.onnx", dict(decode=dict(keypoint_sigmas=[1])), ValueError, "but 1 were given"),
         *(
             ("text.pth", dict(providers=providers), ValueError, message)
             for providers, message in (
@@ -401,7 +472,7 @@ WHOLE_NUMBER = "`num_threads` must be a whole number above 0"
 def test_what_no_estimator_can_be_made_of_is_named(
     small_network, tmp_path, name, options, error, message
 ):
-    small_network(SETTINGS.to_metadata())
+    small_network()
     (tmp_path / "text.pth").write_text("text")
     with pytest.raises(error, match=message):
         OnnxPoseEstimator(tmp_path / name, **options)
@@ -419,7 +490,7 @@ def test_what_no_estimator_can_be_made_of_is_named(
 )
 def test_what_is_no_image_is_named(small_network, image, message):
     with pytest.raises(ValueError, match=message):
-        OnnxPoseEstimator(small_network(SETTINGS.to_metadata()))(image)
+        OnnxPoseEstimator(small_network())(image)
 
 
 @pytest.mark.slow
@@ -446,7 +517,7 @@ def test_people_in_real_images_are_those_of_pytorch(name, num_images, real_data,
     path = tmp_path / "network.onnx"
     assert export([name, weights, str(path)]) == 0
     # as many threads as torch has here: more would spin beside the other tests
-    estimator = OnnxPoseEstimator(path, num_threads=1)
+    estimator = OnnxPoseEstimator(path, num_threads=1, as_config=True)
     model = init_model(str(CONFIGS / f"{name}.py"), weights, device="cpu")
     ann_file = real_data / "coco" / "person_keypoints_val.json"
     images = json.loads(ann_file.read_text())["images"][:num_images]
@@ -466,19 +537,15 @@ def test_people_in_real_images_are_those_of_pytorch(name, num_images, real_data,
 
 
 WITHOUT_TORCH = """
-import cv2, numpy, sys
-import supervision
-import swahr_mmpose
+import supervision, sys
 from swahr_mmpose.checkpoints.model_zoo import weights_of
-from swahr_mmpose.runtime import OnnxPoseEstimator
 from swahr_mmpose.synthetic.dataset import generate_image
-people = OnnxPoseEstimator(sys.argv[1])(cv2.imread(sys.argv[2]))
-scores = people["keypoint_scores"]
-keypoints = supervision.KeyPoints(people["keypoints"], keypoint_confidence=scores)
+for block in sys.argv[1:]:
+    exec(block)
 assert keypoints.xy.shape == people["keypoints"].shape
 missing = [name for name in ("torch", "mmpose", "mmengine") if name in sys.modules]
 assert not missing, missing
-numpy.save(sys.argv[3], people["keypoints"])
+np.save("found.npy", people["keypoints"])
 """
 
 
@@ -499,14 +566,15 @@ def without_torch(tmp_path_factory):
 
 @pytest.mark.slow
 def test_an_environment_without_torch(without_torch, exported, people_images, tmp_path):
-    image = people_images[0]
-    cv2.imwrite(str(tmp_path / "image.png"), image)
-    found = tmp_path / "found.npy"
-    command = [without_torch, "-c", WITHOUT_TORCH, exported, tmp_path / "image.png", found]
-    subprocess.run(command, check=True, cwd=tmp_path)
-    expected = OnnxPoseEstimator(exported)(image)
-    assert len(expected["keypoints"])
-    np.testing.assert_allclose(np.load(found), expected["keypoints"], atol=1e-2, rtol=0)
+    """The blocks of the page on deployment, as they are."""
+    cv2.imwrite(str(tmp_path / "image.jpg"), people_images[0])
+    shutil.copy(exported, tmp_path / "tiny.onnx")
+    words = ('image = cv2.imread("image.jpg")', "draw_people", "supervision.KeyPoints")
+    blocks = [block_of("deployment.md", word) for word in words]
+    subprocess.run([without_torch, "-c", WITHOUT_TORCH, *blocks], check=True, cwd=tmp_path)
+    expected = OnnxPoseEstimator(exported)(cv2.imread(str(tmp_path / "image.jpg")))["keypoints"]
+    assert len(expected)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, atol=1e-2, rtol=0)
 
 
 def block_of(page, word):

@@ -22,10 +22,11 @@ def images(drawn):
 
 @pytest.fixture
 def write(drawn, tmp_path):
-    """The path of the annotations without some fields."""
+    """The path of the annotations without some fields, the last image first."""
 
     def write(*fields):
         content = json.loads((drawn / "annotations" / "val.json").read_text())
+        content["images"].reverse()
         for annotation in content["annotations"]:
             for field in fields:
                 annotation.pop(field)
@@ -82,6 +83,19 @@ def analyze(run, images, tmp_path):
     return analyze
 
 
+def as_lines(annotations, results):
+    """The lines that `swahr predict` writes, from results in COCO's form."""
+    images = json.loads(annotations.read_text())["images"]
+    files = {image["id"]: image["file_name"] for image in images}
+    people = {}
+    for record in json.loads(results.read_text()):
+        numbers, score = record["keypoints"], record["score"]
+        places = [numbers[k : k + 2] for k in range(0, 51, 3)]
+        person = dict(keypoints=places, keypoint_scores=numbers[2::3], score=score)
+        people.setdefault(files[record["image_id"]], []).append(person)
+    return [json.dumps(dict(file=file, people=own)) for file, own in people.items()]
+
+
 @pytest.mark.parametrize("missing", [(), ("iscrowd", "num_keypoints"), ("area",)])
 def test_the_analysis_takes_what_the_metric_takes(analyze, write, results, tmp_path, missing):
     path, found = results
@@ -136,22 +150,13 @@ def test_results_of_other_than_numbers_are_named(analyze, write, results, tmp_pa
         records[2]["score"] = value
     else:
         records[2]["keypoints"][4] = value
+    path.write_text(json.dumps(records))
     if name == "jsonl":
-        files = {i["id"]: i["file_name"] for i in json.loads(annotations.read_text())["images"]}
-        path, field = tmp_path / "results.jsonl", "keypoints"
-        where = f"line 3, person 1, image {image}"
-        lines = []
-        for record in records:
-            numbers = record["keypoints"]
-            person = dict(
-                keypoints=[numbers[k : k + 2] for k in range(0, 51, 3)],
-                keypoint_scores=numbers[2::3],
-                score=0.5,
-            )
-            lines.append(dict(file=files[record["image_id"]], people=[person]))
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    else:
-        path.write_text(json.dumps(records))
+        lines, field = as_lines(annotations, path), "keypoints"
+        before = [record["image_id"] for record in records[:3]]
+        where = f"line {len(set(before))}, person {before.count(image)}, image {image}"
+        path = tmp_path / "results.jsonl"
+        path.write_text("\n".join(lines))
     code, error = analyze(annotations, path)
     assert code == 2
     assert error.startswith(f"error: '{path}', {where}: `{field}` holds {value!r}, and must hold")
@@ -177,3 +182,89 @@ def test_what_is_no_person_is_named(analyze, write, tmp_path, fields, message):
     assert f"error: '{path}'" in error
     assert "entry 1, image 1" in error or "list of numbers" not in message
     assert message in error
+
+
+def test_lines_of_some_images_are_about_these(analyze, write, results, tmp_path):
+    """One has a line and no people."""
+    (path, found), annotations, given = results, write(), tmp_path / "results.jsonl"
+    lines = [*as_lines(annotations, path)[:2], '{"file": "%s", "people": []}']
+    files = {i["id"]: i["file_name"] for i in json.loads(annotations.read_text())["images"]}
+    given.write_text("\n".join(lines) % files[3])
+    code, error = analyze(annotations, given, "--worst", 0)
+    assert code == 0
+    assert f"nothing for 12 of 15 labelled images, first '{files[15]}'. The figures are" in error
+    text = (tmp_path / "analysis.html").read_text()
+    assert "Images: 3 of 15. Without a found person: 1." in text
+    tested = {1: found[1], 2: found[2], 3: np.zeros((0, 17, 2))}
+    ap = ap_of_the_metric(annotations, tested)
+    assert 0 < ap < 1
+    assert f"<h1>results.jsonl: AP {ap:.3f}</h1>" in text
+
+
+def test_entries_of_some_images_are_counted(analyze, write, results, tmp_path):
+    """Where COCO's form has none, no one was found, or the image was not tested."""
+    path = results[0]
+    records = [record for record in json.loads(path.read_text()) if record["image_id"] < 3]
+    path.write_text(json.dumps([*records, records[0]]))
+    code, error = analyze(write(), path, "--worst", 0)
+    assert code == 0
+    assert re.search(r"nothing for 13 of 15 labelled images, first .* count as missed\.", error)
+    assert "the same person twice in 1 images, first image 1." in error
+    text = (tmp_path / "analysis.html").read_text()
+    assert "Images: 15 of 15. Without a found person: 13." in text
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"file": "a.png", "people": []}\n' * 2, "Line 2 .* is the second one of 'a.png'"),
+        ('{"file": "both.png", "people": []}', r"images \[2, 1\] .* one `file_name`, 'both.png'"),
+        ('{"file": "x.png", "people": []}', "1 images without labels, first 'x.png'"),
+        ("", "no line for any labelled image"),
+        ("[" * 100_000, "results.jsonl' can't be read as results .*RecursionError"),
+    ],
+)
+def test_lines_that_are_no_results_are_named(analyze, write, tmp_path, line, message):
+    annotations, given = write(), tmp_path / "results.jsonl"
+    content = json.loads(annotations.read_text())
+    for image, name in zip(content["images"][-3:], ("a.png", "both.png", "both.png")):
+        image["file_name"] = name
+    annotations.write_text(json.dumps(content))
+    given.write_text(line)
+    code, error = analyze(annotations, given)
+    assert code == 2
+    assert re.search(message, error)
+
+
+@pytest.mark.parametrize(("lead", "expected"), [("../val/", 0), ("../", 2), ("/x/", 2)])
+def test_images_outside_their_folder_are_not_shown(analyze, write, results, images, lead, expected):
+    annotations = write()
+    content = json.loads(annotations.read_text())
+    for image in content["images"]:
+        image["file_name"] = lead + image["file_name"]
+    annotations.write_text(json.dumps(content))
+    code, error = analyze(annotations, results[0], "--worst", 1)
+    assert code == expected
+    assert (f"leads out of the folder '{images}'" in error) == bool(expected)
+
+
+def test_two_results_are_compared(run, write, results, images, tmp_path):
+    """Without the strangers, the first of each image, AP is higher."""
+    (path, found), annotations = results, write()
+    better, part = tmp_path / "better.json", tmp_path / "part.jsonl"
+    records = json.loads(path.read_text())
+    known = [b for a, b in zip(records, records[1:]) if a["image_id"] == b["image_id"]]
+    better.write_text(json.dumps(known))
+    part.write_text(as_lines(annotations, path)[0])
+    expected = ap_of_the_metric(annotations, {i: own[1:] for i, own in found.items()})
+    expected -= ap_of_the_metric(annotations, found)
+    options = ["--images", images, "--out", tmp_path / "a.html", "--worst", 0]
+    code, said, error = run("analyze_results.py", annotations, path, better, *options)
+    assert code == 0, error
+    numbers = re.search(rf"AP of {better} less AP of {path}: (\S+) \(95 %: (\S+) to (\S+)\)", said)
+    value, low, high = map(float, numbers.groups())
+    assert 0 < low < value < high
+    assert value == pytest.approx(expected, abs=1e-3)
+    code, _, error = run("analyze_results.py", annotations, path, part, *options)
+    assert code == 2
+    assert "Only one of the files has results for 14 images, first image 2" in error

@@ -43,7 +43,7 @@ def onnx_rows(device: str) -> Iterator[Row]:
         ):
             model = init_model(str(swahr_mmpose.config_path(config_name)), weights, device="cpu")
             export_onnx(config_name, weights, folder / "network.onnx")
-            estimator = OnnxPoseEstimator(folder / "network.onnx")
+            estimator = OnnxPoseEstimator(folder / "network.onnx", as_config=True)
 
             def by_onnx(estimator: Any = estimator, some: Any = some) -> None:
                 for image in some:
