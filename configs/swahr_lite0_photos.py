@@ -3,7 +3,7 @@
 _base_ = ["swahr_lite0_coco.py"]
 
 codec = _base_.codec
-codec.update(input_size=(256, 256), heatmap_sizes=[(64, 64), (128, 128)])
+codec.update(input_size=(192, 192), heatmap_sizes=[(48, 48), (96, 96)])
 model = dict(
     backbone=dict(frozen_stages=2, norm_eval=True),
     head=dict(
@@ -15,7 +15,8 @@ model = dict(
 )
 
 train_pipeline = _base_.train_pipeline
-train_pipeline[1].update(input_size=codec["input_size"])  # BottomupUniformAffine
+# Cut-outs of 192 pixels train almost twice as fast as of 256, with people as large as in the test.
+train_pipeline[1].update(input_size=codec["input_size"], scale=(0.6, 1.3))  # BottomupUniformAffine
 train_pipeline[3].update(encoder=codec)  # GenerateTarget
 val_pipeline = _base_.val_pipeline
 val_pipeline[1].update(input_size=256)  # BottomupPyramidResize
