@@ -18,6 +18,7 @@ TOOLS = {
     "check": ("check_dataset", "list what is wrong with an annotation file, and fix it"),
     "browse": ("browse_dataset", "draw what a network is trained on"),
     "analyze": ("analyze_results", "show where AP is lost, on a page"),
+    "verify": ("verify", "test a network, and write a receipt of files, versions and AP"),
     "convert": ("convert_checkpoint", "convert a checkpoint of another implementation"),
     "translate": ("translate_config", "translate a config of MMPose 0.x"),
     "export": ("export_onnx", "write a network to an ONNX file"),

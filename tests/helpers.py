@@ -55,9 +55,9 @@ def weights_of(shapes, salt):
             continue
         if len(shape) > 1:
             values = rng.normal(0, np.sqrt(1 / np.prod(shape[1:])), shape)
-        elif key.endswith("running_var"):
+        elif key.endswith(("running_var", "_variance")):
             values = rng.uniform(0.6, 1.4, shape)
-        elif key.endswith("running_mean"):
+        elif key.endswith(("running_mean", "_mean")):
             values = rng.normal(0, 0.1, shape)
         elif key.endswith(".weight"):
             values = rng.uniform(0.3, 0.7, shape)
@@ -65,6 +65,13 @@ def weights_of(shapes, salt):
             values = rng.normal(0, 0.05, shape)
         state_dict[key] = torch.from_numpy(values.astype(np.float32))
     return state_dict
+
+
+def paddle_weights():
+    """Random weights in PaddleDetection's layout, by the recipe, as arrays."""
+    numbers = golden("paddle_coco_w32_swahr")
+    shapes = dict(zip(numbers["keys"].tolist(), map(json.loads, numbers["shapes"].tolist())))
+    return {k: v.numpy() for k, v in weights_of(shapes, int(numbers["salt"])).items()}
 
 
 def save(content, path):

@@ -72,6 +72,7 @@ STAND_INS = {
     r"\bANNOTATIONS\.json\b": "data/synthetic/annotations/val.json",
     r"\bannotations\.json --images images/": "data/synthetic/annotations/val.json",
     r"\bFOLDER\b": "data/synthetic/images/val",
+    r"\bphoto\.jpg\b": f"images/ --config {TINY}",
     r"\b(higherhrnet_w32_coco|swahr_hrnet_w32_coco)\b(?!\.py)": TINY,
     # as the workspace's parts: a part is not drawn over with other images
     r"--num-images \d+": "--num-images 8 --long-side 256",

@@ -129,7 +129,7 @@ def test_batches_decoded_beside_the_network_are_those_decoded_after_it(gpu):
     alone = [model.test_step(batch) for batch in batches]
     beside = decoded_beside(model, enumerate(batches))
     for number, people in beside:
-        for ours, expected in zip(people, alone[number]):
+        for ours, expected in zip(people.result(), alone[number]):
             assert len(ours.pred_instances) > 0
             for field in ("keypoints", "keypoint_scores", "bbox_scores"):
                 np.testing.assert_array_equal(
@@ -144,7 +144,7 @@ def test_memory_is_flat_over_many_test_batches(gpu, say):
     count = 500 if gpu == "cuda" else 5
     held = []
     for _, people in decoded_beside(model, ((number, batch) for number in range(count))):
-        assert len(people[0].pred_instances) > 0
+        assert len(people.result()[0].pred_instances) > 0
         if gpu == "cuda":
             held.append((torch.cuda.memory_allocated(), torch.cuda.memory_reserved()))
     if gpu == "cuda":

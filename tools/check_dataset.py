@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import sys
 from pathlib import Path
 
 import command_line
 from tqdm import tqdm
 
-from swahr_mmpose.datasets.annotations.check import check_content
+from swahr_mmpose.datasets.annotations.check import WHOLE_BODY_FIELDS, check_content
 from swahr_mmpose.datasets.annotations.reading import read_annotations
-from swahr_mmpose.utils.files import check_destination, write_atomically
+from swahr_mmpose.datasets.metainfo import keypoint_names
+from swahr_mmpose.utils.files import check_destination
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -26,6 +26,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = command_line.parser(__doc__)
     parser.add_argument("annotations", type=Path, help="the file, .json")
     parser.add_argument("--images", type=Path, help="folder of the images, which are read too")
+    parser.add_argument(
+        "--dataset",
+        metavar="NAME_OR_FILE",
+        help="the dataset's description, whose keypoints the file must have",
+    )
     parser.add_argument("--fix", type=Path, metavar="OUT", help="write a fixed file")
     return parser.parse_args(argv)
 
@@ -42,18 +47,24 @@ def main(argv: list[str] | None = None) -> int:
     progress = functools.partial(
         tqdm, total=len(content["images"]), unit=" images", disable=args.images is None
     )
-    found = check_content(content, folder=args.images, progress=progress)
+    names = dict(enumerate(keypoint_names(args.dataset))) if args.dataset else {}
+    fields = {"keypoints": len(names)} if names else None
+    if len(names) == sum(WHOLE_BODY_FIELDS.values()):
+        fields = WHOLE_BODY_FIELDS
+    found = check_content(content, fields, names, args.images, progress=progress)
     problems, fixed = found.problems, found.fixed
-    if args.fix:
-        write_atomically(args.fix, json.dumps(fixed).encode())
     for problem in problems:
-        print(problem if problem.stops else f"{problem} (Training and test work with it.)")
+        note = "" if problem.stops else " (Training and test take it as it is.)"
+        command_line.say(f"{problem}{note}")
     print(
         f"{len(content['images'])} images, {len(content['annotations'])} annotations, "
         f"{len(problems)} problems"
     )
-    if args.fix:
-        remaining = sum(not problem.fixed for problem in problems)
+    remaining = sum(not problem.fixed for problem in problems)
+    if args.fix and problems and (remaining == len(problems) or not fixed["annotations"]):
+        print(f"Did not write {args.fix}: it would be as broken, or hold no one.")
+    elif args.fix:
+        command_line.write_json(args.fix, fixed)
         print(
             f"Wrote {args.fix} with {len(fixed['annotations'])} annotations; {remaining} problems "
             "remain in it."

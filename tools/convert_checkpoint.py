@@ -1,7 +1,8 @@
 """Convert a checkpoint of another implementation for a config of this package.
 
-Takes official SWAHR and HigherHRNet checkpoints, and those of MMPose 0.x with
-AEHigherResolutionHead. An ImageNet HRNet needs no conversion: give it to `model.backbone.init_cfg`.
+Takes official SWAHR and HigherHRNet checkpoints, those of MMPose 0.x with AEHigherResolutionHead,
+and the .pdparams of PaddleDetection. An ImageNet HRNet needs no conversion: give it to
+`model.backbone.init_cfg`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     converted = convert_checkpoint(args.src, args.dst, args.config)
     print(f"Recognised {converted.layout}; wrote {len(converted.kept)} tensors to {args.dst}.")
     for key in converted.dropped:
-        print(f"dropped: {key}")
+        command_line.say(f"dropped: {key}")
 
 
 if __name__ == "__main__":

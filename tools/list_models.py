@@ -9,7 +9,7 @@ from typing import Any
 
 import command_line
 
-from swahr_mmpose.checkpoints.model_zoo import models, packaged_weights
+from swahr_mmpose.checkpoints.model_zoo import models, packaged_weights, place_in_cache
 
 
 def place_of_weights(name: str, address: str | None) -> str:
@@ -21,7 +21,7 @@ def place_of_weights(name: str, address: str | None) -> str:
     # torch.hub's rule; torch itself takes seconds to load, or may be what does not work
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = Path(os.environ.get("TORCH_HOME", f"{caches}/torch")).expanduser()
-    file = home / "hub" / "checkpoints" / address.rsplit("/", 1)[1]
+    file = home / "hub" / "checkpoints" / place_in_cache(address)
     return "downloaded" if file.is_file() else "published"
 
 

@@ -6,7 +6,6 @@ Images must differ between the files; annotations are numbered anew where their 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import command_line
 
 from swahr_mmpose.datasets.annotations.problem import is_id, shown
 from swahr_mmpose.datasets.annotations.reading import read_annotations
-from swahr_mmpose.utils.files import check_destination, write_atomically
+from swahr_mmpose.utils.files import check_destination
 
 
 def merge(contents: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     check_destination(args.out, *args.files)
     merged = merge([read_annotations(file) for file in args.files], args.files)
-    write_atomically(args.out, json.dumps(merged).encode())
+    command_line.write_json(args.out, merged)
     counts = f"{len(merged['images'])} images and {len(merged['annotations'])} annotations"
     print(f"Wrote {counts} to {args.out}")
 

@@ -27,11 +27,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "images", help="a folder, a text file with a path per line, a glob in quotes, an image"
     )
-    parser.add_argument("--config", required=True, help="a config's path, or one of our names")
+    parser.add_argument(
+        "--config",
+        default="swahr_hrnet_w32_coco",
+        help="a config's path, or one of our names (default: %(default)s)",
+    )
     parser.add_argument(
         "--checkpoint", dest="weights", help="path or address; by default those of the config"
     )
-    parser.add_argument("--out", type=Path, required=True, help="the file of results: NAME.jsonl")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results.jsonl"),
+        help="the file of results, NAME.jsonl (default: %(default)s)",
+    )
     parser.add_argument("--batch-size", type=int, default=4, help="images in a batch (default: 4)")
     parser.add_argument(
         "--workers", dest="num_workers", type=int, default=2, help="that read images (default: 2)"
@@ -74,10 +83,10 @@ def main(argv: list[str] | None = None) -> int:
 
         predicted = predict_files(**vars(args), progress=show)
     if first:
-        print(f"Images with results: {predicted.num_results} ({args.out})", flush=True)
+        command_line.say(f"Images with results: {predicted.num_results} ({args.out})")
         if predicted.num_errors:
             text = f"Images that could not be used: {predicted.num_errors} ({predicted.errors})"
-            print(text, file=sys.stderr, flush=True)
+            command_line.say(text, sys.stderr)
     return 1 if predicted.num_errors else 0
 
 

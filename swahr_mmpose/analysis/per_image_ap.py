@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 from xtcocotools.coco import COCO
-from xtcocotools.cocoeval import COCOeval
 
-from ..evaluation.coco_index import indexed
+from ..evaluation.coco_index import KeypointEvaluation, indexed
 
 #: Recall levels at which COCO reads precision.
 _RECALLS = np.linspace(0, 1, 101)
@@ -88,7 +87,7 @@ def evaluate_images(
     unknown = sorted(set(found) - set(annotations.getImgIds()))
     if unknown:
         raise ValueError(f"People were found in images that have no labels: image ids {unknown}.")
-    evaluation = COCOeval(
+    evaluation = KeypointEvaluation(
         annotations, _as_results(annotations, found), "keypoints", np.array(sigmas)
     )
     evaluation.params.imgIds = list(found)

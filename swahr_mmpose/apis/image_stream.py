@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import glob
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +14,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from torch.utils.data import DataLoader, Dataset
 
 from ..images.files import images_in, read_image
+from ..utils.files import reason_of
 
 #: Images of other sizes that may wait until they are enough for a batch, in batches.
 _WAITING_BATCHES = 8
@@ -90,8 +94,7 @@ class ImageFiles(Dataset):
             image = read_image(path)
             sample = self.pipeline(dict(self.dataset_meta, img=image, img_path=path))
         except Exception as error:  # a file can be broken in any way, and the others go on
-            message = str(error) or type(error).__name__
-            return Prepared(name, None, " ".join(message.split()))
+            return Prepared(name, None, reason_of(error))
         return Prepared(name, sample, "")
 
 
@@ -99,8 +102,9 @@ def load(files: ImageFiles, num_workers: int) -> Iterator[Prepared]:
     """All images, read by workers; 0 workers: here."""
     ahead = 4 if num_workers else None
     loader: DataLoader[Any] = DataLoader(
-        files, batch_size=None, num_workers=num_workers, prefetch_factor=ahead, collate_fn=_as_is
-    )
+        files, None, num_workers=num_workers, prefetch_factor=ahead, collate_fn=_as_is,
+        worker_init_fn=_end_with_parent,
+    )  # fmt: skip
     try:
         yield from loader
     except RuntimeError as error:  # a worker ended; the cause says by which signal
@@ -111,10 +115,16 @@ def _as_is(prepared: Any) -> Any:
     return prepared
 
 
+def _end_with_parent(_: int) -> None:
+    """End this worker when its parent is killed; a full pipe would hold it for ever."""
+    parent: Any = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
 def batches_of_one_size(
     prepared: Iterable[Prepared], batch_size: int
-) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    """Names and collated samples, those of one input size together.
+) -> Iterator[tuple[list[Prepared], dict[str, Any]]]:
+    """Images and their collated samples, those of one input size together.
 
     A batch comes when it is full, or when too many others wait: memory is bounded.
     """
@@ -132,5 +142,5 @@ def batches_of_one_size(
         yield _collate(images)
 
 
-def _collate(images: list[Prepared]) -> tuple[list[str], dict[str, Any]]:
-    return [image.name for image in images], pseudo_collate([p.sample for p in images])
+def _collate(images: list[Prepared]) -> tuple[list[Prepared], dict[str, Any]]:
+    return images, pseudo_collate([image.sample for image in images])

@@ -21,7 +21,7 @@ from ..checkpoints.model_zoo import weights_for
 from ..images.files import images_in
 from ..utils.arguments import did_you_mean
 from ..utils.config_files import find_config
-from ..utils.files import UniqueNames
+from ..utils.files import UniqueNames, reason_of
 from ..visualization.bottomup_visualizer import BottomupVisualizer
 from .application_decoding import reads_for_applications
 
@@ -226,6 +226,7 @@ class BottomupInferencer(MMPoseInferencer):
             names = str(error).replace("`min_score`", "`bbox_thr`")
             raise ValueError(names.replace("`pose_nms_thr`", "`nms_thr`")) from None
         call._skips_unreadable = _is_folder(inputs)
+        call._pose_based_nms = kwargs.get("pose_based_nms", False)
         writes = bool(out_dir or kwargs.get("vis_out_dir") or kwargs.get("pred_out_dir"))
         call._unique = UniqueNames() if writes else None
         results = super(BottomupInferencer, call).__call__(
@@ -252,7 +253,7 @@ class BottomupInferencer(MMPoseInferencer):
             yield result
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
-        """As in MMPose; images of a folder that can't be read are left out and named."""
+        """As in MMPose; images of a folder that can't be used are left out and named."""
         if not self._skips_unreadable:
             prepared_inputs = super().preprocess(inputs, batch_size, **kwargs)
             for self._frame_id, prepared in enumerate(prepared_inputs):
@@ -260,17 +261,19 @@ class BottomupInferencer(MMPoseInferencer):
             return
         for path in inputs:
             try:
-                prepared = list(super().preprocess([path], batch_size, **kwargs))
-            except Exception as error:  # readers of images raise errors of many kinds
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                self.unreadable[path] = reason
-                print_log(f"'{path}' is left out: {reason}", logger="current", level=30)
+                ((batch, images),) = super().preprocess([path], batch_size, **kwargs)
+                samples = super().forward(batch, pose_based_nms=self._pose_based_nms)
+            except Exception as error:  # of reading, of the network, or of memory that runs out
+                reason = self.unreadable[path] = reason_of(error)
+                print_log(f"{path!r} is left out: {reason}", logger="current", level=30)
                 continue
-            yield from prepared
+            yield samples, images
 
     def forward(self, inputs: Any, **forward_kwargs: Any) -> list[Any]:
         """As in MMPose; images that have no file get numbers for names, over all calls."""
-        samples: list[Any] = super().forward(inputs, **forward_kwargs)
+        samples: list[Any] = inputs
+        if not self._skips_unreadable:  # else it has been done
+            samples = super().forward(inputs, **forward_kwargs)
         for sample in samples:
             if not Path(sample.img_path).is_file():
                 sample.set_metainfo(dict(img_path=f"{next(self._numbers):06d}.jpg"))
@@ -290,7 +293,7 @@ class BottomupInferencer(MMPoseInferencer):
         return_datasamples: bool = False,
         pred_out_dir: str = "",
     ) -> dict[str, Any]:
-        """As in MMPose, with ``keypoint_widths`` (K,) for each person."""
+        """As in MMPose, with ``keypoints_found`` and ``keypoint_widths`` (K,) for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
         result["files"] = self._files
         if self._video_input:
@@ -302,9 +305,9 @@ class BottomupInferencer(MMPoseInferencer):
         else:
             people_of_samples = result["predictions"]
         for people, sample in zip(people_of_samples, preds):
-            if "keypoint_widths" in sample.pred_instances:
-                for person, widths in zip(people, sample.pred_instances.keypoint_widths):
-                    person["keypoint_widths"] = widths.tolist()
+            for name in ("keypoints_found", "keypoint_widths"):
+                for person, values in zip(people, sample.pred_instances.get(name, [])):
+                    person[name] = values.tolist()
             if pred_out_dir:
                 self._write(people, sample, Path(pred_out_dir))
         return result
@@ -315,4 +318,4 @@ class BottomupInferencer(MMPoseInferencer):
             self.video_info["predictions"].append(people)
         else:
             stem = Path(sample.img_path).stem
-            mmengine.dump(people, str(folder / f"{stem}.json"), indent="  ")
+            mmengine.dump(people, str(folder / f"{stem}.json"), indent="  ", allow_nan=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -13,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.distributed as dist
+from filelock import FileLock, Timeout
+from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 from mmpose.apis import init_model
 
@@ -20,7 +24,7 @@ from ..checkpoints.model_zoo import weights_for
 from ..decoding import APPLICATION_OPTIONS
 from ..engine.test_loop import decoded_beside
 from ..utils.config_files import find_config
-from ..utils.files import sha256_of
+from ..utils.files import reason_of, sha256_of
 from .application_decoding import reads_for_applications
 from .image_stream import ImageFile, ImageFiles, Prepared, batches_of_one_size, find_images, load
 from .results_file import Journal, Output, begin, bring_together
@@ -71,7 +75,7 @@ def predict_files(
         FileNotFoundError: If there are no images, no such config or no folder for the results.
         RuntimeError: If another process can't begin.
         ValueError: If a number is out of its range, no weights are known, the checkpoint has no
-            scale branch and ``widths`` are wanted, or the file of results is of something else.
+            scale branch and ``widths`` are wanted, or the results are another run's or no results.
     """
     if batch_size < 1 or num_workers < 0:
         raise ValueError("The batch size must be at least 1, and the workers at least 0.")
@@ -81,6 +85,7 @@ def predict_files(
     config_path = find_config(config)
     checkpoint = str(weights or weights_for(config_path))
     files = find_images(str(images))
+    folder = (Path(images) if Path(images).is_dir() else Path()).resolve()
     if world_size > 1 and not dist.is_initialized():
         # before the model: one process of a machine downloads weights, and the others wait;
         # parts may take very different times
@@ -88,20 +93,29 @@ def predict_files(
         # not sooner: torchrun's processes can't connect a second time
         atexit.register(dist.destroy_process_group)
     own_device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    lock = FileLock(output.results.with_suffix(".lock"), timeout=0)
     # no one goes on where another can't, or writes results before all have read what is done
     with _all_or_none(world_size):
         model = init_model(str(config_path), checkpoint, device=device or own_device)
         _set_options(model, checkpoint, widths, min_score)
+        if rank == 0:
+            try:
+                lock.acquire()
+            except Timeout as error:
+                other = "Wait for it, or name another file for the results."
+                raise ValueError(f"Another run writes '{output.results}'. {other}") from error
+        pipeline = model.cfg.test_dataloader.dataset.pipeline
+        made_of = model.cfg.model, pipeline, vars(model.head.decoder.decode_options)
+        made_of_text = json.dumps(made_of, sort_keys=True, default=repr)
         settings = dict(
-            config=str(config),
-            checkpoint=checkpoint,
-            # trained on since, under the same path? (an address can be too long for Path.is_file)
-            checkpoint_sha256=sha256_of(checkpoint)[:16] if os.path.isfile(checkpoint) else None,
+            # contents: names stay when these change (an address can be too long for Path.is_file)
+            checkpoint=sha256_of(checkpoint)[:16] if os.path.isfile(checkpoint) else checkpoint,
             # images are named relative to it
-            folder=str(Path(images).resolve()) if Path(images).is_dir() else None,
+            folder=None if all(os.path.isabs(name) for name, _ in files) else str(folder),
             widths=widths,
             min_score=min_score,
             keypoints=[name for _, name in sorted(model.dataset_meta["keypoint_id2name"].items())],
+            network_and_decoding=hashlib.sha256(made_of_text.encode()).hexdigest()[:16],
         )
         remaining = begin(output, files, settings)
     if rank == 0 and len(remaining) < len(files):
@@ -114,6 +128,7 @@ def predict_files(
         bring_together(output)
     # torchrun stops the others once one ends with a status: not before the first is done
     _of_all("done", world_size)
+    lock.release()
     return Predicted(len(files) - num_errors, num_errors, output.errors)
 
 
@@ -161,6 +176,7 @@ def predict_images(
     """Find people in images, write a line for each, and return how many could not be used.
 
     Workers read, the network runs on a batch of one size, and a thread decodes the one before.
+    The images of a batch that fails are tried one by one.
     """
     results, errors = (Journal(output.part(path)) for path in (output.results, output.errors))
     results.path.touch()  # also where no image can be used
@@ -169,22 +185,32 @@ def predict_images(
     progress = progress or (lambda done, total: None)
     progress(0, len(images))
 
-    def usable() -> Iterator[Prepared]:
+    def refuse(name: str, reason: str) -> None:
         nonlocal num_errors
+        errors.append(dict(file=name, error=reason))
+        num_errors += 1
+        progress(num_results + num_errors, len(images))
+
+    def usable() -> Iterator[Prepared]:
         for image in load(files, num_workers):
-            if image.sample is not None:
+            if image.sample is None:
+                refuse(image.name, image.error)
+            else:
                 yield image
-                continue
-            errors.append(dict(file=image.name, error=image.error))
-            num_errors += 1
-            progress(num_results + num_errors, len(images))
 
     with closing(results), closing(errors), torch.no_grad():
         batches = batches_of_one_size(usable(), batch_size)
-        for names, people in decoded_beside(model, batches):
-            for name, sample in zip(names, people):
-                results.append(record_of(name, sample))
-            num_results += len(names)
+        for batch, people in decoded_beside(model, batches):
+            samples = [None] * len(batch) if people.exception() else people.result()
+            for image, sample in zip(batch, samples):
+                try:
+                    if sample is None:
+                        (sample,) = model.test_step(pseudo_collate([image.sample]))
+                except Exception as error:  # of the network or of decoding, or memory runs out
+                    refuse(image.name, reason_of(error))
+                    continue
+                results.append(record_of(image.name, sample))
+                num_results += 1
             progress(num_results + num_errors, len(images))
     return num_errors
 
@@ -196,6 +222,7 @@ def record_of(name: str, sample: Any) -> dict[str, Any]:
     fields = dict(
         keypoints=np.round(people.keypoints.astype(np.float64), 3),
         keypoint_scores=np.round(people.keypoint_scores.astype(np.float64), 5),
+        keypoints_found=people.keypoints_found,
         bbox=np.round(people.bboxes.astype(np.float64), 3),
         score=np.round(people.bbox_scores.astype(np.float64), 5),
     )

@@ -68,7 +68,7 @@ def begin(output: Output, images: Sequence[ImageFile], settings: dict[str, Any])
     results = (output.results, *output.parts(output.results))
     done = {name for path in results for name, _ in lines_in(path)}
     if done and output.settings.is_file():
-        before = json.loads(output.settings.read_text(encoding="utf-8"))
+        before = _object_in(output.settings.read_bytes())
         for name, value in settings.items():
             if before.get(name) != value:
                 raise ValueError(
@@ -126,16 +126,22 @@ def lines_in(path: Path) -> Iterator[tuple[str, bytes]]:
             whole = line.endswith(b"\n")
             if not whole and _BEGINNING.startswith(line[: len(_BEGINNING)]):
                 return
-            try:
-                record = json.loads(line) if whole else None
-            except ValueError:
-                record = None
-            if not isinstance(record, dict) or "file" not in record:
+            name = _object_in(line).get("file") if whole else None
+            if not isinstance(name, str):
                 raise ValueError(
                     f"Line {number} of '{path}' is no result. Name another file for the results, "
                     "in another folder if need be, or remove this one."
                 )
-            yield record["file"], line
+            yield name, line
+
+
+def _object_in(text: bytes) -> dict[str, Any]:
+    """A JSON object; an empty one where it is anything else."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        content = None
+    return content if isinstance(content, dict) else {}
 
 
 class Journal:
@@ -155,7 +161,7 @@ class Journal:
             self._file.seek(0)
             self._file.truncate(sum(len(line) for line in self._file if line.endswith(b"\n")))
         # in ASCII: names of files need not be UTF-8, and Unicode has line breaks of its own
-        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
         self._file.flush()
 
     def close(self) -> None:

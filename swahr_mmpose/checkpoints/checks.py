@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..utils.config_files import configs_dir
 from .reading import CheckpointError
+from .renaming import other_network
 
 #: Prefixes of weights that take no part in prediction.
 TRAINING_BRANCHES = ("head.scale_layers.", "head.weight_layers.")
@@ -67,8 +68,8 @@ def check_state_dict(
         raise CheckpointError(
             f"The checkpoint is of another model: {'; '.join(problems)}. "
             f"{_what_it_is(state_dict, prefix)}Use the config that it was trained with "
-            "(checkpoints of official SWAHR and HigherHRNet and of MMPose 0.x load too). To start "
-            "a training from it set `model.start_from`, which carries keypoints over by their "
+            "(official SWAHR and HigherHRNet, MMPose 0.x and PaddleDetection load too). To start a "
+            "training from it set `model.start_from`, which carries keypoints over by their "
             "names, or `model.partial_checkpoint=True`, which takes what fits."
         )
     broken = not_finite({n: value for n, (value, own) in pairs.items() if value.shape == own.shape})
@@ -136,7 +137,7 @@ def _what_it_is(state_dict: Mapping[str, Any], prefix: str) -> str:
         state_dict.get(f"{prefix}head.final_layers.{level}.weight") for level in (0, 1)
     ]
     if not all(isinstance(layer, Tensor) and layer.dim() == 4 for layer in layers):
-        return ""
+        return other_network(state_dict)
     width, num_keypoints = layers[0].shape[1], layers[1].shape[0]
     backbone, datasets = _BACKBONES.get(width, "-"), _DATASETS.get(num_keypoints, "-")
     pattern = re.compile(rf"_{backbone}_({datasets})(_\d+)?$")

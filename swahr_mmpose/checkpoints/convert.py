@@ -13,7 +13,7 @@ from ..utils.config_files import ConfigError, read_config
 from ..utils.files import check_destination, write_atomically
 from .checks import check_state_dict
 from .reading import CheckpointError, read_checkpoint, state_dict_of
-from .renaming import LAYOUTS, rename_weights
+from .renaming import LAYOUTS, other_network, rename_weights
 
 
 class Converted(NamedTuple):
@@ -39,9 +39,9 @@ def convert_checkpoint(source: Path, destination: Path, config_file: str | Path)
     if layout is None:
         raise CheckpointError(
             f"'{source}' is of no layout that is converted: {', '.join(x.name for x in LAYOUTS)}. "
-            "A checkpoint of MMPose 1.x or of this package loads as it is. So does an ImageNet "
-            "HRNet: give it to `model.backbone.init_cfg`. The first weights of the file are "
-            f"{list(weights)[:3]}."
+            f"{other_network(weights)}A checkpoint of MMPose 1.x or of this package loads as it "
+            "is. So does an ImageNet HRNet: give it to `model.backbone.init_cfg`. The first "
+            f"weights of the file are {list(weights)[:3]}."
         )
     try:
         expected = init_model(config, device="cpu").state_dict()

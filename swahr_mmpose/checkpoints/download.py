@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import socket
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from urllib.parse import urlparse
 
 import torch
 from mmengine.dist import barrier, get_rank, is_distributed
 
 from ..utils.files import sha256_of
+from .model_zoo import hash_in, place_in_cache
 from .reading import CheckpointError, read_checkpoint
-
-#: How published names end: the start of the file's SHA-256, and a date.
-_HASH = re.compile(r"-([0-9a-f]{8,64})(?:_\d+)?\.\w+$")
-
-#: A date, which users end names with too.
-_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-
 
 #: Seconds that a connection may be silent.
 _TIMEOUT = 60
+
+#: Held by the thread that downloads; others of this process then find the file in its place.
+_LOCK = Lock()
 
 
 class DownloadError(CheckpointError):
@@ -44,9 +40,11 @@ def download(address: str) -> Path:
             none and is no checkpoint. Nothing of it is kept.
     """
     target = cached_file(address)
-    problem = _fetch(address, target) if _fetches() else None
+    fetches = _fetches()
+    with _LOCK:
+        problem = _fetch(address, target) if fetches else None
     barrier()
-    if problem is None and not target.is_file():
+    if not (fetches or _is_whole(target)):
         problem = "another process of this machine could not fetch it"
     if problem:
         raise DownloadError(
@@ -60,9 +58,6 @@ def download(address: str) -> Path:
 def cached_file(address: str) -> Path:
     """Where the file of an address is kept.
 
-    A published name, which has a hash, says which file it is: it is kept where torch hub keeps it.
-    Others, such as ``epoch_300.pth``, are kept in a folder for their address.
-
     Raises:
         DownloadError: If the address names no file.
 
@@ -73,26 +68,12 @@ def cached_file(address: str) -> Path:
         '60412ead'
     """
     try:
-        name = Path(urlparse(address).path).name
+        name = urlparse(address).path.rpartition("/")[2]
     except ValueError as error:
         raise DownloadError(f"{address} is no address: {error}.") from error
-    if not name:
-        raise DownloadError(f"{address} names no file. Give the whole address of a checkpoint.")
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    if hash_in(name) is None:
-        folder /= hashlib.sha256(address.encode(errors="replace")).hexdigest()[:8]
-    return folder / name
-
-
-def hash_in(name: str) -> str | None:
-    """The start of the SHA-256 that a published file has in its name; None if there is none.
-
-    Examples:
-        >>> hash_in("higher_hrnet32-8ae85183_20200713.pth"), hash_in("mine-20240131.pth")
-        ('8ae85183', None)
-    """
-    match = _HASH.search(name)
-    return match.group(1) if match and not _DATE.fullmatch(match.group(1)) else None
+    if not name.strip(".") or not name.isprintable():
+        raise DownloadError(f"{address!r} names no file. Give the whole address of a checkpoint.")
+    return Path(torch.hub.get_dir()) / "checkpoints" / place_in_cache(address)
 
 
 def _fetches() -> bool:
@@ -103,14 +84,19 @@ def _fetches() -> bool:
     return int(os.environ.get("LOCAL_RANK", get_rank())) == 0
 
 
+def _is_whole(file: Path) -> bool:
+    """Whether a file is there, and of the hash in its name, if that has one."""
+    expected = hash_in(file.name)
+    return file.is_file() and (expected is None or sha256_of(file).startswith(expected))
+
+
 def _fetch(address: str, target: Path) -> str | None:
     """Why the file can't be had; None where it is in its place."""
     expected = hash_in(target.name)
     try:
-        if target.is_file() and expected and not sha256_of(target).startswith(expected):
-            print(f"'{target}' is damaged, and fetched again.", flush=True)
-            target.unlink(missing_ok=True)
-        if not target.is_file():
+        if not _is_whole(target):
+            if target.is_file():
+                print(f"'{target}' is damaged, and fetched again.", flush=True)
             print(f"Downloading {address} to {target}", flush=True)
             target.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=target.parent) as folder:

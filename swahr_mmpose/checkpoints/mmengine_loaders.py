@@ -54,6 +54,27 @@ def listed_address(name: str) -> str:
     return str(known[short])
 
 
+class _WithoutConfig(dict):
+    """Meta information whose config, a program that MMEngine would run, can't be asked for."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if key in ("cfg", "config"):
+            raise CheckpointError(
+                "A config in a checkpoint is not run: it is a program. Give the config's path "
+                "beside the weights; to train on from weights of MMPose 0.x use `load_from`."
+            )
+        return super().__getitem__(key)
+
+
+def _read(source: Any, map_location: Any, name: str | None = None) -> Any:
+    content = read_checkpoint(source, map_location, name)
+    hub = content.get("message_hub") if isinstance(content, dict) else None
+    for owner, key in ((content, "meta"), (hub, "runtime_info")):
+        if isinstance(owner, dict) and isinstance(owner.get(key), dict):
+            owner[key] = _WithoutConfig(owner[key])
+    return content
+
+
 def read_safely_in_mmengine() -> None:
     """Have MMEngine read checkpoints with :func:`read_checkpoint`, whatever its version.
 
@@ -63,10 +84,10 @@ def read_safely_in_mmengine() -> None:
 
     # MMEngine logs what comes after `load_from_`
     def load_from_local(filename: str, map_location: Any = None) -> Any:
-        return read_checkpoint(filename, map_location)
+        return _read(filename, map_location)
 
     def load_from_http(filename: str, map_location: Any = None) -> Any:
-        return read_checkpoint(download(filename), map_location)
+        return _read(download(filename), map_location)
 
     def load_from_list(filename: str, map_location: Any = None) -> Any:
         checkpoint = load_from_http(listed_address(filename), map_location)
@@ -86,7 +107,7 @@ def read_safely_in_mmengine() -> None:
                 f"'{filename}' can't be read from its storage ({type(error).__name__}: {error}). "
                 "Fetch the file, and give its path."
             ) from error
-        return read_checkpoint(io.BytesIO(content), map_location, filename)
+        return _read(io.BytesIO(content), map_location, filename)
 
     CheckpointLoader.register_scheme("", load_from_local, force=True)
     CheckpointLoader.register_scheme(["http://", "https://"], load_from_http, force=True)

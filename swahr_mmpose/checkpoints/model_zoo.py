@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import yaml
 
@@ -11,6 +14,12 @@ from ..utils.config_files import configs_dir
 
 #: Weights that the package brings along.
 _PACKAGED = Path(__file__).resolve().parents[1] / "weights"
+
+#: How published names end: the start of the file's SHA-256, and a date.
+_HASH = re.compile(r"-([0-9a-f]{8,64})(?:_\d+)?\.\w+$")
+
+#: A date, which users end names with too.
+_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
 
 def models() -> dict[str, dict[str, Any]]:
@@ -25,6 +34,28 @@ def models() -> dict[str, dict[str, Any]]:
         for model in yaml.safe_load(path.read_text(encoding="utf-8"))["Models"]:
             entries[model["Name"]] = model
     return entries
+
+
+def hash_in(name: str) -> str | None:
+    """The start of the SHA-256 that a published file has in its name; None if there is none.
+
+    Examples:
+        >>> hash_in("higher_hrnet32-8ae85183_20200713.pth"), hash_in("mine-20240131.pth")
+        ('8ae85183', None)
+    """
+    match = _HASH.search(name)
+    return match.group(1) if match and not _DATE.fullmatch(match.group(1)) else None
+
+
+def place_in_cache(address: str) -> str:
+    """Where the file of an address is kept, in torch hub's folder of checkpoints.
+
+    A published name, which has a hash, says which file it is: it is kept where torch hub keeps it.
+    Others, such as ``epoch_300.pth``, are kept in a folder for their address.
+    """
+    name = urlparse(address).path.rpartition("/")[2]
+    folder = hashlib.sha256(address.encode(errors="replace")).hexdigest()[:8]
+    return name if hash_in(name) else f"{folder}/{name}"
 
 
 def packaged_weights(name: str) -> Path | None:

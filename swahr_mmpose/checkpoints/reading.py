@@ -1,9 +1,11 @@
-"""Reads checkpoints without running code in them, with any version of torch."""
+"""Reads checkpoints, also PaddlePaddle's, without running code in them, with any torch."""
 
 from __future__ import annotations
 
 import pickle
 import re
+import struct
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,11 +79,24 @@ def _empty_array(kind: Any, shape: Any, code: Any) -> _Array:
     return _Array()
 
 
+def _from_buffer(content: Any, dtype: _Dtype, shape: Any, order: str) -> _Array:
+    """Stands for NumPy's ``_frombuffer``, which protocol 5 calls."""
+    array = _Array()
+    content = bytes(content) if isinstance(content, bytearray) else content
+    array.__setstate__((1, shape, dtype, order == "F", content))
+    return array
+
+
 def _scalar(dtype: _Dtype, content: bytes) -> Any:
     """Stands for NumPy's ``scalar``."""
     if len(content) != dtype.dtype.itemsize:
         raise pickle.UnpicklingError("It holds a NumPy number that does not fit its type.")
-    return np.frombuffer(content, dtype.dtype)[0]
+    return np.frombuffer(content, dtype.dtype)[0] if content else dtype.dtype.type()
+
+
+def _empty_bytes() -> bytes:
+    """Stands for ``bytes``, which old pickles call without arguments where there are none."""
+    return b""
 
 
 def _history_method(owner: Any, name: str) -> Callable[..., Any]:
@@ -103,10 +118,13 @@ def _history_method(owner: Any, name: str) -> Callable[..., Any]:
 _ALLOWED: dict[str, Any] = {
     "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
     "builtins.getattr": _history_method,
+    "builtins.bytes": _empty_bytes,
+    "builtins.frozenset": frozenset,
     "numpy.ndarray": _NameOnly,
     "numpy.dtype": _Dtype,
     **{f"numpy.{core}.multiarray._reconstruct": _empty_array for core in ("core", "_core")},
     **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
+    **{f"numpy.{core}.numeric._frombuffer": _from_buffer for core in ("core", "_core")},
 }
 
 
@@ -140,20 +158,31 @@ _TENSORS: dict[str, Any] = {
     "torch.device": torch.device,
     "_codecs.encode": _encode,
     "builtins.set": set,
-    "__builtin__.set": set,
-    "__builtin__.getattr": _history_method,
     **{str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)},
 }
 
 
-class _Unpickler(pickle.Unpickler):
-    """Rebuilds tensors, plain values and what MMEngine saves; refuses everything else by name."""
+def _load_bytearray(unpickler: Any) -> None:
+    """Reads before it takes the memory that a file says."""
+    (size,) = struct.unpack("<Q", unpickler.read(8))
+    unpickler.append(bytearray(unpickler.read(size)))
+
+
+class _Unpickler(pickle._Unpickler):
+    """Rebuilds tensors, plain values and what MMEngine saves; refuses everything else by name.
+
+    It is the one in Python: the one in C takes as much memory for its table as a file says.
+    """
+
+    dispatch = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: _load_bytearray}
 
     def find_class(self, module: str, name: str) -> Any:
         known = {**_TENSORS, **_ALLOWED}
-        if f"{module}.{name}" not in known:
-            raise pickle.UnpicklingError(f"It asks for {module}.{name}.")
-        return known[f"{module}.{name}"]
+        # protocols below 4 write Python 2's names
+        path = f"{module}.{name}".replace("__builtin__.", "builtins.")
+        if path not in known:
+            raise pickle.UnpicklingError(f"It asks for {path}.")
+        return known[path]
 
 
 #: As torch takes it in place of the module ``pickle``.
@@ -164,9 +193,38 @@ _PICKLE = SimpleNamespace(
 )
 
 
-def _reason(error: Exception) -> str:
+#: The number that torch's older files begin with; pickles without it are PaddlePaddle's.
+_TORCH_PICKLE = b"l\xfc\x9cF\xf9 j\xa8P\x19."
+
+#: Keys of PaddlePaddle's files that are no weights: names of variables, and which arrays are cut.
+_PADDLE_NAMES, _PADDLE_SLICES = "StructuredToParameterName@@", "UnpackBigParamInfor@@"
+
+
+def _read_paddle(file: BinaryIO, device: Any) -> dict[str, torch.Tensor]:
+    """The weights in a ``.pdparams`` file: a pickled dict of NumPy arrays, some in slices."""
+    content = _Unpickler(file).load()
+    if not isinstance(content, dict):
+        raise pickle.UnpicklingError(f"It holds a {type(content).__name__}, not a dict of weights.")
+    content.pop(_PADDLE_NAMES, None)
+    for name, parts in content.pop(_PADDLE_SLICES, {}).items():
+        whole = np.concatenate([content.pop(part) for part in parts["slices"]])
+        content[name] = whole.reshape(parts["OriginShape"])
+    for name, value in content.items():
+        # bfloat16 is saved as uint16
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fib":
+            kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+            raise pickle.UnpicklingError(f"It holds {name!r} of the type {kind}, no weight.")
+        # `ascontiguousarray` would give numbers a dimension; a copy can be written to
+        native = value.astype(value.dtype.newbyteorder("="), order="C")
+        content[name] = torch.from_numpy(native.view(np.ndarray)).to(device)
+    return content
+
+
+def _reason(error: Exception, name: str | None) -> str:
     """Why a file can't be read; what it asked for is in our message, or torch's."""
-    if not isinstance(error, pickle.UnpicklingError):
+    if str(name).endswith((".pdmodel", ".pdiparams")):
+        return "it is of an exported network of PaddlePaddle. Give the `.pdparams` of its training."
+    if not isinstance(error, pickle.UnpicklingError) or "truncated" in str(error):
         return f"it is damaged, incomplete or of another kind ({type(error).__name__})."
     message = str(error)
     named = re.search(r"GLOBAL (\S+) was not an allowed global", message)
@@ -213,15 +271,33 @@ def read_checkpoint(
         _refuse_programs(source, name)
         # our check in place of torch's, which does not know MMEngine's types
         options = dict(weights_only=False, pickle_module=_PICKLE)
+    head = source.read(32)
+    source.seek(0)
     try:
-        content = torch.load(source, map_location=map_location, **options)
+        if head.startswith(b"PK\3\4"):
+            _check_sums(source)
+        if head.startswith(b"\x80") and _TORCH_PICKLE not in head:
+            is_device = isinstance(map_location, (str, torch.device))
+            content: Any = _read_paddle(source, map_location if is_device else "cpu")
+        else:
+            content = torch.load(source, map_location=map_location, **options)
     except Exception as error:  # on bytes that are no checkpoint the reader fails in any way
         raise CheckpointError(
-            f"'{name}' can't be read as a checkpoint of tensors: {_reason(error)}"
+            f"'{name}' can't be read as a checkpoint of tensors: {_reason(error, name)}"
         ) from error
     if isinstance(content, dict):
         _check_content(content, name)
     return content
+
+
+def _check_sums(file: BinaryIO) -> None:
+    """Raise where the bytes of an archive are not those of its checksums, which torch ignores."""
+    archive = zipfile.ZipFile(file)
+    # `torch.serialization.set_crc32_options(False)` leaves them out
+    has_sums = any(member.CRC for member in archive.infolist())
+    if has_sums and archive.testzip():
+        raise zipfile.BadZipFile
+    file.seek(0)
 
 
 def _refuse_programs(file: BinaryIO, name: str | None) -> None:

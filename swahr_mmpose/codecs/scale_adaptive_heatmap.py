@@ -191,6 +191,22 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
             keypoint scores (P, K); instance scores (P,), from keypoint scores before filling.
 
         Raises:
+            ValueError: As :meth:`read_people`.
+        """
+        people = self.read_people(heatmaps, tags)
+        size = heatmaps.shape[:1:-1]
+        scale = np.divide(size if input_size is None else input_size, size)
+        return (
+            [(image.keypoints * scale).astype(np.float32) for image in people],
+            [image.keypoint_scores for image in people],
+            [image.instance_scores for image in people],
+        )
+
+    @torch.no_grad()
+    def read_people(self, heatmaps: Tensor, tags: Tensor) -> list[People]:
+        """As :meth:`batch_decode`: people of each image, in map pixels.
+
+        Raises:
             ValueError: If the shapes do not fit together, the maps hold NaN or infinity, or
                 ``decode_keypoint_order`` is not an order of the K keypoints.
         """
@@ -201,17 +217,7 @@ class ScaleAdaptiveHeatmap(BaseKeypointCodec):
                 f"Tags of shape {tuple(tags.shape)} do not fit heatmaps of shape "
                 f"{tuple(heatmaps.shape)}: heatmaps must be (B, K, H, W), and tags (B, L·K, H, W)."
             )
-        people = self._people(heatmaps, tags.unflatten(1, (num_tags, num_keypoints)))
-        h, w = size
-        scale = np.divide((w, h) if input_size is None else input_size, (w, h))
-        return (
-            [(image.keypoints * scale).astype(np.float32) for image in people],
-            [image.keypoint_scores for image in people],
-            [image.instance_scores for image in people],
-        )
-
-    @torch.no_grad()
-    def _people(self, heatmaps: Tensor, tags: Tensor) -> list[People]:
+        tags = tags.unflatten(1, (num_tags, num_keypoints))
         heatmaps, tags = heatmaps.detach().float(), tags.detach().float()
         if heatmaps.device.type != "cpu":
             return decode_with_torch(heatmaps, tags, self.decode_options)

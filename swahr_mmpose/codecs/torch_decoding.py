@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..decoding import Candidates, DecodeOptions, People, finish_people, group_people
 from ..decoding.finite_maps import check_finite
+from ..decoding.refinement import mean_tags
 
 #: Missing keypoints that are looked for at a time: bounds the memory for their distances.
 _CHUNK = 32
@@ -110,15 +111,16 @@ def _refine(people: np.ndarray, heatmaps: Tensor, tags: Tensor, fill_missing: bo
     device = heatmaps.device
     found = people[..., 2] > 0
     refined = torch.from_numpy(people).to(device)
-    person, k = (torch.from_numpy(index).to(device) for index in np.nonzero(found))
+    whose, which = np.nonzero(found)
+    person, k = torch.from_numpy(whose).to(device), torch.from_numpy(which).to(device)
     x, y = refined[person, k, :2].long().unbind(-1)
     own_tags = tags[:, k, y, x]  # (L, M)
     refined[person, k, :2] += _quarter_offset(heatmaps, k, x, y) + 0.5
     if fill_missing and not found.all():
-        sums = tags.new_zeros(len(tags), len(people)).index_add_(1, person, own_tags)
-        counts = torch.from_numpy(found.sum(axis=1)).to(device)
+        # on the host: means that differ in the last bit may round distances to other numbers
+        means = torch.from_numpy(mean_tags(whose, own_tags.cpu().numpy()).T).to(device)
         missing = (torch.from_numpy(index).to(device) for index in np.nonzero(~found))
-        _fill(refined, heatmaps, tags, sums / counts, *missing)
+        _fill(refined, heatmaps, tags, means, *missing)
     return refined.cpu().numpy()
 
 

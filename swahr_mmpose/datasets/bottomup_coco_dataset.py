@@ -43,7 +43,7 @@ class _Bottomup:
             self.ann_file,
             self.KEYPOINT_FIELDS or {"keypoints": self.metainfo["num_keypoints"]},
             self.skip_broken,
-            needs_people=not self.test_mode,
+            for_training=not self.test_mode,
             optional=("annotations",) if self.test_mode else (),
             names=self.metainfo["keypoint_id2name"],
         )

@@ -14,6 +14,7 @@ from .people import (
     read_people,
 )
 from .widths import keypoint_widths
+from .window import image_window
 
 __all__ = [
     "APPLICATION_OPTIONS",
@@ -29,6 +30,7 @@ __all__ = [
     "finish_people",
     "group_candidates",
     "group_people",
+    "image_window",
     "keypoint_widths",
     "read_people",
 ]

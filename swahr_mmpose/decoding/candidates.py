@@ -46,21 +46,21 @@ def find_candidates(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptio
         [[5, 2]]
     """
     num_keypoints, h, w = heatmaps.shape
-    flat = heatmaps.reshape(-1)
+    flat = heatmaps.reshape(-1)  # a copy where the maps are a part of larger ones
     over = np.flatnonzero(flat > np.float32(options.keypoint_thr))
     if len(over) > _MANY * len(flat):
         peaks = _peaks_everywhere(heatmaps, options)
     else:
         peaks = _local_maxima(flat, over, (h, w), options.nms_kernel)
     bounds = np.searchsorted(peaks, np.arange(num_keypoints + 1) * h * w)
-    by_pixel = tags.reshape(len(tags), -1)
     candidates = Candidates([], [], [])
     for k in range(num_keypoints):
         own = peaks[bounds[k] : bounds[k + 1]]
         own = own[_highest(flat[own], options.topk)]
-        candidates.locations.append(np.stack([own % w, own // w % h], axis=-1))
+        x, y = own % w, own // w % h
+        candidates.locations.append(np.stack([x, y], axis=-1))
         candidates.scores.append(flat[own])
-        candidates.tags.append(np.ascontiguousarray(by_pixel[:, own].T))
+        candidates.tags.append(np.ascontiguousarray(tags[:, k, y, x].T))
     return candidates
 
 

@@ -23,11 +23,13 @@ class People:
         keypoints: (P, K, 2) float32, x and y in map pixels.
         keypoint_scores: (P, K) float32.
         instance_scores: (P,) float32, from the keypoint scores before filling.
+        keypoints_found: (P, K) bool; the others are filled in, or missing (score 0).
     """
 
     keypoints: np.ndarray
     keypoint_scores: np.ndarray
     instance_scores: np.ndarray
+    keypoints_found: np.ndarray
 
 
 def decode_people(heatmaps: np.ndarray, tags: np.ndarray, options: DecodeOptions) -> People:
@@ -86,8 +88,8 @@ def finish_people(
     if options.pose_nms_thr is not None:
         sigmas = options.sigmas_for(people.shape[1])
         kept = without_duplicates(people, scores, found, sigmas, options.pose_nms_thr)
-        people, scores = people[kept], scores[kept]
-    return People(people[..., :2], people[..., 2], scores)
+        people, scores, found = people[kept], scores[kept], found[kept]
+    return People(people[..., :2], people[..., 2], scores, found)
 
 
 def group_people(candidates: Candidates, options: DecodeOptions) -> tuple[np.ndarray, np.ndarray]:
@@ -116,21 +118,22 @@ def group_people(candidates: Candidates, options: DecodeOptions) -> tuple[np.nda
     return people, scores
 
 
-def boxes_of_keypoints(keypoints: np.ndarray, keypoint_scores: np.ndarray) -> np.ndarray:
-    """The smallest box around each person's keypoints of positive score.
+def boxes_of_keypoints(keypoints: np.ndarray, keypoints_found: np.ndarray) -> np.ndarray:
+    """The smallest box around each person's found keypoints.
 
     Args:
         keypoints: (P, K, 2), x and y in pixels.
-        keypoint_scores: (P, K).
+        keypoints_found: (P, K) bool.
 
     Returns:
         (P, 4) float32, left, top, right and bottom in the same pixels.
 
     Examples:
-        >>> boxes_of_keypoints(np.array([[[1, 2], [5, 3], [0, 0]]]), np.array([[1, 1, 0]]))
+        >>> keypoints, found = np.array([[[1, 2], [5, 3], [0, 0]]]), np.array([[True, True, False]])
+        >>> boxes_of_keypoints(keypoints, found)
         array([[1., 2., 5., 3.]], dtype=float32)
     """
-    found = (keypoint_scores > 0)[..., None]
+    found = keypoints_found[..., None]
     top_left = np.where(found, keypoints, np.inf).min(axis=1, initial=np.inf)
     bottom_right = np.where(found, keypoints, -np.inf).max(axis=1, initial=-np.inf)
     return np.concatenate([top_left, bottom_right], axis=1).astype(np.float32)

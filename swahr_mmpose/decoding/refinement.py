@@ -92,7 +92,9 @@ def fill_missing_keypoints(
     """
     filled = people.copy()
     width = heatmaps.shape[2]
-    means = _mean_tags(people, tags)
+    person, k = np.nonzero(people[..., 2] > 0)
+    x, y = people[person, k, :2].astype(np.int64).T
+    means = mean_tags(person, tags[:, k, y, x])
     for k in np.flatnonzero((people[..., 2] == 0).any(axis=0)):
         missing = np.flatnonzero(people[:, k, 2] == 0)
         flat_tags = [tag.reshape(-1) for tag in tags[:, k]]
@@ -107,16 +109,23 @@ def fill_missing_keypoints(
     return filled
 
 
-def _mean_tags(people: np.ndarray, tags: np.ndarray) -> np.ndarray:
-    """The mean tag of each person's found keypoints, (P, L)."""
-    means = np.zeros((len(people), len(tags)), tags.dtype)
-    counts = (people[..., 2] > 0).sum(axis=1)
-    for count in np.unique(counts[counts > 0]):
+def mean_tags(person: np.ndarray, tags: np.ndarray) -> np.ndarray:
+    """The mean tag of each person's found keypoints, (P, L).
+
+    Args:
+        person: (M,) int, whose each found keypoint is, in order; everyone has one.
+        tags: (L, M), their tags.
+
+    Examples:
+        >>> mean_tags(np.array([0, 0, 1]), np.array([[1.0, 2.0, 5.0]])).tolist()
+        [[1.5], [5.0]]
+    """
+    tags, counts = np.ascontiguousarray(tags.T), np.bincount(person)
+    means, starts = np.empty((len(counts), tags.shape[1]), tags.dtype), counts.cumsum() - counts
+    for count in np.unique(counts):
         # people of as many keypoints together: the same means as one by one, to the last bit
         own = np.flatnonzero(counts == count)
-        row, k = np.nonzero(people[own, :, 2] > 0)
-        x, y = people[own[row], k, :2].astype(np.int64).T
-        means[own] = tags[:, k, y, x].reshape(len(tags), -1, count).mean(axis=2).T
+        means[own] = tags[starts[own, None] + np.arange(count)].mean(axis=1)
     return means
 
 
@@ -124,7 +133,7 @@ def _best_pixels(heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndar
     """For each mean tag the first pixel where heatmap − round(tag distance) is highest.
 
     The highest pixel at a distance that rounds to 0 is looked for first, where it most likely is.
-    All others cost 1 at least: only those that are higher by more than 1 can outweigh it.
+    All others cost 1 at least: only those that are higher by 1 or more can outweigh it.
 
     Args:
         heatmap: (H·W,).
@@ -141,7 +150,7 @@ def _best_pixels(heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndar
             near = tag_distance(own_tags, means[own].T[..., None]) <= 0.5
             first = np.where(near, values, -np.inf).argmax(axis=1)
             best[own] = np.where(near.any(axis=1), pixels[first], -1)
-    outweighed = (best >= 0) & (heatmap[best] + 1 < heatmap.max())
+    outweighed = (best >= 0) & (heatmap[best] <= heatmap.max() - 1)
     missing = np.flatnonzero((best < 0) | outweighed)
     if len(missing) > _FEW:
         best[missing] = best_places(heatmap, tags, means[missing])

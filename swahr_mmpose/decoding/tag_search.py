@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-#: Pixels that are compared first on either side of a person in the order of tags.
-_FIRST = 64
+#: Pixels of neighbouring tags that are left out or compared together.
+_BLOCK = 256
 
-#: What rounding in float32 may add to a distance, relative.
-_MARGIN = 1 + 1e-5
+#: Blocks that are compared first; twice as many each time after.
+_FIRST = 4
 
 
 def tag_distance(tags: Sequence[np.ndarray], mean: np.ndarray) -> np.ndarray:
@@ -34,8 +34,9 @@ def best_place(heatmap: np.ndarray, tags: Sequence[np.ndarray], mean: np.ndarray
 def best_places(heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndarray) -> np.ndarray:
     """The :func:`best_place` of many people, (M,) int, for ``means`` (M, L).
 
-    Pixels are put in the order of the tag that varies most. A pixel that is further away in it
-    than the heatmap's highest value can make up for is not looked at.
+    Pixels are put in blocks, in the order of the tag that varies most. A block's highest value and
+    the range of its tags bound what its pixels can score. Blocks are looked at from the highest
+    bound on, until none can hold a better pixel: a pixel of any height costs one block.
 
     Examples:
         >>> heatmap, tags = np.array([0.2, 0.9, 0.8]), [np.array([0.0, 5.0, 0.3])]
@@ -44,29 +45,27 @@ def best_places(heatmap: np.ndarray, tags: Sequence[np.ndarray], means: np.ndarr
     """
     axis = int(np.argmax([tag.std() for tag in tags]))
     order = np.argsort(tags[axis])
+    # the last pixel fills up the last block
+    order = np.pad(order, (0, -len(order) % _BLOCK), mode="edge").reshape(-1, _BLOCK)
     values, sorted_tags = heatmap[order], [tag[order] for tag in tags]
-    keys = sorted_tags[axis]
-    highest = heatmap.max()
+    highest, first = values.max(axis=1), order.min(axis=1)
+    lowest, uppermost = sorted_tags[axis][:, 0], sorted_tags[axis][:, -1]
     best = np.empty(len(means), np.int64)
-    for index, (mean, middle) in enumerate(zip(means, np.searchsorted(keys, means[:, axis]))):
-        first = slice(max(middle - _FIRST, 0), middle + _FIRST)
-        least = _scores(values, sorted_tags, first, mean).max()
-        reach = (np.floor(float(highest) - float(least)) + 0.5) * _MARGIN
-        # in float32: a search for a wider type would copy all keys
-        lowest = np.nextafter(np.float32(mean[axis] - reach), np.float32(-np.inf))
-        uppermost = np.nextafter(np.float32(mean[axis] + reach), np.float32(np.inf))
-        near = slice(
-            min(first.start, int(np.searchsorted(keys, lowest))),
-            max(first.stop, int(np.searchsorted(keys, uppermost, side="right"))),
-        )
-        scores = _scores(values, sorted_tags, near, mean)
-        best[index] = order[near][scores == scores.max()].min()
+    for index, mean in enumerate(means):
+        gaps = np.maximum(lowest - mean[axis], mean[axis] - uppermost)
+        bounds = highest - np.round(np.maximum(gaps, 0))
+        most, pixel, count = -np.inf, len(heatmap), _FIRST
+        blocks = np.array([bounds.argmax()])
+        while len(blocks):
+            own_tags = [tag[blocks] for tag in sorted_tags]
+            scores = values[blocks] - np.round(tag_distance(own_tags, mean))
+            high = scores.max()
+            if high >= most:
+                own = order[blocks][scores == high].min()
+                pixel, most = own if high > most else min(own, pixel), high
+            bounds[blocks] = -np.inf
+            blocks = np.flatnonzero((bounds > most) | ((bounds == most) & (first < pixel)))
+            blocks = blocks[np.lexsort((first[blocks], -bounds[blocks]))[:count]]
+            count *= 2
+        best[index] = pixel
     return best
-
-
-def _scores(
-    values: np.ndarray, tags: Sequence[np.ndarray], near: slice, mean: np.ndarray
-) -> np.ndarray:
-    """Heatmap − round(tag distance) in a part of the pixels."""
-    scores: np.ndarray = values[near] - np.round(tag_distance([tag[near] for tag in tags], mean))
-    return scores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from traceback import clear_frames
 from typing import Any, Callable, TypeVar
 
 import torch
@@ -36,8 +37,9 @@ class BottomupTestLoop(TestLoop):
                 "'BottomupPyramidEstimator'`, or `test_cfg.type='TestLoop'`."
             )
         for (index, batch), people in decoded_beside(model, self._batches(), self.fp16):
-            self.evaluator.process(data_samples=people, data_batch=batch)
-            runner.call_hook("after_test_iter", batch_idx=index, data_batch=batch, outputs=people)
+            found = people.result()
+            self.evaluator.process(data_samples=found, data_batch=batch)
+            runner.call_hook("after_test_iter", batch_idx=index, data_batch=batch, outputs=found)
         metrics: dict[str, float] = self.evaluator.evaluate(len(self.dataloader.dataset))
         runner.call_hook("after_test_epoch", metrics=metrics)
         runner.call_hook("after_test")
@@ -56,8 +58,8 @@ _Decode = Callable[[], "list[Any]"]
 
 def decoded_beside(
     model: Any, batches: Iterable[tuple[_Key, Any]], fp16: bool = False
-) -> Iterator[tuple[_Key, list[Any]]]:
-    """The people of each batch; while the network runs on one, the one before is decoded.
+) -> Iterator[tuple[_Key, Future[list[Any]]]]:
+    """Each batch's people or error; while the network runs on one, the one before is decoded.
 
     Args:
         model: The estimator; gradients are for the caller to switch off.
@@ -69,13 +71,19 @@ def decoded_beside(
     with ThreadPoolExecutor(max_workers=1) as decoding:
         waiting: tuple[_Key, Future[list[Any]]] | None = None
         for key, batch in batches:
-            with autocast(enabled=fp16):
-                decode = beside(model.start_test_step(batch))
+            people: Future[list[Any]] = Future()
+            try:
+                with autocast(enabled=fp16):
+                    decode = beside(model.start_test_step(batch))
+                people = decoding.submit(decode)
+            except Exception as error:
+                clear_frames(error.__traceback__)  # the network's hold its memory
+                people.set_exception(error)
             if waiting:
-                yield waiting[0], waiting[1].result()
-            waiting = key, decoding.submit(decode)
+                yield waiting
+            waiting = key, people
         if waiting:
-            yield waiting[0], waiting[1].result()
+            yield waiting
 
 
 class _SecondStream:

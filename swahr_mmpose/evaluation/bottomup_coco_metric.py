@@ -16,7 +16,7 @@ from xtcocotools.coco import COCO
 from ..datasets.annotations.check import WHOLE_BODY_FIELDS
 from ..datasets.annotations.problem import is_number
 from ..datasets.annotations.reading import AnnotationFileError, usable_annotations
-from .coco_index import indexed, part_of
+from .coco_index import KeypointEvaluation, indexed, part_of
 
 
 class _BottomupProtocol:
@@ -173,6 +173,16 @@ class _BottomupProtocol:
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         if self._anyone_found:
+            if self.iou_type == "keypoints" and self.KEYPOINT_FIELDS is None:
+                found = self.coco.loadRes(f"{outfile_prefix}.keypoints.json")
+                sigmas = (self._dataset_meta or {})["sigmas"]
+                evaluation = KeypointEvaluation(
+                    self.coco, found, "keypoints", sigmas, self.use_area
+                )
+                evaluation.evaluate()
+                evaluation.accumulate()
+                evaluation.summarize()
+                return list(zip(self._stats_names(), evaluation.stats))
             if self.iou_type == "keypoints_crowd":
                 # the evaluation by crowd levels reads the images' indices from a file once more
                 path = f"{outfile_prefix}.gt.json"

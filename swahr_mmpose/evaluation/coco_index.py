@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
 from xtcocotools.coco import COCO
+from xtcocotools.cocoeval import COCOeval
 
 from ..datasets.annotations.reading import usable_annotations
 
 #: How much of their box people fill, where COCO's evaluation is told to do without areas.
 _SHARE_OF_BOX = 0.53
+
+
+class KeypointEvaluation(COCOeval):
+    """COCO's own evaluation: the file's ``num_keypoints`` says who is ignored, 0 that they are.
+
+    xtcocotools counts labels for this; all else is as there, with any sigmas.
+    """
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        for person in itertools.chain(*self._gts.values()):
+            person["ignore"] = person["iscrowd"] or person["num_keypoints"] == 0
 
 
 def indexed(content: dict[str, Any]) -> COCO:

@@ -18,7 +18,9 @@ import numpy as np
 from .geometry import to_three_channels
 
 #: Suffixes of images in a folder.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+)
 
 
 class ImageError(ValueError):

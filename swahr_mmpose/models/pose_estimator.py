@@ -183,21 +183,22 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     @torch.no_grad()
     def decode_maps(self, maps: AggregatedMaps, data_samples: list[Any]) -> list[Any]:
         """Add the people in aggregated maps to the data samples."""
-        preds = self.head.decode_maps(maps, self.test_cfg)
+        preds = self.head.decode_maps(maps, self.test_cfg, data_samples)
         instances, fields = preds if isinstance(preds, tuple) else (preds, None)
         return self.add_pred_to_datasample(instances, fields, data_samples)
 
     def add_pred_to_datasample(
         self, batch_pred_instances: Any, batch_pred_fields: Any, batch_data_samples: list[Any]
     ) -> list[Any]:
-        """As in MMPose, with ``keypoint_widths`` brought to pixels of the image too."""
+        """As in MMPose, also for ``keypoint_widths``; missing keypoints become zeros."""
+        super().add_pred_to_datasample(batch_pred_instances, batch_pred_fields, batch_data_samples)
         for people, sample in zip(batch_pred_instances, batch_data_samples):
+            missing = people.keypoint_scores == 0
+            people.keypoints[missing] = 0
             if "keypoint_widths" in people:
-                to_image = float(sample.input_scale[0]) / sample.input_size[0]
-                people.keypoint_widths = people.keypoint_widths * to_image
-        return super().add_pred_to_datasample(
-            batch_pred_instances, batch_pred_fields, batch_data_samples
-        )
+                people.keypoint_widths *= sample.input_scale[0] / sample.input_size[0]
+                people.keypoint_widths[missing] = 0
+        return batch_data_samples
 
 
 def _check_scales(scales: Sequence[Tensor]) -> None:

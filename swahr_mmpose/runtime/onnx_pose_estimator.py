@@ -11,6 +11,7 @@ import numpy as np
 
 from ..decoding import APPLICATION_OPTIONS, boxes_of_keypoints, decode_people, keypoint_widths
 from ..decoding.finite_maps import check_finite
+from ..decoding.window import image_window
 from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
 from ..layout import STRIDES, TEST_SIZE_DIVISOR
 from .onnx_settings import OnnxSettings
@@ -77,9 +78,11 @@ class OnnxPoseEstimator:
 
         Returns:
             ``keypoints`` (P, K, 2), x and y in pixels of the image; ``keypoint_scores`` (P, K);
-            ``bboxes`` (P, 4), left, top, right and bottom of the boxes around the keypoints;
+            ``bboxes`` (P, 4), left, top, right and bottom of the boxes around found keypoints;
             ``bbox_scores`` (P,), the people's scores. Where the network yields α also
-            ``keypoint_widths`` (P, K), standard deviations in pixels of the image. All float32.
+            ``keypoint_widths`` (P, K), standard deviations in pixels of the image. All float32,
+            and zeros for missing keypoints. ``keypoints_found`` (P, K) bool, which keypoints are
+            neither missing nor filled in.
 
         Raises:
             ValueError: If it is no such image.
@@ -96,23 +99,26 @@ class OnnxPoseEstimator:
         planes = self._normalise(show(image, geometry, size))
         maps = self._maps(planes)
         heatmaps, tags = maps[0][0], maps[1][0]
-        people = decode_people(heatmaps, tags.reshape(-1, *heatmaps.shape), self._options)
-        boxes = boxes_of_keypoints(people.keypoints, people.keypoint_scores)
+        rows, columns = image_window((width, height), size, geometry.center, geometry.extent)
+        tags = tags.reshape(-1, *heatmaps.shape)[..., rows, columns]
+        people = decode_people(heatmaps[:, rows, columns], tags, self._options)
+        keypoints = people.keypoints + (columns.start, rows.start)
+        missing = people.keypoint_scores == 0
+        boxes = boxes_of_keypoints(keypoints, people.keypoints_found)
         result = dict(
-            keypoints=to_image(people.keypoints, geometry),
+            keypoints=np.where(missing[..., None], 0, to_image(keypoints, geometry)),
             keypoint_scores=people.keypoint_scores,
             bboxes=to_image(boxes.reshape(-1, 2, 2), geometry).reshape(-1, 4),
             bbox_scores=people.instance_scores,
         )
         if self.settings.output_scales:
-            widths = keypoint_widths(
-                people.keypoints, maps[2][0], size[::-1], self.settings.heatmap_sigma
-            )
-            result["keypoint_widths"] = widths * (geometry.extent[0] / size[0])
+            widths = keypoint_widths(keypoints, maps[2][0], size[::-1], self.settings.heatmap_sigma)
+            widths *= geometry.extent[0] / size[0]
+            result["keypoint_widths"] = np.where(missing, 0, widths)
         result = {name: value.astype(np.float32) for name, value in result.items()}
         for name, value in result.items():
             check_finite(name, value)  # maps may hold finite values whose sum is not
-        return result
+        return dict(result, keypoints_found=people.keypoints_found)
 
     def _maps(self, planes: np.ndarray) -> Any:
         """The network's maps of a batch (1, 3, H, W); a ValueError if they are not as it says."""

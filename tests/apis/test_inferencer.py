@@ -60,12 +60,13 @@ def test_images_of_any_shape(model, size):
     assert len(people) > 0
     assert people.keypoints.shape == (len(people.bbox_scores), 17, 2)
     assert np.isfinite(people.keypoints).all()
-    # the network sees at most half the rounding to 64 pixels, and two pixels, beyond a border
-    w, h = size
-    zoom = 192 / min(size)
-    beyond = 64 / zoom / 2 + 2
+    # at most the quarter of a map pixel by which keypoints are refined
+    beyond = 0.25 / 192 * min(size) + 1e-3
     assert (people.keypoints >= -beyond).all()
-    assert (people.keypoints <= (w + beyond, h + beyond)).all()
+    assert (people.keypoints <= np.array(size) + beyond).all()
+    found = np.where(people.keypoints_found[..., None], people.keypoints, np.nan)
+    np.testing.assert_allclose(people.bboxes[:, :2], np.nanmin(found, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(people.bboxes[:, 2:], np.nanmax(found, axis=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -104,9 +105,11 @@ def test_widths_are_in_the_inferencers_results(inferencer, tmp_path):
     (people,) = result["predictions"]
     # α is 0: the base width of 4 input pixels, in pixels of the image
     np.testing.assert_allclose(people[0]["keypoint_widths"], 4.0 * 80 / 192)
+    assert {type(found) for found in people[0]["keypoints_found"]} == {bool}
     written = json.loads((tmp_path / "out/predictions/image.json").read_text())
     assert len(written) == len(people)
     assert written[0]["keypoint_widths"] == pytest.approx(people[0]["keypoint_widths"])
+    assert written[0]["keypoints_found"] == people[0]["keypoints_found"]
     assert (tmp_path / "out/visualizations/image.png").is_file()
 
 

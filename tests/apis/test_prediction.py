@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import runpy
 import shutil
 import signal
@@ -21,9 +22,10 @@ from mmengine.logging import MMLogger
 from swahr_mmpose.apis import BottomupInferencer, predict_files
 from swahr_mmpose.apis.image_stream import find_images
 from swahr_mmpose.apis.results_file import Journal, Output, bring_together, lines_in
+from swahr_mmpose.models.pose_estimator import BottomupPyramidEstimator
 
 from ..checkpoints.test_reading import server  # noqa: F401  (a fixture)
-from ..helpers import ROOT
+from ..helpers import CONFIGS, ROOT
 from .test_inferencer import baseline_of, checkpoint  # noqa: F401  (a fixture)
 
 TOOL = ROOT / "tools" / "predict.py"
@@ -53,6 +55,8 @@ def predict(checkpoint, tmp_path):  # noqa: F811
         required = ["--config", "swahr_tiny_synthetic", "--checkpoint", checkpoint]
         required += ["--workers", "0", "--out", str(out)]
         status = MAIN([str(source), *required, *options])
+        if status > 1:  # what is there may be no lines
+            return status, [], []
         return status, lines(out), lines(tmp_path / "results.errors.jsonl")
 
     return run
@@ -77,6 +81,7 @@ def test_people_are_those_of_the_inferencer(predict, images, checkpoint):  # noq
         height, width = cv2.imread(str(images / line["file"])).shape[:2]
         assert (line["width"], line["height"]) == (width, height)
         for ours, expected in zip(line["people"], people):
+            assert ours["keypoints_found"] == expected["keypoints_found"]
             # rounded to thousandths
             for name in ("keypoints", "keypoint_widths"):
                 np.testing.assert_allclose(ours[name], expected[name], atol=2e-3)
@@ -118,6 +123,82 @@ def test_what_can_not_be_used_is_listed_and_tried_again(predict, images, tmp_pat
     assert not (tmp_path / "results.errors.jsonl").exists()
     names = [line["file"] for line in results]
     assert len(names) == len(set(names)) == len(SIZES) + 3
+
+
+def out_of_memory(maps):
+    raise RuntimeError("memory\nran out")
+
+
+#: What may go wrong with the maps of an image, and what is said then.
+FAILURES = [
+    (out_of_memory, "memory ran out"),
+    (lambda maps: maps._replace(tags=maps.tags * np.nan), "tag maps hold NaN"),
+    (lambda maps: maps._replace(heatmaps=maps.heatmaps * 1e38), "heatmaps hold NaN"),
+]
+
+
+def fails_for(monkeypatch, name, change):
+    """Have the maps of the batches with an image of this name changed."""
+    own = BottomupPyramidEstimator.predict_maps
+
+    def predict_maps(model, inputs, samples):
+        maps = own(model, inputs, samples)
+        return change(maps) if any(Path(s.img_path).name == name for s in samples) else maps
+
+    monkeypatch.setattr(BottomupPyramidEstimator, "predict_maps", predict_maps)
+
+
+@pytest.mark.parametrize(("change", "message"), FAILURES)
+def test_an_image_that_fails_in_the_network_stops_no_other(
+    predict, images, monkeypatch, change, message
+):
+    with monkeypatch.context() as failing:
+        fails_for(failing, "4.png", change)
+        status, results, errors = predict(images)
+    assert (status, len(results)) == (1, len(SIZES) - 1)
+    assert [line["file"] for line in errors] == ["4.png"]
+    assert message in errors[0]["error"]
+    status, results, errors = predict(images)
+    assert (status, len({line["file"] for line in results}), errors) == (0, len(SIZES), [])
+
+
+def test_an_image_of_a_folder_that_fails_in_the_network_is_left_out(
+    checkpoint,  # noqa: F811
+    images,
+    tmp_path,
+    monkeypatch,
+):
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
+    for change, message in FAILURES:
+        with monkeypatch.context() as failing:
+            fails_for(failing, "4.png", change)
+            found = list(inferencer(images, pred_out_dir=str(tmp_path / "out")))
+        assert len(found) == len(SIZES) - 2  # one is in a folder inside
+        assert list(inferencer.unreadable) == [str(images / "4.png")]
+        assert message in inferencer.unreadable[str(images / "4.png")]
+
+
+def test_a_full_disk_is_told_from_images_that_can_not_be_used(predict, images, capsys):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, limits[1]))
+    try:
+        status = predict(images, "--as-config")[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 3
+    assert capsys.readouterr().err.splitlines()[-1] == "error: [Errno 27] File too large"
+    assert predict(images, "--as-config")[0] == 0
+
+
+def test_a_second_run_at_the_same_time_is_refused(predict, images, checkpoint, tmp_path, capsys):  # noqa: F811
+    second = []
+    predict_files(
+        images, tmp_path / "results.jsonl", "swahr_tiny_synthetic", checkpoint, num_workers=0,
+        progress=lambda done, total: done or second.append(predict(images)[0]),
+    )  # fmt: skip
+    assert second == [2]
+    assert f"Another run writes '{tmp_path / 'results.jsonl'}'" in capsys.readouterr().err
+    assert len(predict(images)[1]) == len(SIZES)
 
 
 def test_a_line_that_was_cut_off_is_done_again(predict, images, tmp_path):
@@ -163,6 +244,24 @@ def test_another_folder_is_not_taken_for_done(predict, tmp_path, capsys, caplog,
     assert "2 of 3 images have results already." in caplog.text
 
 
+def test_the_same_relative_names_in_another_folder_are_others(
+    predict, tmp_path, capsys, monkeypatch
+):
+    for name, status in (("fa", 0), ("fb", 2)):
+        monkeypatch.chdir(folder_of(tmp_path / name, "0.png"))
+        assert predict("*.png")[0] == status
+    message = f"was begun with folder '{tmp_path / 'fa'}', and not '{tmp_path / 'fb'}'"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["[1]", "{", "\xff", "[" * 100_000])
+def test_settings_that_are_none(predict, images, tmp_path, capsys, content):
+    (tmp_path / "results.jsonl").write_text('{"file": "0.png", "people": []}\n')
+    (tmp_path / "results.settings.json").write_text(content, encoding="latin-1")
+    assert predict(images)[0] == 2
+    assert "results.jsonl' was begun with checkpoint None" in capsys.readouterr().err
+
+
 def test_other_weights_under_the_same_path_are_not_mixed(predict, checkpoint, tmp_path, capsys):  # noqa: F811
     folder, weights = folder_of(tmp_path / "images", "0.png"), tmp_path / "weights.pth"
     weights.write_bytes(Path(checkpoint).read_bytes())
@@ -171,7 +270,19 @@ def test_other_weights_under_the_same_path_are_not_mixed(predict, checkpoint, tm
     trained_on["meta"]["epoch"] = 2
     torch.save(trained_on, weights)
     assert predict(folder, "--checkpoint", str(weights))[0] == 2
-    assert "was begun with checkpoint_sha256 '" in capsys.readouterr().err
+    assert "was begun with checkpoint '" in capsys.readouterr().err
+
+
+def test_what_the_network_is_made_of_counts_and_no_name(predict, checkpoint, tmp_path, capsys):  # noqa: F811
+    folder, weights = folder_of(tmp_path / "images", "0.png"), tmp_path / "weights.pth"
+    shutil.copy(checkpoint, weights)
+    config = tmp_path / "config.py"
+    config.write_text(f"_base_ = {str(CONFIGS / 'swahr_tiny_synthetic.py')!r}\n")
+    assert predict(folder)[0] == 0
+    assert predict(folder, "--config", str(config), "--checkpoint", str(weights))[0] == 0
+    config.write_text(f"{config.read_text()}model = dict(test_cfg=dict(flip_test=False))\n")
+    assert predict(folder, "--config", str(config))[0] == 2
+    assert "was begun with network_and_decoding '" in capsys.readouterr().err
 
 
 def test_names_of_any_bytes_and_line_separators(predict, tmp_path):
@@ -240,6 +351,7 @@ def test_lists_globs_and_single_images(predict, images, tmp_path):
     ("arguments", "message"),
     [
         (["nowhere"], "There are no images in 'nowhere'"),
+        (["no\x1b[31mwhere"], r"There are no images in 'no\x1b[31mwhere'"),
         (["images", "--config", "swahr_tinny_synthetic"], "Did you mean 'swahr_tiny_synthetic'"),
         (["images", "--config", "swahr_hrnet_w48_coco"], "no weights for 'swahr_hrnet_w48_coco'"),
         (["images", "--batch-size", "0"], "at least 1"),
@@ -303,6 +415,7 @@ def test_parts_are_merged_once(tmp_path):
 
 
 ELSE = ['{"name": "value"}\n', '{"images": [], "annotations": []}', '[{"file": 1}]', '"x"', "{}\n"]
+ELSE += ['{"file": ["a.jpg"]}\n', '{"file": ' + "[" * 100_000 + "\n"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Checkpoints of other implementations, in their own layouts, to ours."""
 
+import pickle
 import runpy
 import subprocess
 import sys
@@ -14,7 +15,16 @@ from mmpose.registry import MODELS
 from swahr_mmpose.checkpoints.convert import convert_checkpoint
 from swahr_mmpose.checkpoints.reading import CheckpointError, read_checkpoint
 
-from ..helpers import CONFIGS, ROOT, build_model, golden, load_config, official_weights, save
+from ..helpers import (
+    CONFIGS,
+    ROOT,
+    build_model,
+    golden,
+    load_config,
+    official_weights,
+    paddle_weights,
+    save,
+)
 
 TINY = "swahr_tiny_synthetic"
 W32 = CONFIGS / "swahr_hrnet_w32_coco.py"
@@ -147,6 +157,34 @@ def test_crowdpose_w48_fits_its_config(tmp_path):
     convert_checkpoint(save(weights, tmp_path / "a.pth"), tmp_path / "b.pth", config)
     meta = read_checkpoint(tmp_path / "b.pth")["meta"]
     assert meta["dataset_meta"]["num_keypoints"] == 14
+
+
+@pytest.mark.slow
+def test_paddledetection_is_converted(tmp_path, capsys):
+    main = runpy.run_path(str(ROOT / "tools" / "convert_checkpoint.py"))["main"]
+    (tmp_path / "a.pdparams").write_bytes(pickle.dumps(paddle_weights(), 2))
+    assert (
+        main([*map(str, (tmp_path / "a.pdparams", tmp_path / "b.pth")), "--config", str(W32)]) == 0
+    )
+    assert "Recognised PaddleDetection; wrote 1525 tensors" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["backbone.conv_layer1_1.conv.weight", "final_conv.weight"], "such as a top-down one"),
+        (["backbone.stem.conv1.conv.weight", "final_conv.weight"], "It is a Lite-HRNet"),
+        (["conv_layer1_1.conv.weight", "fc.weight"], "It is an HRNet without keypoints"),
+    ],
+)
+def test_other_networks_are_named(tmp_path, names, message):
+    """As PaddleDetection publishes them too."""
+    source = tmp_path / "a.pdparams"
+    source.write_bytes(pickle.dumps(dict.fromkeys(names, np.zeros(1, np.float32))))
+    with pytest.raises(CheckpointError, match=message):
+        convert_checkpoint(source, tmp_path / "b.pth", TINY)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(build_model(load_config(TINY)), str(source))
 
 
 # torch warns of every sparse tensor that it reads

@@ -1,7 +1,9 @@
 """Weights by name: published ones, and how they are fetched and loaded."""
 
 import hashlib
+import pickle
 import re
+import runpy
 
 import pytest
 import torch
@@ -11,10 +13,20 @@ from mmengine.runner import Runner, load_checkpoint
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints import model_zoo
 from swahr_mmpose.checkpoints.download import DownloadError
+from swahr_mmpose.checkpoints.reading import CheckpointError
 from swahr_mmpose.synthetic import SyntheticOptions, generate_dataset
 from swahr_mmpose.synthetic.dataset import generate_image
 
-from ..helpers import CONFIGS, build_model, evaluation_config, load_config, official_weights, save
+from ..helpers import (
+    CONFIGS,
+    ROOT,
+    build_model,
+    evaluation_config,
+    load_config,
+    official_weights,
+    paddle_weights,
+    save,
+)
 from .test_convert import mmpose_0x
 from .test_reading import server  # noqa: F401  (a fixture)
 
@@ -38,6 +50,15 @@ def test_published_weights_are_named_with_the_ap_that_mmpose_reported(name):
     assert entry["Metadata"]["Results From"] == "MMPose 0.x"
     assert entry["Results"][0]["Metrics"]["AP"] == ap
     assert model_zoo.weights_of(name) == entry["Weights"]
+
+
+def test_swahr_for_photographs_is_what_paddledetection_published():
+    entry = model_zoo.models()["swahr_hrnet_w32_coco"]
+    address = "https://paddledet.bj.bcebos.com/models/keypoint/"
+    assert entry["Weights"] == f"{address}higherhrnet_hrnet_w32_512_swahr.pdparams"
+    assert entry["Metadata"]["Results From"] == "PaddleDetection"
+    assert entry["Results"][0]["Metrics"]["AP"] == 0.689
+    assert model_zoo.weights_of("swahr_hrnet_w32_coco_multiscale") == entry["Weights"]
 
 
 def test_every_entry_of_the_metafiles_has_its_config():
@@ -83,13 +104,54 @@ def test_an_inferencer_by_name_alone(server, monkeypatch, tmp_path, capsys):  # 
     assert "Downloading" in capsys.readouterr().out
     file.unlink()
     BottomupInferencer("higherhrnet_w32_coco", device="cpu")
-    # a damaged copy is said, removed, and fetched again
+    # a damaged copy is said, not used, and fetched again
     (copy,) = (tmp_path / "cache").rglob("*.pth")
     copy.write_bytes(copy.read_bytes()[:-1])
     with pytest.raises(DownloadError, match="404"):
         BottomupInferencer("higherhrnet_w32_coco", device="cpu")
     assert "is damaged, and fetched again" in capsys.readouterr().out
-    assert not copy.exists()
+
+
+@pytest.fixture(scope="module")
+def paddle_content():
+    return pickle.dumps(paddle_weights(), 4)
+
+
+@pytest.mark.slow
+def test_swahr_by_name_alone(server, monkeypatch, paddle_content, capsys):  # noqa: F811
+    folder, address = server
+    (folder / "swahr.pdparams").write_bytes(paddle_content)
+    give_address(monkeypatch, "swahr_hrnet_w32_coco", f"{address}/swahr.pdparams")
+    listed = runpy.run_path(str(ROOT / "tools" / "list_models.py"))["place_of_weights"]
+    assert listed("swahr_hrnet_w32_coco", f"{address}/swahr.pdparams") == "published"
+    model = BottomupInferencer("swahr_hrnet_w32_coco", device="cpu").inferencer.model
+    assert model.head.scales_known
+    assert model.test_cfg["output_scales"]
+    assert model.dataset_meta["dataset_name"] == "coco"
+    assert listed("swahr_hrnet_w32_coco", f"{address}/swahr.pdparams") == "downloaded"
+
+
+def test_swahr_carries_its_scale_branch_to_other_keypoints(tmp_path, paddle_content):
+    path = tmp_path / "swahr.pdparams"
+    path.write_bytes(paddle_content)
+    config = load_config("swahr_hrnet_w32_crowdpose_from_coco")
+    config.model.start_from.checkpoint = str(path)
+    model = build_model(config)
+    model.init_weights()
+    name = "scalelayer1.3.weight"
+    theirs = torch.from_numpy(pickle.loads(paddle_content)[f"hrhrnet_head.{name}"])
+    # the left shoulder of CrowdPose and of COCO
+    assert (model.head.scale_layers[1][3].weight[0] == theirs[5]).all()
+    # the neck, which COCO has not
+    assert (model.head.scale_layers[1][3].weight[13] == 0).all()
+
+
+def test_swahr_of_other_keypoints_says_which(tmp_path, paddle_content):
+    (tmp_path / "a.pdparams").write_bytes(paddle_content)
+    with pytest.raises(CheckpointError, match=OF_W32):
+        load_checkpoint(
+            build_model(load_config("swahr_hrnet_w32_crowdpose")), str(tmp_path / "a.pdparams")
+        )
 
 
 def test_without_network_the_address_and_the_place_are_named(monkeypatch, tmp_path):

@@ -15,7 +15,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.fileio.backends import prefix_to_backends
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
-from mmpose.apis import init_model
+from mmpose.apis import Pose2DInferencer, init_model
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.download import DownloadError, cached_file, download
@@ -27,7 +27,7 @@ from swahr_mmpose.checkpoints.reading import (
     read_checkpoint,
 )
 
-from ..helpers import CONFIGS, build_model, evaluation_config, load_config, save
+from ..helpers import CONFIGS, GOLDEN, build_model, evaluation_config, load_config, save
 
 CHECKED_BY_TORCH = pytest.mark.skipif(
     tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6),
@@ -39,22 +39,43 @@ def torch_load(path):
     return torch.load(path, weights_only=True)
 
 
+#: Pickled as calls of their types, or as bytes of none.
+EMPTY = dict(a=b"", c=frozenset(), d=set(), e=np.str_(""), f=np.bytes_(b""))
+
+
+def read_as_older_torch(path):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("swahr_mmpose.checkpoints.reading._TORCH_CHECKS", (99,))
+        return read_checkpoint(path)
+
+
 @pytest.mark.parametrize(
-    "read", [read_checkpoint, pytest.param(torch_load, marks=CHECKED_BY_TORCH)]
+    "read", [read_checkpoint, read_as_older_torch, pytest.param(torch_load, marks=CHECKED_BY_TORCH)]
 )
 def test_what_mmengine_saves_loads(tmp_path, read):
     """Loss histories, NumPy arrays and scalars, as MMEngine puts them into checkpoints."""
     history = HistoryBuffer([1.0, 2.0], [1, 1])
+    hub = dict(
+        log_scalars=dict(loss=history, acc=HistoryBuffer()),
+        runtime_info=dict(lr=np.float64(0.1), **EMPTY),
+    )
+    dataset_meta = dict(
+        sigmas=np.float32([0.1]),
+        colors=np.uint8([[255, 0, 0]]),
+        limbs=np.zeros((0, 2), int),
+        limb_names=np.array([], dtype=str),
+    )
     content = dict(
-        state_dict=dict(weight=torch.ones(2)),
-        message_hub=dict(log_scalars=dict(loss=history), runtime_info=dict(lr=np.float64(0.1))),
-        meta=dict(dataset_meta=dict(sigmas=np.float32([0.1]), colors=np.uint8([[255, 0, 0]]))),
+        state_dict=dict(weight=torch.ones(2)), message_hub=hub, meta=dict(dataset_meta=dataset_meta)
     )
     path = save(content, tmp_path / "checkpoint.pth")
     loaded = read(path)
     assert loaded["message_hub"]["log_scalars"]["loss"].mean() == history.mean()
     assert loaded["meta"]["dataset_meta"]["sigmas"] == np.float32(0.1)
     assert loaded["meta"]["dataset_meta"]["colors"].tolist() == [[255, 0, 0]]
+    assert loaded["meta"]["dataset_meta"]["limbs"].shape == (0, 2)
+    assert len(loaded["message_hub"]["log_scalars"]["acc"].data[0]) == 0
+    assert EMPTY.items() <= loaded["message_hub"]["runtime_info"].items()
     # saved again it holds the same types, and none of this package's
     torch.save(loaded, path)
     again = read(path)
@@ -119,6 +140,78 @@ def test_objects_of_mmcv_are_refused_by_name(tmp_path, monkeypatch):
     message = r"asks for mmcv\.utils\.config\.ConfigDict.*`state_d"
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(path)
+
+
+def paddle_file(path, content, protocol=4):
+    path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_paddles_files_are_read(tmp_path, protocol):
+    """Large arrays are cut where the protocol is below 4, and names of variables are added."""
+    whole = np.arange(6, dtype=np.float32)
+    slices = dict(OriginShape=(2, 3), slices=["conv.weight@@.0", "conv.weight@@.1"])
+    content = {
+        "conv.weight@@.0": whole[:4],
+        "conv.weight@@.1": whole[4:],
+        "norm._mean": np.zeros(0, ">f4"),
+        "count": np.array(7),
+        "UnpackBigParamInfor@@": {"conv.weight": slices},
+        "StructuredToParameterName@@": {"conv.weight": "conv2d_0.w_0"},
+    }
+    weights = read_checkpoint(paddle_file(tmp_path / "a.pdparams", content, protocol))
+    assert {name: value.tolist() for name, value in weights.items()} == {
+        "conv.weight": [[0, 1, 2], [3, 4, 5]],
+        "norm._mean": [],
+        "count": 7,
+    }
+
+
+def test_a_file_that_paddle_wrote_is_read():
+    """By PaddlePaddle 3.3.1 with NumPy 2."""
+    weights = read_checkpoint(GOLDEN / "paddle_head_only.pdparams")
+    assert len(weights) == 65
+    assert weights["scalelayer1.3.weight"].shape == (17, 1, 9, 9)
+    assert torch.cat([value.flatten() for value in weights.values()]).isfinite().all()
+
+
+WEIGHT = np.ones(2, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        *((dict(a=trick), "could run code") for trick in TRICKS.values()),
+        ([WEIGHT], "holds a list, not a dict of weights"),
+        (dict(a=WEIGHT, epoch=3), "holds 'epoch' of the type int, no weight"),
+        (dict(a=WEIGHT.astype(np.uint16)), "holds 'a' of the type uint16, no weight"),
+        (dict(a=np.array(["x"])), "holds 'a' of the type <U1, no weight"),
+        (dict(a=np.array([None])), "NumPy array of the type 'O8'"),
+        ({"UnpackBigParamInfor@@": dict(a=dict(slices=["b"]))}, "damaged, incomplete"),
+        ({7: WEIGHT}, "name is not text but a int"),
+    ],
+)
+def test_what_is_no_file_of_paddle_is_named(tmp_path, capsys, content, message):
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(paddle_file(tmp_path / "a.pdparams", content))
+    assert "must not run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.pdparams", "damaged, incomplete"),
+        ("a.pdmodel", "of an exported network of PaddlePaddle. Give the `.pdparams`"),
+        ("a.pdiparams", "of an exported network of PaddlePaddle. Give the `.pdparams`"),
+    ],
+)
+def test_cut_and_exported_files_of_paddle_are_named(tmp_path, name, message):
+    content = pickle.dumps(dict(a=WEIGHT), 2) if name == "a.pdparams" else bytes(64)
+    for end in (len(content) // 2, len(content) - 1):
+        (tmp_path / name).write_bytes(content[:end])
+        with pytest.raises(CheckpointError, match=message):
+            read_checkpoint(tmp_path / name)
 
 
 @contextlib.contextmanager
@@ -204,6 +297,47 @@ def test_no_door_runs_what_is_in_a_file(server, synthetic_data, tmp_path, capsys
     with pytest.raises(CheckpointError, match="which could run code"):
         door(path, synthetic_data, tmp_path)
     assert "must not run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["meta", "message_hub"])
+def test_the_config_in_a_checkpoint_is_not_run(tmp_path, tiny_weights, capsys, place):
+    """Which MMEngine does where an inferencer gets no config, and where a training resumes."""
+    program = "print('this must not run')"
+    meta = dict(epoch=1, iter=1, config=program)
+    content = dict(tiny_weights, meta=meta)
+    if place == "meta":
+        meta["cfg"] = program
+    else:
+        content["message_hub"] = dict(runtime_info=dict(cfg=program))
+    path = str(save(content, tmp_path / "a.pth"))
+    refused = partial(pytest.raises, CheckpointError, match="config in a checkpoint is not run")
+    with refused():
+        Pose2DInferencer(None, path)
+    with refused():  # as `Runner.resume` does
+        CheckpointLoader.load_checkpoint(path)["meta"]["config"]
+    assert "must not run" not in capsys.readouterr().out
+
+
+def test_a_changed_byte_in_an_archive_is_found(tmp_path):
+    path = save(dict(weight=torch.arange(1000.0)), tmp_path / "a.pth")
+    content = bytearray(path.read_bytes())
+    place = content.index(np.arange(100, 200, dtype="f4").tobytes())
+    content[place : place + 4] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"damaged, incomplete .*BadZipFile"):
+        read_checkpoint(path)
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.serialization, "set_crc32_options"), reason="such versions always write them"
+)
+def test_an_archive_without_checksums_loads(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = save(dict(weight=torch.ones(2)), tmp_path / "a.pth")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert read_checkpoint(path)["weight"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -337,7 +471,7 @@ def test_a_download_that_broke_off_leaves_nothing(tmp_path, monkeypatch, name):
         ("http://127.0.0.1/my file.pth", "control characters"),
         ("http://127.0.0.1:abc/a.pth", "nonnumeric port"),
         (f"http://{'a' * 70}.org/a.pth", "label"),
-        ("http://127.0.0.1/", "names no file"),
+        *((f"http://127.0.0.1/{end}", "names no file") for end in ("", "a/.", "a/..", "a\0.pth")),
         ("http://[::1/a.pth", "is no address: Invalid IPv6 URL"),
     ],
 )
@@ -345,7 +479,7 @@ def test_addresses_that_are_none_are_named(tmp_path, monkeypatch, address, messa
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(DownloadError, match=message) as caught:
         download(address)
-    assert address in str(caught.value)
+    assert address.partition("\0")[0] in str(caught.value)
 
 
 def test_a_cache_that_can_not_be_written_is_named(server, tmp_path, monkeypatch):

@@ -48,6 +48,22 @@ def test_candidates_of_both_paths_are_the_same():
                     np.testing.assert_array_equal(one, other)
 
 
+def test_both_paths_fill_missing_keypoints_alike(device):
+    """To the last bit, where values tie, and where they exceed 1."""
+    rng = np.random.default_rng(0)
+    for case in range(100):
+        shape = (4, *rng.integers(5, 60, size=2))
+        heatmaps = np.where(rng.random(shape) < 0.05, rng.integers(0, 5, shape) / 2, 0)
+        tags = rng.integers(-2, 3, (rng.integers(1, 3), *shape)) * rng.choice([0.3, 0.5, 1])
+        heatmaps, tags = heatmaps.astype(np.float32), tags.astype(np.float32)
+        options = DecodeOptions(keypoint_order=range(4), nms_kernel=9)
+        expected = decode_people(heatmaps, tags, options)
+        maps = (torch.from_numpy(own)[None].to(device) for own in (heatmaps, tags))
+        (people,) = decode_with_torch(*maps, options)
+        for name, values in vars(expected).items():
+            np.testing.assert_array_equal(getattr(people, name), values, err_msg=f"{case} {name}")
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", CASES)
 def test_people_on_a_gpu_are_those_on_the_cpu(name, gpu):

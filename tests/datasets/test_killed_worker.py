@@ -81,3 +81,26 @@ def test_prediction_ends_with_a_message_and_goes_on(synthetic_data, tmp_path):
     kill_worker(command, tmp_path, depth=1, ready=r"[1-9]\d*/200")
     done = len(out.read_text().splitlines())
     assert 0 < done < 200
+
+
+_FULL_PIPE = """
+import os, signal
+import numpy as np
+from swahr_mmpose.apis.image_stream import ImageFiles, Prepared, load
+
+class Large(ImageFiles):
+    def __getitem__(self, index):
+        return Prepared(str(index), dict(image=np.zeros(10**6)), "")
+
+if __name__ == "__main__":
+    next(load(Large([None] * 100, [], {}), 2))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    (tmp_path / "killed.py").write_text(_FULL_PIPE)
+    # whoever lives on keeps the pipe open
+    run = subprocess.Popen([sys.executable, tmp_path / "killed.py"], stdout=subprocess.PIPE)
+    run.communicate(timeout=60)
+    assert run.returncode == -signal.SIGKILL

@@ -33,6 +33,8 @@ def test_large_values_are_none(decode):
     """Not even where their sum overflows."""
     heatmaps, tags = noisy_maps()
     assert len(decode(heatmaps * np.float32(1e36), tags).keypoints)
+    with pytest.raises(NotFiniteError, match="heatmaps hold NaN or infinity, or numbers too large"):
+        decode(heatmaps * np.float32(1e38), tags)
 
 
 def test_widths_of_maps_with_nan_are_an_error():

@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from swahr_mmpose.decoding import (
-    DecodeOptions,
-    decode_people,
-    find_candidates,
-)
+from swahr_mmpose.decoding import DecodeOptions, decode_people, find_candidates, tag_search
 from swahr_mmpose.decoding.refinement import fill_missing_keypoints
 
 from ..helpers import as_set, golden, maps_of, nearest_person, options_of
@@ -119,19 +115,37 @@ def test_missing_keypoints_are_filled_where_the_definition_says():
             assert score == heatmaps[1][pixel], case
 
 
-@pytest.mark.parametrize("level", [0.0, 0.3, 1.0], ids=["few", "noise", "plateau"])
-def test_missing_keypoints_of_many_people_are_filled_where_the_definition_says(level):
+def test_a_tie_of_height_and_tag_distance_goes_to_the_first_pixel():
+    """A peak of 1 at tag distance 1, and then nothing at distance 0."""
+    heatmaps, tags = np.zeros((2, 1, 200), np.float32), np.zeros((1, 2, 1, 200), np.float32)
+    heatmaps[1, 0, 1], tags[0, 1, 0, :2] = 1, (5, 1)
+    people = np.array([[[4.5, 0.5, 0.9], [0, 0, 0]]], np.float32)
+    filled = fill_missing_keypoints(people, heatmaps, tags)
+    assert filled[0, 1].tolist() == [1.25, 0.25, 1.0]
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3, 1.0, 1e6], ids=["few", "noise", "plateau", "pixel"])
+def test_missing_keypoints_of_many_people_are_filled_where_the_definition_says(level, monkeypatch):
     """Hundreds of people whose tags no pixel has, on maps that leave nothing to tell apart."""
+    compared, distance = [], tag_search.tag_distance
+
+    def counted(tags, mean):
+        compared.append(tags[0].size)
+        return distance(tags, mean)
+
+    monkeypatch.setattr(tag_search, "tag_distance", counted)
     rng = np.random.default_rng(0)
     size = 200
-    heatmaps = np.full((2, size, size), level, np.float32)
-    heatmaps += np.float32(1 - level) * (rng.random((2, size, size)) > 0.99)
+    heatmaps = np.full((2, size, size), level % 1e6, np.float32)
+    heatmaps += np.float32(1 - level % 1e6) * (rng.random((2, size, size)) > 0.99)
     heatmaps[1] *= rng.choice([0.5, 1, 3])
+    heatmaps[1, 7, 7] = max(heatmaps[1, 7, 7], level)
     tags = (rng.standard_normal((2, 2, size, size)) * 40).astype(np.float32)
     people = np.zeros((400, 2, 3), np.float32)
     x, y = rng.integers(size, size=(2, len(people)))
     people[:, 0] = np.stack([x, y, np.ones(len(people))], axis=-1)
     filled = fill_missing_keypoints(people, heatmaps, tags)[:, 1]
+    assert sum(compared) < 0.2 * len(people) * size**2
     for (px, py, score), mean in zip(filled, tags[:, 0, y, x].T):
         squared = sum((tag - own) ** 2 for tag, own in zip(tags[:, 1], mean))
         pixel = np.argmax(heatmaps[1] - np.round(np.sqrt(squared)))  # the first of equal ones

@@ -36,8 +36,8 @@ def test_people_and_figures_are_those_of_the_stock_loop(synthetic_data, tmp_path
 def watch_decoding(runner, note):
     """Call a function at each batch that is decoded."""
     decoder = runner.model.head.decoder
-    decode = decoder.batch_decode
-    decoder.batch_decode = lambda *args: (note(), decode(*args))[1]
+    decode = decoder.read_people
+    decoder.read_people = lambda *args: (note(), decode(*args))[1]
 
 
 def test_decoding_runs_beside_the_network(synthetic_data, tmp_path):
@@ -60,7 +60,7 @@ def test_errors_while_decoding_are_not_lost(synthetic_data, tmp_path):
     def fail(*_):
         raise RuntimeError("decoding failed")
 
-    runner.model.head.decoder.batch_decode = fail
+    runner.model.head.decoder.read_people = fail
     with pytest.raises(RuntimeError, match="decoding failed"):
         runner.test()
 

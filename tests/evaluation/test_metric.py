@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from mmengine.structures import InstanceData
 from mmpose.registry import DATASETS, METRICS
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from ..helpers import figures_of, load_config, metric_for, sample_of_people
 
@@ -36,6 +38,30 @@ def test_the_ground_truth_has_ap_1(metric, labelled):
     with_people = [(image, people) for image, people in labelled.items() if len(people)]
     for tested in (with_people[:2], with_people, labelled.items()):
         assert figures_of(metric, tested)["coco/AP"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 99])
+def test_counts_of_the_file_are_evaluated_as_coco_does(ann_file, tmp_path, labelled, count):
+    """COCO ignores people of whom the file counts no keypoints, labelled or not."""
+    content = json.loads(ann_file.read_text())
+    for person in content["annotations"][::2]:
+        person["num_keypoints"] = count
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(content))
+    rng = np.random.default_rng(0)
+    found = [(image, own + rng.normal(0, 2, own.shape)) for image, own in labelled.items()]
+    coco = COCO(str(path))
+    results = [
+        dict(image_id=i, category_id=1, keypoints=np.insert(own, 2, 1, 1).ravel(), score=1.0)
+        for i, people in found
+        for own in people
+    ]
+    evaluation = COCOeval(coco, coco.loadRes(results), "keypoints")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert 0 < evaluation.stats[0] < 1
+    assert figures_of(metric_for(path), found)["coco/AP"] == evaluation.stats[0]
 
 
 def test_no_one_found_anywhere_is_ap_0(metric, labelled):

@@ -107,6 +107,8 @@ def test_people_are_those_of_pytorch(exported, checkpoint, people_images):
             near = np.isclose(people["keypoints"], expected.keypoints, atol=1e-2, rtol=0).all(-1)
             whole = near.all(axis=1)
             np.testing.assert_allclose(people["bboxes"][whole], expected.bboxes[whole], atol=1e-2)
+            found = people["keypoints_found"]
+            np.testing.assert_array_equal(found[near], expected.keypoints_found[near])
             for name in ("keypoint_scores", "keypoint_widths"):
                 np.testing.assert_allclose(people[name][near], expected[name][near], atol=1e-3)
             scores += np.isclose(people["bbox_scores"], expected.bbox_scores, atol=1e-5).tolist()

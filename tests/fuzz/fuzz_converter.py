@@ -1,6 +1,7 @@
 """Bytes as a checkpoint file: a state dict that fits, or a declared error."""
 
 import io
+import pickle
 import tempfile
 import warnings
 import zipfile
@@ -86,4 +87,7 @@ if __name__ == "__main__":
     corpus = FOLDER / "corpus"
     corpus.mkdir()
     legacy = saved(dict(state_dict=WEIGHTS), _use_new_zipfile_serialization=False)
-    fuzz(run, [b"z" + bytes(range(64)), legacy, saved(WEIGHTS)], corpus)
+    arrays = {name: value.numpy() for name, value in WEIGHTS.items()}
+    slices = {"big": dict(OriginShape=(2, 3), slices=["module.conv1.weight"])}
+    paddle = [pickle.dumps({**arrays, "UnpackBigParamInfor@@": slices}, n) for n in (2, 4)]
+    fuzz(run, [b"z" + bytes(range(64)), legacy, saved(WEIGHTS), *paddle], corpus)

@@ -1,12 +1,22 @@
 """The whole network and the whole test path against the official implementation."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmpose.apis import init_model
 
-from ..helpers import build_model, dataset_meta, golden, load_config, official_weights, weights_of
+from ..helpers import (
+    build_model,
+    dataset_meta,
+    golden,
+    load_config,
+    official_weights,
+    paddle_weights,
+    weights_of,
+)
 
 
 def official_model(config_name, weights_name, salt):
@@ -99,3 +109,21 @@ def test_checkpoints_of_mmpose_0x_load_as_they_are(case, config, tmp_path):
         (output.heatmaps[1].numpy(), numbers["out_1"]),
     ):
         np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("config", ["swahr_hrnet_w32_coco", "swahr_hrnet_w32_coco_multiscale"])
+@torch.no_grad()
+def test_weights_of_paddledetection_give_its_maps(config, tmp_path):
+    numbers = golden("paddle_coco_w32_swahr")
+    path = tmp_path / "swahr.pdparams"
+    path.write_bytes(pickle.dumps(paddle_weights(), protocol=4))
+    model = init_model(load_config(config), str(path), device="cpu")
+    output = model(torch.from_numpy(numbers["x"]), None, mode="tensor")
+    for ours, name in (
+        (torch.cat([output.heatmaps[0], output.tags], dim=1), "out_0"),
+        (output.heatmaps[1], "out_1"),
+        (output.scales[0], "scale_0"),
+        (output.scales[1], "scale_1"),
+    ):
+        expected = numbers[name]
+        np.testing.assert_allclose(ours.numpy(), expected, atol=1e-4 * np.abs(expected).max())

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from swahr_mmpose.checkpoints.reading import CheckpointError
 from swahr_mmpose.decoding import NotFiniteError
 
 from ..helpers import HostData, build_model, dataset_meta, load_config, without_waiting
+
+KNEES = torch.tensor([13, 14])
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,29 @@ def test_widths_are_given_when_asked_for(tiny):
     model.test_cfg = dict(flip_test=True)
     (sample,) = model.test_step(batch_of_one(config))
     assert "keypoint_widths" not in sample.pred_instances
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(100, 80), (80, 131), (187, 250)])
+@pytest.mark.parametrize("resize", [{}, dict(input_size=128, scales=(1, 0.5))])
+def test_nobody_is_in_the_border_and_missing_keypoints_are_zeros(tiny, size, resize, monkeypatch):
+    model, config = tiny
+    model.test_cfg = dict(output_scales=True)
+    decoder, layer = model.head.decoder, model.head.final_layers[1]
+    options = replace(decoder.decode_options, fill_missing=False)
+    monkeypatch.setattr(decoder, "decode_options", options)
+    without_knees = layer.bias - 2.0 * torch.isin(torch.arange(len(layer.bias)), KNEES)
+    monkeypatch.setattr(layer.bias, "data", without_knees)
+    (image,) = make_images(size)
+    (sample,) = model.test_step(pseudo_collate([pack(config, image, **resize)]))
+    people = sample.pred_instances
+    found, beyond = people.keypoints_found, 0.25 * sample.input_scale / sample.input_size + 1e-3
+    assert not found[:, KNEES].any()
+    np.testing.assert_array_equal(found, people.keypoint_scores > 0)
+    for values in (people.keypoints, people.keypoint_widths):
+        assert not values[~found].any()
+    assert (people.keypoints >= -beyond).all()
+    assert (people.keypoints <= size + beyond).all()
 
 
 @torch.no_grad()

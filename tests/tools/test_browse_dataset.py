@@ -1,10 +1,14 @@
 """Images of what a network is trained on, through the command line."""
 
+from pathlib import Path
+
 import cv2
+import mmpose
 import numpy as np
 import pytest
 from browse_dataset import main
 
+from .. import documentation
 from ..helpers import CONFIGS, load_config
 
 TINY = "swahr_tiny_synthetic"
@@ -79,6 +83,14 @@ def test_what_is_wrong_is_named(synthetic_data, tmp_path, capsys, arguments, mes
     assert message in error
 
 
+def test_mmposes_own_tool_draws_our_pipeline(synthetic_data, tmp_path):
+    tool = Path(mmpose.__file__).parent / ".mim/tools/misc/browse_dataset.py"
+    data = f"train_dataloader.dataset.data_root={synthetic_data}/"
+    options = ["--output-dir", str(tmp_path), "--not-show", "--cfg-options", data]
+    documentation.run_program(tool, [str(CONFIGS / f"{TINY}.py"), *options])
+    assert len(list(tmp_path.iterdir())) == 8
+
+
 def test_images_that_can_not_be_written_are_named(synthetic_data, tmp_path, capsys):
     """OpenCV says so, and raises nothing: here folders are in the places of the files."""
     assert browse(synthetic_data, tmp_path) == 0
@@ -86,7 +98,7 @@ def test_images_that_can_not_be_written_are_named(synthetic_data, tmp_path, caps
     path.unlink()
     path.mkdir()
     capsys.readouterr()
-    assert browse(synthetic_data, tmp_path) == 1
+    assert browse(synthetic_data, tmp_path) == 3
     captured = capsys.readouterr()
     assert captured.err.splitlines()[-1].startswith(f"error: '{path}' can't be written")
     assert "Wrote" not in captured.out

@@ -53,6 +53,7 @@ def test_files_are_merged(merge, ids, merged_ids):
         (content([2], [2]), "b.json", "b.json' is read, and would be replaced"),
         (content([2], [2]), "missing/out.json", "{0}/missing' of the file to write is not there"),
         (content([2], [2]), ".", "error: '{0}' is a folder"),
+        (dict(content([2], [2]), images=[dict(id=2, note=float("nan"))]), "out.json", "NaN"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_written(merge, tmp_path, second, out, message):
@@ -72,6 +73,6 @@ def test_what_was_there_is_kept_where_writing_fails(merge, tmp_path, monkeypatch
 
     monkeypatch.setattr("os.fsync", full)
     code, error, _ = merge(content([1], [1]), content([2], [2]))
-    assert code == 1
+    assert code == 3
     assert error.startswith("error: [Errno 28] No space left on device: ")
     assert (tmp_path / "out.json").read_text() == "before"

@@ -253,5 +253,5 @@ def test_options_that_are_wrong(capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert main(["--port", str(taken.getsockname()[1])]) == 1
+        assert main(["--port", str(taken.getsockname()[1])]) == 3
     assert "Address already in use" in capsys.readouterr().err

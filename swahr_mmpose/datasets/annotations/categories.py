@@ -13,16 +13,15 @@ def people_category(
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
     """The category of people, and what is wrong with the categories.
 
-    It is the one called ``person``, or else the only one with keypoints, or the only one.
+    It is the only one with keypoints, or the one called ``person``, or the only one.
 
     Examples:
         >>> cat, person = dict(id=3, name="cat"), dict(id=7, name="person")
         >>> people_category([cat, person])[0]["id"]
         7
     """
-    named = [entry for entry in categories if entry.get("name") == "person"]
-    with_keypoints = [entry for entry in named or categories if entry.get("keypoints")]
-    candidates = with_keypoints or named or categories
+    candidates = [entry for entry in categories if entry.get("keypoints")] or categories
+    candidates = [own for own in candidates if own.get("name") == "person"] or candidates
     if len(candidates) != 1:
         names = ", ".join(shown(entry.get("name")) for entry in candidates[:10]) or "none"
         fix = "Name one category 'person', and give it `keypoints`, the list of their names"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mode
 from typing import Any, Callable
 
 from .categories import order_problems, people_category, with_people_first
+from .conversion import converted
 from .images import checked_images
 from .people import Expected, checked_annotations
+from .plausibility import doubts
 from .problem import Checked, Problem, is_id, shown
 
 #: The fields of COCO-WholeBody that hold keypoints, in order, and how many each holds.
@@ -43,7 +46,7 @@ def check_content(
     fields: Mapping[str, int] | None = None,
     names: Mapping[int, str] | None = None,
     folder: Path | None = None,
-    needs_people: bool = True,
+    for_training: bool = True,
     needs_area: bool = False,
     progress: Callable[[Iterable[Checked]], Iterable[Checked]] = iter,
 ) -> Findings:
@@ -52,27 +55,33 @@ def check_content(
     Args:
         content: As :func:`.reading.read_annotations` gives it; it is not changed.
         fields: The fields that hold keypoints, and how many each holds; None: as the category of
-            people says.
+            people says, or else as most annotations have.
         names: The dataset's keypoints by their index, whose order the file must not contradict.
         folder: Where the images are, which are read then; None: they are not looked at.
-        needs_people: Whether someone must have a labelled keypoint, as training needs.
+        for_training: Whether someone must have a labelled keypoint, and what is usable has counts
+            and boxes for training; False: those of the file, for evaluation.
         needs_area: Whether a missing area makes evaluation go wrong.
         progress: Wraps the images, for a progress bar.
 
     Examples:
-        >>> content = dict(images=[], annotations=[], categories=[dict(id=1, name="person")])
+        >>> person = dict(id=1, name="person", keypoints=["nose"])
+        >>> content = dict(images=[], annotations=[], categories=[person])
         >>> len(check_content(content, dict(keypoints=17)).problems)
         1
     """
+    content, conversions = converted(content)
     people, problems = people_category(content["categories"])
     fields = fields or _fields_of(content, people)
-    if people is not None and not fields:
+    if people is not None and not (fields and isinstance(people.get("keypoints"), list)):
         what = f"`keypoints` is {shown(people.get('keypoints'))}"
-        fix = "Give it a list of the keypoints' names"
-        problems.append(Problem(f"category {people['id']}", what, fix))
+        fix = "Give it a list of their names; --dataset takes it from a description"
+        if fields and names:
+            fix = "Set to the dataset's"
+            people["keypoints"] = [names[k] for k in sorted(names)[: fields["keypoints"]]]
+        problems.append(Problem(f"category {people['id']}", what, fix, bool(names), stops=False))
     if people is None or not fields:
         hopeless = [replace(problem, fixed=False) for problem in problems]
-        return Findings(hopeless, content, content)
+        return Findings([*conversions, *hopeless], content, content)
 
     images = list(progress(checked_images(content["images"], folder)))
     known = [image.fixed for image in images if image.fixed]
@@ -90,26 +99,30 @@ def check_content(
         categories=with_people_first(content["categories"], people),
     )
 
+    problems = [*conversions, *problems]
     for checked in (*images, *annotations):
         problems += checked.problems
     if num_others:
         what = f"{num_others} annotations are of other categories than {shown(people.get('name'))}"
         problems.append(Problem("file", what, "Left out", stops=False))
     problems += order_problems(people, names or {})
+    labelled = [person for person in fixed["annotations"] if _is_labelled(person)]
+    problems += doubts(labelled, sizes) if labelled else []
     if not known:
         problems.append(Problem("file", "no image can be used", "Bring images", False))
-    elif needs_people and not any(map(_is_labelled, fixed["annotations"])):
+    elif for_training and not labelled:
         problems.append(Problem("file", "no person has a labelled keypoint", "Label some", False))
-    return Findings(problems, fixed, _usable(content, people, images, annotations))
+    return Findings(problems, fixed, _usable(content, people, images, annotations, for_training))
 
 
 def _fields_of(content: dict[str, Any], people: dict[str, Any] | None) -> dict[str, int]:
-    """The fields that hold keypoints; none where the category does not say."""
-    names = people.get("keypoints") if people else None
-    if not isinstance(names, list) or not names:
-        return {}
+    """The fields that hold keypoints, as the category has names, or else most annotations."""
+    names: Any = people.get("keypoints") if people else None
+    given = [annotation.get("keypoints") for annotation in content["annotations"]]
+    counts = [len(keypoints) // 3 for keypoints in given if isinstance(keypoints, list)]
+    count = len(names) if isinstance(names, list) else mode(counts or [0])
     whole_body = any("foot_kpts" in annotation for annotation in content["annotations"])
-    return {**(WHOLE_BODY_FIELDS if whole_body else {}), "keypoints": len(names)}
+    return {**(WHOLE_BODY_FIELDS if whole_body else {}), "keypoints": count} if count else {}
 
 
 def _ids(entries: list[dict[str, Any]]) -> set[int]:
@@ -130,6 +143,7 @@ def _usable(
     people: dict[str, Any],
     images: list[Checked],
     annotations: list[Checked],
+    for_training: bool,
 ) -> dict[str, Any]:
     usable = [image.entry for image in images if image.usable]
     ids = _ids(usable)
@@ -137,7 +151,7 @@ def _usable(
         content,
         images=usable,
         annotations=[
-            _complete(annotation.entry, annotation.fixed)
+            _complete(annotation.entry, annotation.fixed, for_training)
             for annotation in annotations
             if annotation.fixed and annotation.usable and annotation.entry["image_id"] in ids
         ],
@@ -145,31 +159,17 @@ def _usable(
     )
 
 
-def _complete(annotation: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+def _complete(annotation: dict[str, Any], fixed: dict[str, Any], training: bool) -> dict[str, Any]:
     """An annotation as it is, with what MMPose reads of all; unread segmentations are left out."""
-    region = fixed.get("iscrowd", 0)
+    region, given = fixed.get("iscrowd", 0), annotation.get("num_keypoints")
     is_read = region or not fixed["num_keypoints"]
     segmentation = annotation.get("segmentation") if is_read else fixed.get("segmentation")
-    complete = dict(
-        annotation,
-        iscrowd=region,
-        num_keypoints=_count(annotation, fixed),
-        segmentation=segmentation or [],
-    )
-    if not is_read:
+    complete = dict(annotation, iscrowd=region, segmentation=segmentation or [])
+    # COCO's evaluation ignores people of whom the file says 0. Training masks only those without
+    # labels, and CrowdPose's of whom nothing can be seen, as the official implementation does.
+    if training or given is None:
+        complete["num_keypoints"] = fixed["num_keypoints"]
+    if training and not is_read:
         # MMPose takes whoever has no box inside the image for someone without keypoints
         complete["bbox"] = fixed["bbox"]
     return complete
-
-
-def _count(annotation: dict[str, Any], fixed: dict[str, Any]) -> Any:
-    """The file's ``num_keypoints``, unless it says 0 of someone labelled, or the other way round.
-
-    MMPose masks people of whom it says 0. CrowdPose counts those that can be seen only, and the
-    official implementation masks people of whom none can.
-    """
-    given = annotation.get("num_keypoints")
-    visible = (annotation.get("keypoints") or [])[2::3]
-    labelled, seen = any(v > 0 for v in visible), any(v == 2 for v in visible)
-    agrees = given is not None and bool(given) in (labelled, seen)
-    return given if agrees else fixed["num_keypoints"]

@@ -29,13 +29,14 @@ def checked_images(images: Sequence[dict[str, Any]], folder: Path | None) -> Ite
     for image in images:
         if is_id(image.get("id")):
             names[image["id"]].append(image.get("file_name"))
+    ambiguous = {own for own, all_ in names.items() if any(name != all_[0] for name in all_)}
     seen: set[int] = set()
     for image in images:
         own: Any = image.get("id")
         name, where, fix = image.get("file_name"), f"image {shown(own)}", _LEFT_OUT
         if not is_id(own):
             what = f"`id` is {shown(own)}, and not a whole number"
-        elif any(other != names[own][0] for other in names[own]):
+        elif own in ambiguous:
             what = f"`id` is that of {len(names[own])} images, so whose are its annotations?"
         elif own in seen:
             what, fix = "is listed twice", "Left out once"
@@ -50,6 +51,13 @@ def checked_images(images: Sequence[dict[str, Any]], folder: Path | None) -> Ite
 
 def _with_size(image: dict[str, Any], where: str, folder: Path | None) -> Checked:
     """The entry with a size: the one it says, unless the image can be looked at."""
+    name = image["file_name"]
+    if "\\" in name and not (folder and (folder / name).is_file()):
+        fixed = dict(image, file_name=name.replace("\\", "/"))
+        what = f"`file_name` is {shown(name)}, with separators of Windows"
+        problem = Problem(where, what, f"Set to {shown(fixed['file_name'])}", stops=False)
+        checked = _with_size(fixed, where, folder)
+        return Checked(image, [problem, *checked.problems], checked.fixed)
     given = (image.get("width"), image.get("height"))
     is_size = all(map(_is_side, given))
     what = f"`width` and `height` are {shown(given[0])} and {shown(given[1])}"

@@ -48,15 +48,16 @@ def read_annotations(
     """
     name = str(path) if name is None else name
     if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no file '{name}'.")
+        raise FileNotFoundError(f"There is no file '{name}', or it is a folder or a pipe.")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        # bytes, of which json takes UTF-8 and UTF-16, with and without a byte-order mark
+        content = json.loads(Path(path).read_bytes())
     except RecursionError as error:
         raise AnnotationFileError(f"'{name}' is nested too deeply for annotations.") from error
     except ValueError as error:
-        raise AnnotationFileError(
-            f"'{name}' is no whole JSON file: {error}. Was it copied to its end?"
-        ) from error
+        is_text = not isinstance(error, UnicodeDecodeError)
+        advice = "Was it copied to its end?" if is_text else "Save it as UTF-8."
+        raise AnnotationFileError(f"'{name}' is no whole JSON file: {error}. {advice}") from error
     if isinstance(content, dict):
         content = {**{section: [] for section in optional}, **content}
     for section in SECTIONS:
@@ -72,7 +73,7 @@ def usable_annotations(
     ann_file: str,
     fields: Mapping[str, int],
     skip_broken: bool,
-    needs_people: bool = False,
+    for_training: bool = False,
     needs_area: bool = False,
     optional: Sequence[str] = (),
     names: Mapping[int, str] | None = None,
@@ -84,7 +85,7 @@ def usable_annotations(
         fields: The fields that hold keypoints, and how many each holds.
         skip_broken: Whether to leave out images and annotations that can't be used, and list
             them in the log; False: they are an error.
-        needs_people: Whether someone must have a labelled keypoint.
+        for_training: As for :func:`.check.check_content`.
         needs_area: Whether a missing area is a problem.
         optional: Sections that the file may lack.
         names: The dataset's keypoints by their index, whose order the file must not contradict.
@@ -96,12 +97,13 @@ def usable_annotations(
     """
     with get_local_path(ann_file) as path:
         content = read_annotations(path, ann_file, optional)
-    found = check_content(content, fields, names, needs_people=needs_people, needs_area=needs_area)
+    found = check_content(content, fields, names, for_training=for_training, needs_area=needs_area)
     for problem in found.problems:
         if problem.where == "file" and not problem.stops:
             print_log(f"'{ann_file}': {problem.what}. {problem.fix}.", logger="current")
     stopping = [problem for problem in found.problems if problem.stops]
-    if stopping and not (skip_broken and all(problem.fixed for problem in stopping)):
+    is_usable = found.usable["annotations"] or not for_training
+    if stopping and not (skip_broken and is_usable and all(p.fixed for p in stopping)):
         raise AnnotationFileError(_error(ann_file, stopping))
     if stopping:
         print_log(_warning(ann_file, stopping, content, found), logger="current", level=30)
@@ -109,24 +111,17 @@ def usable_annotations(
 
 
 def _error(ann_file: str, stopping: list[Problem]) -> str:
-    """The first problems that can be fixed, and all others."""
-    fixable = [f"- {problem}" for problem in stopping if problem.fixed]
-    more = [f"- and {len(fixable) - _SHOWN} more such"] if len(fixable) > _SHOWN else []
-    hopeless = [f"- {problem}" for problem in stopping if not problem.fixed]
-    advice = (
-        f"`swahr check {ann_file!r} --fix fixed.json` lists all and writes a file "
-        "that is fixed as said above. Or leave broken entries out with `skip_broken=True`, of "
-        "the dataset and of its metric."
-    )
-    return "\n".join(
-        [
-            f"'{ann_file}' can't be trained or tested with ({len(stopping)} problems):",
-            *fixable[:_SHOWN],
-            *more,
-            *hopeless,
-            *([advice] if fixable else []),
-        ]
-    )
+    """The first problems, those first that the checker can't fix."""
+    lines = [f"- {problem}" for problem in sorted(stopping, key=lambda problem: problem.fixed)]
+    lines[_SHOWN:] = [f"- and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    if any(problem.fixed for problem in stopping):
+        lines.append(
+            f"`swahr check {ann_file!r} --fix fixed.json` lists all and writes a file "
+            "that is fixed as said above. Or leave broken entries out with `skip_broken=True`, of "
+            "the dataset and of its metric."
+        )
+    title = f"'{ann_file}' can't be trained or tested with ({len(stopping)} problems):"
+    return "\n".join([title, *lines])
 
 
 def _warning(
@@ -136,10 +131,5 @@ def _warning(
         f"{len(content[name]) - len(found.usable[name])} of {len(content[name])} {name}"
         for name in ("images", "annotations")
     )
-    return "\n".join(
-        [
-            f"'{ann_file}': `skip_broken` leaves out {lost}. Whoever is left out counts as "
-            "background.",
-            *(f"- {problem.where}: {problem.what}" for problem in stopping),
-        ]
-    )
+    title = f"'{ann_file}': `skip_broken` leaves out {lost}. Whoever is left out is background."
+    return "\n".join([title, *(f"- {problem.where}: {problem.what}" for problem in stopping)])

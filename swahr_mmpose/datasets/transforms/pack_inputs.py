@@ -39,6 +39,7 @@ class BottomupPackInputs(PackPoseInputs):
 
     Args:
         meta_keys: Keys of the results that go into the data sample's meta information.
+        **kwargs: As for ``PackPoseInputs``.
 
     Examples:
         >>> pyramid = [np.zeros((64, 64, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)]
@@ -47,8 +48,8 @@ class BottomupPackInputs(PackPoseInputs):
         ([(3, 64, 64), (3, 32, 32)], 7)
     """
 
-    def __init__(self, meta_keys: Sequence[str] = _META_KEYS) -> None:
-        super().__init__(meta_keys=tuple(meta_keys))
+    def __init__(self, meta_keys: Sequence[str] = _META_KEYS, **kwargs: Any) -> None:
+        super().__init__(meta_keys=tuple(meta_keys), **kwargs)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack; ``inputs`` is a (3, H, W) tensor, or one per scale in a list.

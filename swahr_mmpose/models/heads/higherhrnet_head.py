@@ -231,7 +231,8 @@ class HigherHRNetHead(BaseHead):
             feats: Features of one input; with ``flip_test`` those of the original and of the
                 mirrored one.
             batch_data_samples: ``PoseDataSample`` with the input's ``batch_input_shape`` or
-                ``img_shape`` (h, w), and ``flip_indices`` for flip test.
+                ``img_shape`` (h, w), and ``flip_indices`` for flip test; of an image also with
+                ``ori_shape``, ``input_size``, ``input_center`` and ``input_scale``.
             test_cfg: ``flip_test``, ``output_heatmaps``, ``output_scales``.
 
         Returns:
@@ -247,15 +248,18 @@ class HigherHRNetHead(BaseHead):
             tuple(sample.get("batch_input_shape", sample.get("img_shape"))),
             sample.get("flip_indices"),
         )
-        return self.decode_maps(maps, test_cfg)
+        return self.decode_maps(maps, test_cfg, batch_data_samples)
 
-    def decode_maps(self, maps: AggregatedMaps, test_cfg: dict[str, Any]) -> Any:
+    def decode_maps(
+        self, maps: AggregatedMaps, test_cfg: dict[str, Any], data_samples: Sequence[Any]
+    ) -> Any:
         """People of each image from aggregated maps.
 
         Returns:
-            One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``, ``bboxes`` and
-            ``bbox_scores``, and with ``output_scales`` also ``keypoint_widths`` (P, K), all in
-            input pixels; with ``output_heatmaps`` also one ``PixelData`` each.
+            One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``,
+            ``keypoints_found``, ``bboxes`` and ``bbox_scores``, and with ``output_scales`` also
+            ``keypoint_widths`` (P, K), all in input pixels; with ``output_heatmaps`` also one
+            ``PixelData`` each.
 
         Raises:
             RuntimeError: If the head has no codec.
@@ -265,4 +269,4 @@ class HigherHRNetHead(BaseHead):
                 f"{type(self).__name__} has no decoder: give it the codec as `decoder` in the "
                 "config to predict."
             )
-        return predict_people(self.decoder, maps, test_cfg)
+        return predict_people(self.decoder, maps, test_cfg, data_samples)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData, PixelData
+from torch import Tensor
 
-from ...decoding import boxes_of_keypoints, keypoint_widths
+from ...decoding import boxes_of_keypoints, image_window, keypoint_widths
 from ..aggregation import resize_maps
 from ..outputs import AggregatedMaps
 
@@ -49,14 +51,19 @@ def _warn_once(message: str) -> None:
     print_log(message, logger="current", level=30)
 
 
-def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -> Any:
-    """People of each image from aggregated maps.
+def predict_people(
+    codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any], data_samples: Sequence[Any]
+) -> Any:
+    """People of each image, from the part of its aggregated maps that shows it.
+
+    All of the maps is read for data samples without ``input_scale``, which are of no image.
 
     Returns:
-        One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``, ``bboxes`` and
-        ``bbox_scores``, and where the maps have ``scales`` also ``keypoint_widths`` (P, K), all
-        in input pixels; with ``test_cfg.output_heatmaps`` also one ``PixelData`` each, with
-        ``heatmaps``, ``tags`` and, where there are any, ``scales``, all of the input's size.
+        One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``,
+        ``keypoints_found``, ``bboxes`` and ``bbox_scores``, and where the maps have ``scales`` also
+        ``keypoint_widths`` (P, K), all in input pixels; with ``test_cfg.output_heatmaps`` also one
+        ``PixelData`` each, with ``heatmaps``, ``tags`` and, where there are any, ``scales``, all of
+        the input's size.
 
     Examples:
         >>> import torch
@@ -64,11 +71,14 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
         >>> codec = ScaleAdaptiveHeatmap((64, 64), [(16, 16), (32, 32)])
         >>> maps = torch.zeros(1, 1, 64, 64)
         >>> maps[..., 8, 20] = 0.9
-        >>> predict_people(codec, AggregatedMaps(maps, maps, None), {})[0].keypoints.tolist()
+        >>> people, = predict_people(codec, AggregatedMaps(maps, maps, None), {}, [{}])
+        >>> people.keypoints.tolist()
         [[[20.25, 8.25]]]
     """
-    decoded = zip(*codec.batch_decode(maps.heatmaps, maps.tags))
-    preds = [_to_instances(*people) for people in decoded]
+    preds = [
+        _instances_of(codec, heatmaps, tags, sample)
+        for heatmaps, tags, sample in zip(maps.heatmaps, maps.tags, data_samples)
+    ]
     if maps.scales is not None:
         height, width = maps.heatmaps.shape[2:]
         for people, scales in zip(preds, maps.scales.detach().float().cpu().numpy()):
@@ -87,14 +97,20 @@ def predict_people(codec: Any, maps: AggregatedMaps, test_cfg: dict[str, Any]) -
     return preds, fields
 
 
-def _to_instances(
-    keypoints: np.ndarray, keypoint_scores: np.ndarray, instance_scores: np.ndarray
-) -> InstanceData:
-    """People as MMPose expects them: boxes around the keypoints, in the keypoints' pixels."""
+def _instances_of(codec: Any, heatmaps: Tensor, tags: Tensor, sample: Any) -> InstanceData:
+    """People as MMPose expects them: boxes around found keypoints, in the keypoints' pixels."""
+    rows, columns = slice(0, None), slice(0, None)
+    if "input_scale" in sample:
+        rows, columns = image_window(
+            sample.ori_shape[1::-1], sample.input_size, sample.input_center, sample.input_scale
+        )
+    (people,) = codec.read_people(heatmaps[None, :, rows, columns], tags[None, :, rows, columns])
+    keypoints = people.keypoints + (columns.start, rows.start)
     return InstanceData(
         keypoints=keypoints,
-        keypoint_scores=keypoint_scores,
-        bboxes=boxes_of_keypoints(keypoints, keypoint_scores),
+        keypoint_scores=people.keypoint_scores,
+        keypoints_found=people.keypoints_found,
+        bboxes=boxes_of_keypoints(keypoints, people.keypoints_found),
         # MMPose's inferencer hands these on one by one, and JSON takes no float32
-        bbox_scores=instance_scores.astype(np.float64),
+        bbox_scores=people.instance_scores.astype(np.float64),
     )

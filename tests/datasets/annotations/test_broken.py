@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import re
+import runpy
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from mmpose.registry import DATASETS, METRICS
 from swahr_mmpose.datasets.annotations.check import check_content
 from swahr_mmpose.datasets.annotations.reading import AnnotationFileError
 
-from ...helpers import load_config, sample_of_people
+from ...helpers import ROOT, load_config, sample_of_people
+
+check_file = runpy.run_path(str(ROOT / "tools" / "check_dataset.py"))["main"]
 
 NAN, INF = float("nan"), float("inf")
 
@@ -111,7 +114,7 @@ BREAKS = [
     (field(image_id=999), "`image_id` 999 is that of no image"),
     (field(image_id=[1]), r"`image_id` \[1\] is that of no image"),
     (field(id=...), "annotation None: `id` is no whole number"),
-    (field(id="7"), "annotation '7': `id` is no whole number"),
+    (field(id="seven"), "annotation 'seven': `id` is no whole number"),
     (field(area=-5), "`area` is -5"),
     (field(area=NAN), "`area` is nan"),
     (field(bbox=[1, 2, 0, 5]), r"`bbox` is \[1, 2, 0, 5\]"),
@@ -174,7 +177,9 @@ def test_the_first_ten_are_said_and_the_others_counted(content, build):
     with pytest.raises(AnnotationFileError) as caught:
         build(content)
     lines = str(caught.value).splitlines()
-    assert lines[11] == f"- and {len(content['annotations']) - 10} more such"
+    assert lines[11] == f"- and {len(content['annotations']) - 10} more"
+    with pytest.raises(AnnotationFileError, match="`area` is -1"):
+        build(content, skip_broken=True)
     with pytest.raises(AnnotationFileError, match="no person has a labelled keypoint"):
         build(dict(content, annotations=[]))
 
@@ -304,6 +309,52 @@ def test_the_metric_checks_the_file_that_it_reads(content, build):
         metric_of(build(content, part="test", skip_broken=True))
     _, ap = evaluate(build, content, skip_broken=True)
     assert ap == pytest.approx(1.0)
+
+
+def in_units(unit):
+    """Keypoints in shares of the image, or in percent."""
+
+    def change(content):
+        sides = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+        for person in content["annotations"]:
+            for axis, side in enumerate(sides[person["image_id"]]):
+                places = np.array(person["keypoints"][axis::3]) / side * unit
+                person["keypoints"][axis::3] = places.tolist()
+
+    return change
+
+
+def as_corners(content):
+    for person in content["annotations"]:
+        left, top, width, height = person["bbox"]
+        person["bbox"] = [left, top, left + width, top + height]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            in_units(1),
+            r"(\d+) of \1 people have all `keypoints` between 0 and 1\. If they are shares",
+        ),
+        (in_units(100), r"(\d+) of \1 people have .* between 0 and 100\. If they are percent"),
+        (
+            as_corners,
+            r"\d+ of \d+ people have a `bbox` that ends outside .* left, top, right and b",
+        ),
+    ],
+)
+def test_other_units_and_orders_are_refused(content, build, tmp_path, capsys, change, message):
+    whole = build(content, part="test")
+    change(content)
+    for part in ("train", "test"):
+        with pytest.raises(AnnotationFileError, match=message):
+            build(content, part, skip_broken=True)
+    with pytest.raises(AnnotationFileError, match=message):
+        metric_of(whole, ann_file=whole.ann_file)
+    assert check_file([whole.ann_file, "--fix", str(tmp_path / "fixed.json")]) == 1
+    assert re.search(message, capsys.readouterr().out)
+    assert not (tmp_path / "fixed.json").exists()
 
 
 def test_evaluation_with_areas_asks_for_them(content, build):

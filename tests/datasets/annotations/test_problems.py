@@ -2,7 +2,9 @@
 
 import copy
 import json
+import os
 import runpy
+import time
 
 import pytest
 
@@ -110,6 +112,94 @@ def test_people_become_category_1(content):
     assert {a["category_id"] for a in fixed["annotations"]} == {1}
     assert {c["name"]: c["id"] for c in fixed["categories"]} == {"car": 4, "person": 1}
     assert find_problems(fixed)[0] == []
+
+
+def nested(keypoints):
+    return [keypoints[k : k + 3] for k in range(0, len(keypoints), 3)]
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "other"),
+    [
+        *((section, "id", kind) for section in ("images", "annotations") for kind in (str, float)),
+        ("annotations", "image_id", str),
+        ("annotations", "category_id", float),
+        ("categories", "id", str),
+        ("annotations", "keypoints", nested),
+        ("images", "file_name", lambda name: name.replace("/", "\\")),
+    ],
+)
+def test_what_other_tools_write_is_converted(content, tmp_path, section, field, other):
+    for image in content["images"]:
+        image["file_name"] = f"images/{image['file_name']}"
+    whole = json.dumps(content, sort_keys=True)
+    for entry in content[section]:
+        entry[field] = other(entry[field])
+    source, out = tmp_path / "own.json", tmp_path / "fixed.json"
+    source.write_text(json.dumps(content))
+    assert check([str(source), "--fix", str(out)]) == 1
+    assert json.dumps(json.loads(out.read_text()), sort_keys=True) == whole
+
+
+def test_a_category_without_keypoints_is_completed(content, tmp_path, capsys):
+    names = content["categories"][0].pop("keypoints")
+    source, out = tmp_path / "own.json", tmp_path / "fixed.json"
+    source.write_text(json.dumps(content))
+    assert check([str(source), "--fix", str(out)]) == 1
+    assert "--dataset takes it from a description" in capsys.readouterr().out
+    assert not out.exists()
+    first_person(content)["area"] = -1
+    source.write_text(json.dumps(content))
+    assert check([str(source)]) == 1
+    assert "`area` is -1" in capsys.readouterr().out
+    assert check([str(source), "--dataset", "coco", "--fix", str(out)]) == 1
+    assert json.loads(out.read_text())["categories"][0]["keypoints"] == names
+    assert check([str(out), "--dataset", "coco"]) == 0
+
+
+def test_the_category_with_keypoints_is_that_of_people(content):
+    """CVAT writes a rectangle beside each skeleton."""
+    boxes = [dict(person, id=1000 + person["id"]) for person in content["annotations"]]
+    for person in content["annotations"]:
+        person["category_id"] = 2
+    content["annotations"] += [{k: v for k, v in box.items() if k != "keypoints"} for box in boxes]
+    skeleton = dict(content["categories"][0], id=2, name="skeleton")
+    content["categories"] = [dict(id=1, name="person"), skeleton]
+    problems, fixed = find_problems(content)
+    assert not any(problem.stops for problem in problems)
+    assert len(fixed["annotations"]) == len(boxes)
+    assert {entry["name"]: entry["id"] for entry in fixed["categories"]}["skeleton"] == 1
+
+
+def test_a_file_without_anyone_is_not_written(content, tmp_path):
+    source, out = tmp_path / "own.json", tmp_path / "fixed.json"
+    for person in content["annotations"]:
+        person["image_id"] = 999
+    source.write_text(json.dumps(content))
+    assert check([str(source), "--fix", str(out)]) == 1
+    assert not out.exists()
+
+
+def test_many_images_of_one_id_take_no_time(content):
+    content["images"] = [dict(content["images"][0]) for _ in range(8000)]
+    start = time.process_time()
+    find_problems(content)
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gbk"])
+def test_encodings(content, tmp_path, capsys, encoding):
+    content["info"] = "关键点"
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding=encoding)
+    assert check([str(path)]) == (2 if encoding == "gbk" else 0)
+    assert ("Save it as UTF-8" in capsys.readouterr().err) == (encoding == "gbk")
+
+
+def test_a_pipe_is_no_file(tmp_path, capsys):
+    os.mkfifo(tmp_path / "own.json")
+    assert check([str(tmp_path / "own.json")]) == 2
+    assert "or it is a folder or a pipe" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

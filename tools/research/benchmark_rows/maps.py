@@ -60,8 +60,8 @@ def sees_people(model: Any, num_people: int, device: str, size: int = 512) -> No
     """Make a network of random weights decode maps of people, whatever it has computed."""
     maps = [part.to(device) for part in aggregated_maps(size, num_people)]
     decoder = model.head.decoder
-    decode = decoder.batch_decode
-    decoder.batch_decode = lambda *_, **__: decode(*maps)
+    decode = decoder.read_people
+    decoder.read_people = lambda *_, **__: decode(*maps)
 
 
 def hard_maps(size: int) -> Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor]]]:
@@ -72,6 +72,9 @@ def hard_maps(size: int) -> Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor
     yield "noise, tags of spread 1", (noise, tags)
     yield "noise, tags of spread 100", (noise, 100 * tags)
     yield "noise up to 10, tags of spread 100", (10 * noise, 100 * tags)
+    high = noise.clone()
+    high[..., size // 3, size // 3] = 1e6
+    yield "noise and a pixel of 10⁶, tags of spread 100", (high, 100 * tags)
     yield "noise on a bias of 0.3", (0.3 + 0.05 * noise, 50 * tags)
     yield "saturated, tags of spread 100", (torch.ones_like(noise), 100 * tags)
     yield "single pixels, tags of spread 3000", (0.5 * (noise > 0.999).float(), 3000 * tags)

@@ -35,7 +35,7 @@ from swahr_mmpose.analysis.pose_errors import (
     matched_oks,
 )
 from swahr_mmpose.checkpoints.model_zoo import weights_for
-from swahr_mmpose.decoding import decode_people
+from swahr_mmpose.decoding import decode_people, image_window
 from swahr_mmpose.evaluation.coco_index import read_labels
 from swahr_mmpose.images.files import read_annotated
 from swahr_mmpose.utils.config_files import find_config
@@ -63,16 +63,26 @@ def parse_args() -> argparse.Namespace:
 
 
 def maps_of(model: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Heatmaps (K, H, W) and tags (L, K, H, W) of a BGR image, and where they lie in it."""
+    """Heatmaps (K, H, W) and tags (L, K, H, W) of a BGR image, and where they lie in it.
+
+    They are cut to the part that shows the image, as in a test.
+    """
     (sample,) = inference_bottomup(model, image)
+    meta = sample.metainfo
+    rows, columns = image_window(
+        meta["ori_shape"][1::-1], meta["input_size"], meta["input_center"], meta["input_scale"]
+    )
     heatmaps = sample.pred_fields.heatmaps.numpy()
-    return heatmaps, sample.pred_fields.tags.numpy().reshape(-1, *heatmaps.shape), sample.metainfo
+    tags = sample.pred_fields.tags.numpy().reshape(-1, *heatmaps.shape)
+    meta["corner"] = columns.start, rows.start
+    return heatmaps[:, rows, columns], tags[..., rows, columns], meta
 
 
 def to_image(keypoints: np.ndarray, meta: Any) -> np.ndarray:
-    """Keypoints from input pixels to those of the image."""
+    """Keypoints from pixels of the cut maps to those of the image."""
     scale = np.divide(meta["input_scale"], meta["input_size"])
-    moved: np.ndarray = keypoints * scale + meta["input_center"] - np.divide(meta["input_scale"], 2)
+    top_left = meta["input_center"] - np.divide(meta["input_scale"], 2)
+    moved: np.ndarray = (keypoints + meta["corner"]) * scale + top_left
     return moved
 
 
