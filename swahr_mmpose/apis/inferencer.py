@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import itertools
-import mimetypes
+import os
+import re
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
+import cv2
 import mmengine
 import numpy as np
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer, Pose2DInferencer
+from PIL import Image, ImageOps
 
 from ..checkpoints.model_zoo import weights_for
 from ..images.files import images_in
+from ..images.geometry import to_three_channels
+from ..images.video import Video, is_video
 from ..utils.arguments import did_you_mean
 from ..utils.config_files import find_config
 from ..utils.files import UniqueNames, reason_of
 from ..visualization.bottomup_visualizer import BottomupVisualizer
 from .application_decoding import reads_for_applications
+from .image_stream import find_images
 
 #: Arguments of ``MMPoseInferencer`` that concern detectors, tracking and lifting to 3D only.
 _WITHOUT_EFFECT = {
@@ -35,6 +42,9 @@ _WITHOUT_EFFECT = {
     "merge_results",
     "num_instances",
 }
+
+#: Videos that MMPose's writer can write.
+_VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv")
 
 
 def _check_arguments(given: Mapping[str, Any]) -> None:
@@ -54,46 +64,68 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
             )
 
 
-def _as_mmpose_takes_it(inputs: Any) -> Any:
-    """A list of images, or the name of a video or webcam."""
-    if isinstance(inputs, (list, tuple)):
-        return [_image(one) for one in inputs]
+def _opened(inputs: Any, outputs: list[str]) -> Any:
+    """A video; or images, in an iterator where one is given, else in a list."""
+    take = partial(_image, outputs=outputs)
+    name = str(inputs) if isinstance(inputs, (str, Path, int)) else ""
+    camera = re.fullmatch(r"(?:webcam:?)?(\d*)", name)
+    if name and camera and not os.path.exists(name):
+        return Video(int(camera[1] or 0))
     if _is_folder(inputs):
-        return _images_of_folder(Path(inputs))
-    name = str(inputs) if isinstance(inputs, (str, Path)) else ""
-    if name.startswith("webcam") or _is_video(name):
-        return name
-    return [_image(inputs)]
+        return _images_of_folder(Path(name), outputs)
+    if name.endswith(".txt") or not (os.path.exists(name) or "://" in name or not name):
+        return [take(image.path) for image in find_images(name)]
+    if is_video(name) or (os.path.isfile(name) and not cv2.haveImageReader(name)):
+        _check_kept(name, outputs)
+        return Video(name)
+    if isinstance(inputs, Iterator):
+        return map(take, inputs)
+    return [take(one) for one in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
 
 
 def _is_folder(given: Any) -> bool:
     return isinstance(given, (str, Path)) and Path(given).is_dir()
 
 
-def _is_video(name: str) -> bool:
-    return (mimetypes.guess_type(name)[0] or "").startswith("video/")
-
-
-def _image(given: Any) -> Any:
-    """An image of a list, a path as text."""
+def _image(given: Any, outputs: list[str]) -> Any:
+    """A path or address as text, or an array in BGR."""
     if isinstance(given, (str, Path)):
-        for problem, kind in ((_is_folder(given), "folder"), (_is_video(str(given)), "video")):
-            if problem:
-                raise ValueError(f"'{given}' is a {kind}. Give it alone, not in a list.")
-        return str(given)
-    if not isinstance(given, np.ndarray):
-        raise TypeError(
-            f"An image must be a path, an address or an array, but is {type(given).__name__}. "
-            "(cv2.imread gives None for a file that it can't read.)"
-        )
-    if given.dtype != np.uint8:
+        name = str(given)
+        if _is_folder(name) or (not name.startswith("http") and is_video(name)):
+            kind = "folder" if _is_folder(name) else "video"
+            raise ValueError(f"'{name}' is a {kind}. Give it alone, not in a list.")
+        _check_kept(name, outputs)
+        return name
+    if isinstance(given, Image.Image) and given.mode[0] not in "IF":  # more than 8 bits
+        upright = ImageOps.exif_transpose(given).convert("RGB")
+        return cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGB2BGR)
+    return to_three_channels(given)
+
+
+def _check_kept(source: str, outputs: list[str]) -> None:
+    """Raise a ValueError where results could replace what is read, or a file beside it."""
+    path = Path(source)
+    own = {path.resolve(), path.resolve().parent, path.parent.resolve()}
+    for output in outputs:
+        if Path(output).resolve() in own:
+            raise ValueError(
+                f"Results in '{output}' could replace '{source}', or files beside it. Name another "
+                "folder."
+            )
+
+
+def _written_as(name: str, vis_out_dir: str) -> str:
+    """Name of a video to write; a ValueError if ``vis_out_dir`` names one that MMPose can't."""
+    suffix = Path(vis_out_dir).suffix
+    if suffix and suffix.lower() not in _VIDEO_SUFFIXES:
         raise ValueError(
-            f"An image must be an array of uint8, as cv2.imread gives it, but is {given.dtype}."
+            f"`vis_out_dir` is '{vis_out_dir}', but must be a folder or a video that ends in "
+            f"{', '.join(_VIDEO_SUFFIXES)}."
         )
-    return given
+    return name if Path(name).suffix.lower() in _VIDEO_SUFFIXES else f"{Path(name).stem}.mp4"
 
 
-def _images_of_folder(folder: Path) -> list[str]:
+def _images_of_folder(folder: Path, outputs: list[str]) -> list[str]:
     found = images_in(folder, deeper=False)
     if len(images_in(folder)) > len(found):
         print_log(
@@ -101,6 +133,8 @@ def _images_of_folder(folder: Path) -> list[str]:
             logger="current",
             level=30,
         )
+    for path in found:
+        _check_kept(str(path), outputs)
     return [str(path) for path in found]
 
 
@@ -124,6 +158,8 @@ class BottomupInferencer(MMPoseInferencer):
             as ``dict(grouping="official")``.
         device: Such as ``'cpu'`` or ``'cuda:1'``; None: a GPU if there is one.
         show_progress: Whether to show a progress bar.
+        flip_test: Whether to average with the mirrored image, which takes twice as long; None: as
+            the config says.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -149,6 +185,7 @@ class BottomupInferencer(MMPoseInferencer):
         decode: Mapping[str, Any] | None = None,
         device: str | None = None,
         show_progress: bool = False,
+        flip_test: bool | None = None,
     ) -> None:
         # MMEngine looks for functions in MMPose's scope, which has none, and warns each time
         if "mmpose" not in FUNCTIONS.children:
@@ -162,6 +199,8 @@ class BottomupInferencer(MMPoseInferencer):
         )
         model = self.inferencer.model
         reads_for_applications(model, decode)
+        if flip_test is not None:
+            model.test_cfg["flip_test"] = flip_test
         if model.head.scales_known:
             model.test_cfg["output_scales"] = True
         self.unreadable: dict[str, str] = {}
@@ -186,26 +225,27 @@ class BottomupInferencer(MMPoseInferencer):
         the names of its images; of a video or webcam also ``frame_id``, counted from 0.
 
         Args:
-            inputs: An image, as path, address or array (H, W, 3) uint8 in BGR; a list of
-                images; a folder of images, of which those that can't be used are left out with
-                a warning; a video; or ``'webcam'``.
+            inputs: An image, as path, web address, array (H, W, 3) uint8 in BGR or Pillow's; a
+                list, iterator or glob of images; a folder of images, of which those that can't be
+                used are left out with a warning; a video, as path or address, also of a stream
+                (``rtsp://…``); or a camera, ``'webcam'``, ``'webcam:1'`` or its number.
             return_datasamples: Whether to return MMPose's data samples instead of dicts.
             batch_size: For calls written for MMPose, which runs image by image whatever it
                 says. Must be 1.
             out_dir: Folder for images and JSON files, named as the images that they are of;
-                where several have one name, with a number.
+                where several have one name, with a number. It must not be the images' own.
             bbox_thr: People of a lower score are left out. None: of ``decode``, by default 0.2.
             nms_thr: Whoever has a higher OKS than this with someone of higher score is left out;
                 None keeps all. By default that of ``decode``, else 0.9.
             **kwargs: Others as for ``MMPoseInferencer``, without those that only concern detectors
-                and tracking.
+                and tracking. ``return_vis`` gives RGB images, as in MMPose.
 
         Raises:
-            FileNotFoundError: If there are no images in a folder.
-            TypeError: If an argument is unknown or has no effect here, or an image is neither
-                path, address nor array.
-            ValueError: If a threshold is out of its range, the batch size is not 1, an array is
-                not of uint8, or a folder or video is in a list.
+            FileNotFoundError: If there are no images in a folder, or no such file.
+            TypeError: If an argument is unknown or has no effect here.
+            ValueError: If a threshold is out of its range, the batch size is not 1, an image or
+                video can't be used, a folder or video is in a list, or results could replace what
+                is read.
         """
         _check_arguments(kwargs)
         if batch_size != 1:
@@ -227,10 +267,22 @@ class BottomupInferencer(MMPoseInferencer):
             raise ValueError(names.replace("`pose_nms_thr`", "`nms_thr`")) from None
         call._skips_unreadable = _is_folder(inputs)
         call._pose_based_nms = kwargs.get("pose_based_nms", False)
-        writes = bool(out_dir or kwargs.get("vis_out_dir") or kwargs.get("pred_out_dir"))
-        call._unique = UniqueNames() if writes else None
+        if out_dir:
+            folders = dict(vis_out_dir="visualizations", pred_out_dir="predictions")
+            kwargs = {**{key: f"{out_dir}/{name}" for key, name in folders.items()}, **kwargs}
+        outputs = [kwargs[key] for key in ("vis_out_dir", "pred_out_dir") if kwargs.get(key)]
+        call._unique = UniqueNames() if outputs else None
+        opened = _opened(inputs, outputs)
+        # MMPose would open inputs by the names of files
+        call.inferencer._inputs_to_list = lambda inputs: inputs
+        call.inferencer._video_input = isinstance(opened, Video)
+        if isinstance(opened, Video):
+            name = _written_as(opened.name, kwargs.get("vis_out_dir") or "")
+            call.inferencer.video_info = dict(
+                name=name, fps=opened.fps, writer=None, output_file=None, predictions=[]
+            )
         results = super(BottomupInferencer, call).__call__(
-            _as_mmpose_takes_it(inputs), return_datasamples, batch_size, out_dir, **kwargs
+            opened, return_datasamples, batch_size, **kwargs
         )
         return call._results(results, kwargs)
 
@@ -238,19 +290,27 @@ class BottomupInferencer(MMPoseInferencer):
         self, results: Iterator[dict[str, Any]], kwargs: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
         """The results of a call, whatever others are taken in between, also by other threads."""
-        visualizer = self.inferencer.visualizer
+        model, visualizer = self.inferencer.model, self.inferencer.visualizer
+        decoder = model.head.decoder
         while True:
             # all calls share the model and the visualizer
             with self._lock:
-                self.inferencer.model.head.decoder.decode_options = self._options
-                self.inferencer.update_model_visualizer_settings(**kwargs)
-                # draw the people in the results, and no one else
-                if isinstance(visualizer, BottomupVisualizer):
-                    visualizer.person_thr = self._options.min_score
-                result = next(results, None)
+                before = decoder.decode_options, copy(model.test_cfg)
+                decoder.decode_options = self._options
+                try:
+                    self.inferencer.update_model_visualizer_settings(**kwargs)
+                    # draw the people in the results, and no one else
+                    if isinstance(visualizer, BottomupVisualizer):
+                        visualizer.person_thr = self._options.min_score
+                    result = next(results, None)
+                finally:
+                    decoder.decode_options, model.test_cfg = before
+                    visualizer.set_dataset_meta(model.dataset_meta)
             if result is None:
-                return
+                break
             yield result
+        if self._video_input and self.video_info["output_file"]:
+            Video(self.video_info["output_file"])  # raises an error if it can't be read
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
         """As in MMPose; images of a folder that can't be used are left out and named."""

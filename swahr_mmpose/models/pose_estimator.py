@@ -14,6 +14,7 @@ from ..checkpoints.checks import check_state_dict
 from ..checkpoints.renaming import rename_weights
 from ..checkpoints.start_from import start_from
 from ..datasets.metainfo import keypoint_names
+from ..layout import STRIDES, TEST_SIZE_DIVISOR
 from .aggregation import aggregate_maps
 from .data_preprocessor import BottomupPoseDataPreprocessor
 from .heads.predictions import check_test_options
@@ -58,7 +59,22 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         self.partial_checkpoint = partial_checkpoint
         self.start_from = start_from
         check_test_options(self.test_cfg)
+        self._check_features()
         self._register_load_state_dict_pre_hook(self._before_loading)
+
+    @torch.no_grad()
+    def _check_features(self) -> None:
+        """Raise a ValueError unless backbone and neck give what the head takes."""
+        side = TEST_SIZE_DIVISOR
+        feature = self.eval().extract_feat(torch.zeros(1, 3, side, side))[0]
+        _, channels, height, _ = feature.shape
+        self.train()
+        expected = self.head.feature_channels[0]
+        if (channels, height * STRIDES[0]) != (expected, side):
+            raise ValueError(
+                f"Backbone and neck give {channels} channels at stride {side / height:g}, but the "
+                f"head takes `in_channels={expected}` at stride {STRIDES[0]}. Change either."
+            )
 
     def init_weights(self) -> None:
         """Initialise for training, from ``start_from`` where it is given."""

@@ -91,5 +91,5 @@ def test_a_video(finder, images, tmp_path):
     assert drawn.get(cv2.CAP_PROP_FPS) == 10
     assert drawn.read()[1].shape == images[0].shape
     (tmp_path / "bad.mp4").write_bytes(b"no video")
-    with pytest.raises(ValueError, match=r"'bad\.mp4' is no video"):
+    with pytest.raises(ValueError, match=r"bad\.mp4' is neither an image nor a video"):
         list(finder.find_in_video(tmp_path / "bad.mp4", out, Wish(), max_frames=3))

@@ -90,6 +90,14 @@ def check_content(
     own = _without(content["annotations"], "category_id", others)
     num_others = len(content["annotations"]) - len(own)
     own = _without(own, "image_id", _ids(content["images"]) - set(sizes))
+    lists = (entry.get("keypoints") for entry in own)
+    given = [
+        len(keypoints) // 3 for keypoints in lists if keypoints and isinstance(keypoints, list)
+    ]
+    if names and len(set(given)) == 1 and given[0] != fields["keypoints"]:
+        what = f"all {len(given)} people have {given[0]} keypoints, and not {fields['keypoints']}"
+        fix = "Describe these as `metainfo` of the dataset (tools: --dataset)"
+        return Findings([Problem("file", what, fix, fixed=False)], content, content)
     expected = Expected(sizes, people["id"], fields, needs_area)
     annotations = list(checked_annotations(own, expected))
     fixed = dict(

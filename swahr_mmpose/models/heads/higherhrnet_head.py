@@ -48,7 +48,7 @@ class HigherHRNetHead(BaseHead):
             loaded had it too.
 
     Raises:
-        ValueError: If the codec is for other keypoints or another tag size.
+        ValueError: If the codec, or one of its options, is for other keypoints or another tag size.
 
     Examples:
         >>> head = HigherHRNetHead(in_channels=8, num_keypoints=17)
@@ -113,6 +113,8 @@ class HigherHRNetHead(BaseHead):
                     f"The codec (`decoder`) has `{name}={given}`, but the head has "
                     f"`{name}={expected}`. Give both the same value."
                 )
+        if hasattr(codec, "decode_options"):
+            codec.decode_options.order_for(self.layout.num_keypoints)
         return codec
 
     # ---------------------------------------------------------------- network
