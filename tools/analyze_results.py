@@ -208,7 +208,7 @@ def main(argv: list[str] | None = None) -> None:
     description = Description(meta["sigmas"], meta["flip_indices"])
     images = image_people(annotations, found, description)
     worst = sorted(images, key=lambda image: -images[image].lost)[: args.worst]
-    with tqdm(worst, unit="image") as bar:
+    with tqdm(worst, unit="image", disable=None) as bar:
         page = analysis_page(
             args.results.name, annotations, images, keypoint_scores, meta, args.images, bar
         )

@@ -62,7 +62,7 @@ def mim(*args: str) -> None:
 def draw_data(folder: Path, name: str, num_images: int, seed: int) -> None:
     """Images of drawn people with annotations."""
     options = SyntheticOptions(num_images, seed)
-    generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
+    generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}", disable=None))
 
 
 def draw_found(weights: str, images: Path, out: Path) -> int:

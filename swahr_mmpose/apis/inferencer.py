@@ -169,9 +169,10 @@ class BottomupInferencer(MMPoseInferencer):
         DownloadError: If the weights can't be fetched.
 
     Examples:
+        >>> import contextlib, sys
         >>> from swahr_mmpose.synthetic import SyntheticOptions, generate_image
-        >>> inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
-        Loads checkpoint by local backend from path: ...swahr_tiny_synthetic.pth
+        >>> with contextlib.redirect_stdout(sys.stderr):  # where MMEngine logs
+        ...     inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
         >>> image, people = generate_image(SyntheticOptions(num_images=3), 2)
         >>> (result,) = inferencer(image)
         >>> len(people), len(result["predictions"][0])

@@ -8,6 +8,7 @@ import runpy
 import pytest
 import torch
 import yaml
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner, load_checkpoint
 
 from swahr_mmpose.apis import BottomupInferencer
@@ -215,6 +216,15 @@ def test_the_network_of_the_package_is_small_and_needs_no_network(monkeypatch):
     image, _ = generate_image(SyntheticOptions(num_images=9, seed=2), 8)
     (result,) = inferencer(image)
     assert sum(person["bbox_score"] > 0.5 for person in result["predictions"][0]) == 4
+
+
+def test_the_network_of_the_package_says_once_that_it_knows_drawn_people(capsys):
+    MMLogger.get_instance("packaged")  # which writes where capsys reads
+    for name in ("swahr_tiny_synthetic", "swahr_tiny_synthetic", "higherhrnet_w32_coco"):
+        model_zoo.weights_for(CONFIGS / f"{name}.py")
+    said = capsys.readouterr().out
+    assert said.count("'swahr_tiny_synthetic' only knows drawn people. For photographs, use ") == 1
+    assert said.count("\n") == 1
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
     annotations = read_labels(args.data, meta)
     outcomes = {name: Outcome() for name in [*rows, "official, oracle scores"]}
     images = annotations.dataset["images"][: args.num_images]
-    for image in tqdm(images, unit="image"):
+    for image in tqdm(images, unit="image", disable=None):
         heatmaps, tags, sample_meta = maps_of(model, read_annotated(args.images, image))
         labels, areas = labelled_people(annotations, image["id"], meta["num_keypoints"])
         for name, own in rows.items():
