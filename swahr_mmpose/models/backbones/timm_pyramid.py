@@ -122,9 +122,7 @@ class TimmPyramid(BaseModule):
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Images (B, 3, H, W) to one feature (B, C, H/4, W/4)."""
         features = self.extractor(images)
-        *finer, fused = [
-            layer(features[index]) for layer, index in zip(self.laterals, self._fused)
-        ]
+        *finer, fused = [layer(features[index]) for layer, index in zip(self.laterals, self._fused)]
         for feature, smooth in zip(reversed(finer), self.smoothing):
             fused = smooth(feature + F.interpolate(fused, size=feature.shape[2:]))
         return (fused,)
