@@ -61,6 +61,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         check_test_options(self.test_cfg)
         self._check_features()
         self._register_load_state_dict_pre_hook(self._before_loading)
+        self.backbone._register_load_state_dict_pre_hook(_before_backbone, with_module=True)
 
     @torch.no_grad()
     def _check_features(self) -> None:
@@ -215,6 +216,12 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
                 people.keypoint_widths *= sample.input_scale[0] / sample.input_size[0]
                 people.keypoint_widths[missing] = 0
         return batch_data_samples
+
+
+def _before_backbone(backbone: Any, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Check a backbone's own ``init_cfg``: MMEngine only warns where nothing in it fits."""
+    if not prefix:
+        check_state_dict(state_dict, backbone.state_dict(), partial=True)
 
 
 def _check_scales(scales: Sequence[Tensor]) -> None:

@@ -15,7 +15,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.fileio.backends import prefix_to_backends
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
-from mmpose.apis import Pose2DInferencer, init_model
+from mmpose.apis import MMPoseInferencer, Pose2DInferencer, init_model
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.download import DownloadError, cached_file, download
@@ -27,7 +27,15 @@ from swahr_mmpose.checkpoints.reading import (
     read_checkpoint,
 )
 
-from ..helpers import CONFIGS, GOLDEN, build_model, evaluation_config, load_config, save
+from ..helpers import (
+    CONFIGS,
+    GOLDEN,
+    build_model,
+    evaluation_config,
+    load_config,
+    save,
+    tiny_paddle_file,
+)
 
 CHECKED_BY_TORCH = pytest.mark.skipif(
     tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6),
@@ -258,21 +266,40 @@ def runner_with(synthetic_data, tmp_path, **changes):
 
 
 def by_init_model(path, *_):
-    init_model(str(CONFIGS / "swahr_tiny_synthetic.py"), path, device="cpu")
+    return init_model(str(CONFIGS / "swahr_tiny_synthetic.py"), path, device="cpu")
 
 
 def by_inferencer(path, *_):
-    BottomupInferencer("swahr_tiny_synthetic", path, device="cpu")
+    return BottomupInferencer("swahr_tiny_synthetic", path, device="cpu").inferencer.model
+
+
+def by_mmposes_inferencer(path, *_):
+    config = str(CONFIGS / "swahr_tiny_synthetic.py")
+    return MMPoseInferencer(config, path, device="cpu").inferencer.model
+
+
+def initialised(config):
+    model = build_model(config)
+    model.init_weights()
+    return model
 
 
 def by_init_cfg(path, *_):
     config = load_config("swahr_tiny_synthetic")
     config.model.init_cfg = dict(type="Pretrained", checkpoint=path)
-    build_model(config).init_weights()
+    return initialised(config)
+
+
+def by_start_from(path, *_):
+    config = load_config("swahr_tiny_synthetic")
+    config.model.start_from = dict(checkpoint=path, source="coco", target="coco")
+    return initialised(config)
 
 
 def by_load_from(path, *place):
-    runner_with(*place, load_from=path).test()
+    runner = runner_with(*place, load_from=path)
+    runner.test()
+    return runner.model
 
 
 def by_resume(path, *place):
@@ -282,10 +309,45 @@ def by_resume(path, *place):
 def by_partial_checkpoint(path, *_):
     config = load_config("swahr_tiny_synthetic")
     config.model.partial_checkpoint = True
-    load_checkpoint(build_model(config), path)
+    model = build_model(config)
+    load_checkpoint(model, path)
+    return model
 
 
-DOORS = [by_init_model, by_inferencer, by_init_cfg, by_load_from, by_resume, by_partial_checkpoint]
+LOADING = [
+    by_init_model,
+    by_inferencer,
+    by_mmposes_inferencer,
+    by_init_cfg,
+    by_start_from,
+    by_load_from,
+    by_partial_checkpoint,
+]
+DOORS = [*LOADING, by_resume]
+
+
+@pytest.mark.parametrize("door", LOADING)
+def test_a_file_of_paddle_loads_at_every_door(synthetic_data, tmp_path, tiny_weights, door):
+    model = door(str(tiny_paddle_file(tmp_path / "a.pdparams")), synthetic_data, tmp_path)
+    state = model.state_dict()
+    for name, value in tiny_weights["state_dict"].items():
+        assert name.endswith("num_batches_tracked") or torch.equal(state[name], value), name
+
+
+@pytest.mark.parametrize("prefix", [None, "backbone."])
+def test_a_backbone_of_which_nothing_is_there_is_named(tmp_path, prefix):
+    config = load_config("swahr_tiny_synthetic")
+    path = paddle_file(tmp_path / "a.pdparams", {"backbone.conv_layer1_1.conv.weight": WEIGHT})
+    config.model.backbone.init_cfg = dict(type="Pretrained", checkpoint=str(path))
+    if prefix:
+        config.model.backbone.init_cfg.prefix = prefix
+    with pytest.raises(CheckpointError, match=r"missing weights: .* `model\.start_from`"):
+        initialised(config)
+
+
+def test_a_partial_checkpoint_has_some_weight(tmp_path):
+    with pytest.raises(CheckpointError, match=r"missing weights: .* first backbone\.conv1"):
+        by_partial_checkpoint(str(paddle_file(tmp_path / "a.pdparams", dict(a=WEIGHT))))
 
 
 @pytest.mark.parametrize("door", DOORS)
