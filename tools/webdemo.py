@@ -63,6 +63,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--max-frames", type=int, default=300, help="most frames of a video (default: %(default)s)"
     )
+    parser.add_argument(
+        "--widths", action="store_true", help="show the widths that a scale branch predicts too"
+    )
     args = parser.parse_args(argv)
     if args.max_frames < 1:
         parser.error(f"--max-frames must be at least 1, but is {args.max_frames}")
@@ -258,7 +261,9 @@ def main(argv: list[str] | None = None) -> None:
     if importlib.util.find_spec("gradio") is None:
         raise RuntimeError("Install Gradio: pip install 'swahr_mmpose[demo]'")
     check_port(args.host, args.port)
-    finder = PeopleFinder(BottomupInferencer(args.config, args.checkpoint, device=args.device))
+    finder = PeopleFinder(
+        BottomupInferencer(args.config, args.checkpoint, device=args.device, widths=args.widths)
+    )
     with tempfile.TemporaryDirectory(prefix="swahr_webdemo_") as folder:
         serve_from(folder, args, finder)
 

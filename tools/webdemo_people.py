@@ -20,7 +20,7 @@ from swahr_mmpose.visualization import (
     image_to_map,
 )
 
-#: What can be drawn of any network, and what only of one with a scale branch.
+#: What can be drawn of any network, and what only of one that gives widths.
 VIEWS = ("People", "Heatmap", "Tags")
 SCALE_VIEWS = ("Keypoint widths", "Scales")
 
@@ -63,7 +63,7 @@ class PeopleFinder:
         self._inferencer = inferencer
         model = inferencer.inferencer.model
         self._skeleton = model.dataset_meta.get("skeleton_links") or ()
-        scales = SCALE_VIEWS if model.head.scales_known else ()
+        scales = SCALE_VIEWS if model.test_cfg.get("output_scales") else ()
         self.views = (*VIEWS, *scales)
 
     def find(self, image: np.ndarray, wish: Wish) -> Any:

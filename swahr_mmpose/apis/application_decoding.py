@@ -46,3 +46,12 @@ def reads_for_applications(model: Any, decode: Mapping[str, Any] | None = None) 
     known = {} if sigmas is None else dict(keypoint_sigmas=[float(sigma) for sigma in sigmas])
     options = {**known, **APPLICATION_OPTIONS, **(decode or {})}
     codec.decode_options = DecodeOptions(**{**vars(codec.decode_options), **options})
+
+
+def gives_widths(model: Any) -> None:
+    """Make a model give ``keypoint_widths``; a ValueError if its weights have no scale branch."""
+    if not model.head.scales_known:
+        raise ValueError(
+            "The checkpoint has no scale branch, which predicts widths. Leave out the widths."
+        )
+    model.test_cfg["output_scales"] = True

@@ -100,11 +100,14 @@ class ImageFiles(Dataset):
 
 def load(files: ImageFiles, num_workers: int) -> Iterator[Prepared]:
     """All images, read by workers; 0 workers: here."""
-    ahead = 4 if num_workers else None
     loader: DataLoader[Any] = DataLoader(
-        files, None, num_workers=num_workers, prefetch_factor=ahead, collate_fn=_as_is,
+        files,
+        batch_size=None,
+        num_workers=num_workers,
+        prefetch_factor=4 if num_workers else None,
+        collate_fn=_as_is,
         worker_init_fn=_end_with_parent,
-    )  # fmt: skip
+    )
     try:
         yield from loader
     except RuntimeError as error:  # a worker ended; the cause says by which signal

@@ -1,4 +1,4 @@
-"""MMPose's inferencer for applications, with the predicted keypoint widths in its results."""
+"""MMPose's inferencer for applications."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..utils.arguments import did_you_mean
 from ..utils.config_files import find_config
 from ..utils.files import UniqueNames, reason_of
 from ..visualization.bottomup_visualizer import BottomupVisualizer
-from .application_decoding import reads_for_applications
+from .application_decoding import gives_widths, reads_for_applications
 from .image_stream import find_images
 
 #: Arguments of ``MMPoseInferencer`` that concern detectors, tracking and lifting to 3D only.
@@ -42,9 +42,6 @@ _WITHOUT_EFFECT = {
     "merge_results",
     "num_instances",
 }
-
-#: Videos that MMPose's writer can write.
-_VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv")
 
 
 def _check_arguments(given: Mapping[str, Any]) -> None:
@@ -67,24 +64,26 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
 def _opened(inputs: Any, outputs: list[str]) -> Any:
     """A video; or images, in an iterator where one is given, else in a list."""
     take = partial(_image, outputs=outputs)
-    name = str(inputs) if isinstance(inputs, (str, Path, int)) else ""
-    camera = re.fullmatch(r"(?:webcam:?)?(\d*)", name)
-    if name and camera and not os.path.exists(name):
+    if isinstance(inputs, Iterator):
+        return map(take, inputs)
+    if not isinstance(inputs, (str, Path, int)):
+        return [take(one) for one in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+    name = str(inputs)
+    camera = re.fullmatch(r"webcam|(?:webcam:)?(\d+)", name)
+    if camera and not os.path.exists(name):
         return Video(int(camera[1] or 0))
-    if _is_folder(inputs):
+    if _is_folder(name):
         return _images_of_folder(Path(name), outputs)
-    if name.endswith(".txt") or not (os.path.exists(name) or "://" in name or not name):
+    if name.endswith(".txt") or not ("://" in name or os.path.exists(name)):
         return [take(image.path) for image in find_images(name)]
     if is_video(name) or (os.path.isfile(name) and not cv2.haveImageReader(name)):
         _check_kept(name, outputs)
         return Video(name)
-    if isinstance(inputs, Iterator):
-        return map(take, inputs)
-    return [take(one) for one in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+    return [take(name)]
 
 
 def _is_folder(given: Any) -> bool:
-    return isinstance(given, (str, Path)) and Path(given).is_dir()
+    return isinstance(given, (str, Path)) and os.path.isdir(given)
 
 
 def _image(given: Any, outputs: list[str]) -> Any:
@@ -114,17 +113,6 @@ def _check_kept(source: str, outputs: list[str]) -> None:
             )
 
 
-def _written_as(name: str, vis_out_dir: str) -> str:
-    """Name of a video to write; a ValueError if ``vis_out_dir`` names one that MMPose can't."""
-    suffix = Path(vis_out_dir).suffix
-    if suffix and suffix.lower() not in _VIDEO_SUFFIXES:
-        raise ValueError(
-            f"`vis_out_dir` is '{vis_out_dir}', but must be a folder or a video that ends in "
-            f"{', '.join(_VIDEO_SUFFIXES)}."
-        )
-    return name if Path(name).suffix.lower() in _VIDEO_SUFFIXES else f"{Path(name).stem}.mp4"
-
-
 def _images_of_folder(folder: Path, outputs: list[str]) -> list[str]:
     found = images_in(folder, deeper=False)
     if len(images_in(folder)) > len(found):
@@ -142,10 +130,7 @@ class BottomupInferencer(MMPoseInferencer):
     """``MMPoseInferencer`` for this package's configs, as applications want it.
 
     People are read with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`: those of a low score,
-    and people found twice, are left out. Results have ``keypoint_widths``.
-
-    Widths are standard deviations in pixels of the image. They are there, also in the JSON
-    files, where the checkpoint has a scale branch.
+    and people found twice, are left out.
 
     Attributes:
         unreadable: Images of the folder given last that could not be used, and why not.
@@ -160,12 +145,15 @@ class BottomupInferencer(MMPoseInferencer):
         show_progress: Whether to show a progress bar.
         flip_test: Whether to average with the mirrored image, which takes twice as long; None: as
             the config says.
+        widths: Whether results, also the JSON files, have ``keypoint_widths``: the standard
+            deviations that the scale branch predicts, in pixels of the image.
 
     Raises:
         FileNotFoundError: If there is no such config.
         TypeError: If ``decode`` names an unknown option.
         ValueError: If no weights are given, and there are none for this config; an option of
-            ``decode`` is out of its range; or the config has another codec.
+            ``decode`` is out of its range; the config has another codec; or widths are wanted
+            and the checkpoint has no scale branch.
         DownloadError: If the weights can't be fetched.
 
     Examples:
@@ -187,6 +175,7 @@ class BottomupInferencer(MMPoseInferencer):
         device: str | None = None,
         show_progress: bool = False,
         flip_test: bool | None = None,
+        widths: bool = False,
     ) -> None:
         # MMEngine looks for functions in MMPose's scope, which has none, and warns each time
         if "mmpose" not in FUNCTIONS.children:
@@ -202,8 +191,8 @@ class BottomupInferencer(MMPoseInferencer):
         reads_for_applications(model, decode)
         if flip_test is not None:
             model.test_cfg["flip_test"] = flip_test
-        if model.head.scales_known:
-            model.test_cfg["output_scales"] = True
+        if widths:
+            gives_widths(model)
         self.unreadable: dict[str, str] = {}
         self._options = model.head.decoder.decode_options
         self._numbers = itertools.count()
@@ -278,7 +267,13 @@ class BottomupInferencer(MMPoseInferencer):
         call.inferencer._inputs_to_list = lambda inputs: inputs
         call.inferencer._video_input = isinstance(opened, Video)
         if isinstance(opened, Video):
-            name = _written_as(opened.name, kwargs.get("vis_out_dir") or "")
+            vis_out_dir = kwargs.get("vis_out_dir") or ""
+            if Path(vis_out_dir).suffix not in ("", ".mp4", ".avi", ".mov", ".mkv"):
+                raise ValueError(
+                    f"`vis_out_dir` is '{vis_out_dir}', but must be a folder, or an MP4, AVI, MOV "
+                    "or MKV file, such as 'drawn.mp4'."
+                )
+            name = f"{Path(opened.name).stem}.mp4"
             call.inferencer.video_info = dict(
                 name=name, fps=opened.fps, writer=None, output_file=None, predictions=[]
             )
@@ -314,27 +309,22 @@ class BottomupInferencer(MMPoseInferencer):
             Video(self.video_info["output_file"])  # raises an error if it can't be read
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
-        """As in MMPose; images of a folder that can't be used are left out and named."""
-        if not self._skips_unreadable:
-            prepared_inputs = super().preprocess(inputs, batch_size, **kwargs)
-            for self._frame_id, prepared in enumerate(prepared_inputs):
-                yield prepared
-            return
-        for path in inputs:
+        """Samples with people; images of a folder that can't be used are left out and named."""
+        for self._frame_id, image in enumerate(inputs):
             try:
-                ((batch, images),) = super().preprocess([path], batch_size, **kwargs)
+                ((batch, images),) = super().preprocess([image], batch_size, **kwargs)
                 samples = super().forward(batch, pose_based_nms=self._pose_based_nms)
             except Exception as error:  # of reading, of the network, or of memory that runs out
-                reason = self.unreadable[path] = reason_of(error)
-                print_log(f"{path!r} is left out: {reason}", logger="current", level=30)
+                if not self._skips_unreadable:
+                    raise
+                reason = self.unreadable[image] = reason_of(error)
+                print_log(f"{image!r} is left out: {reason}", logger="current", level=30)
                 continue
             yield samples, images
 
     def forward(self, inputs: Any, **forward_kwargs: Any) -> list[Any]:
         """As in MMPose; images that have no file get numbers for names, over all calls."""
         samples: list[Any] = inputs
-        if not self._skips_unreadable:  # else it has been done
-            samples = super().forward(inputs, **forward_kwargs)
         for sample in samples:
             if not Path(sample.img_path).is_file():
                 sample.set_metainfo(dict(img_path=f"{next(self._numbers):06d}.jpg"))
@@ -354,7 +344,7 @@ class BottomupInferencer(MMPoseInferencer):
         return_datasamples: bool = False,
         pred_out_dir: str = "",
     ) -> dict[str, Any]:
-        """As in MMPose, with ``keypoints_found`` and ``keypoint_widths`` (K,) for each person."""
+        """As in MMPose, with ``keypoints_found`` (K,), and widths if wanted, for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
         result["files"] = self._files
         if self._video_input:
@@ -366,7 +356,7 @@ class BottomupInferencer(MMPoseInferencer):
         else:
             people_of_samples = result["predictions"]
         for people, sample in zip(people_of_samples, preds):
-            for name in ("keypoints_found", "keypoint_widths"):
+            for name in ("keypoints_found", "keypoint_widths", "keypoint_sigmas"):
                 for person, values in zip(people, sample.pred_instances.get(name, [])):
                     person[name] = values.tolist()
             if pred_out_dir:

@@ -108,15 +108,14 @@ class _Bottomup:
         except Exception as error:  # steps of the pipeline raise errors of many kinds
             info = self.get_data_info(idx)  # type: ignore[attr-defined]
             where = f"Image {info['img_id']} of '{self.ann_file}', '{info['img_path']}'"
-            if not isinstance(error, (ImageError, OSError)):
-                raise ImageError(
-                    f"{where}: {failed_step(error, self.pipeline.transforms)}"
-                ) from error
-            raise ImageError(
-                f"{where}, can't be used: {error}\nTo find all images that can't be read, and "
-                f"leave them out: `swahr check {self.ann_file!r} --images "
-                f"{self.data_prefix['img']!r} --fix fixed.json`."
-            ) from error
+            what = f": {failed_step(error, self.pipeline.transforms)}"
+            if isinstance(error, (ImageError, OSError)):
+                what = (
+                    f", can't be used: {error}\nTo find all images that can't be read, and leave "
+                    f"them out: `swahr check {self.ann_file!r} --images "
+                    f"{self.data_prefix['img']!r} --fix fixed.json`."
+                )
+            raise ImageError(f"{where}{what}") from error
 
 
 @DATASETS.register_module()

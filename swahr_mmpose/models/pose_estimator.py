@@ -14,6 +14,7 @@ from ..checkpoints.checks import check_state_dict
 from ..checkpoints.renaming import rename_weights
 from ..checkpoints.start_from import start_from
 from ..datasets.metainfo import keypoint_names
+from ..decoding.error_bars import ErrorBars
 from ..layout import STRIDES, TEST_SIZE_DIVISOR
 from .aggregation import aggregate_maps
 from .data_preprocessor import BottomupPoseDataPreprocessor
@@ -36,7 +37,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
     width that the scale branch predicts for each keypoint, as ``keypoint_widths`` in pixels of the
     image). The scales of a multi-scale test are those of the pipeline's
-    :class:`BottomupPyramidResize`.
+    :class:`BottomupPyramidResize`. Checkpoints of ``swahr calibrate`` give ``keypoint_sigmas``.
 
     Args:
         *args: As for ``BottomupPoseEstimator``.
@@ -202,19 +203,27 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         """Add the people in aggregated maps to the data samples."""
         preds = self.head.decode_maps(maps, self.test_cfg, data_samples)
         instances, fields = preds if isinstance(preds, tuple) else (preds, None)
+        # of the checkpoint that `init_model` read
+        known = getattr(self, "dataset_meta", {}).get("error_bars")
+        if known and known["flip_test"] == self.test_cfg.get("flip_test", False):
+            bars = ErrorBars(**known)
+            for people, heatmaps in zip(instances, maps.heatmaps.cpu().numpy()):
+                people.keypoint_sigmas = bars.keypoint_sigmas(people.keypoints, heatmaps)
         return self.add_pred_to_datasample(instances, fields, data_samples)
 
     def add_pred_to_datasample(
         self, batch_pred_instances: Any, batch_pred_fields: Any, batch_data_samples: list[Any]
     ) -> list[Any]:
-        """As in MMPose, also for ``keypoint_widths``; missing keypoints become zeros."""
+        """As in MMPose, also for widths and error bars; missing keypoints become zeros."""
         super().add_pred_to_datasample(batch_pred_instances, batch_pred_fields, batch_data_samples)
         for people, sample in zip(batch_pred_instances, batch_data_samples):
             missing = people.keypoint_scores == 0
             people.keypoints[missing] = 0
-            if "keypoint_widths" in people:
-                people.keypoint_widths *= sample.input_scale[0] / sample.input_size[0]
-                people.keypoint_widths[missing] = 0
+            not_found = ~people.keypoints_found
+            for name, none in (("keypoint_widths", missing), ("keypoint_sigmas", not_found)):
+                if name in people:
+                    people[name] *= sample.input_scale[0] / sample.input_size[0]
+                    people[name][none] = 0
         return batch_data_samples
 
 

@@ -40,7 +40,7 @@ def model(checkpoint):
 
 @pytest.fixture(scope="module")
 def inferencer(checkpoint):
-    return BottomupInferencer(str(TINY), checkpoint, device="cpu")
+    return BottomupInferencer(str(TINY), checkpoint, device="cpu", widths=True)
 
 
 def make_image(w, h, channels=3):
@@ -130,8 +130,12 @@ def test_without_a_scale_branch_there_are_no_widths(checkpoint, tmp_path, head):
     config.model.head.type = head
     config.dump(tmp_path / "config.py")
     weights = baseline_of(checkpoint, tmp_path)
-    inferencer = BottomupInferencer(tmp_path / "config.py", weights, device="cpu")
-    (result,) = inferencer(make_image(100, 80))
+    with pytest.raises(ValueError, match="has no scale branch"):
+        BottomupInferencer(tmp_path / "config.py", weights, device="cpu", widths=True)
+
+
+def test_widths_are_there_on_request_only(checkpoint):
+    (result,) = BottomupInferencer(TINY, checkpoint, device="cpu")(make_image(100, 80))
     (people,) = result["predictions"]
     assert people
     assert "keypoint_widths" not in people[0]
@@ -196,8 +200,7 @@ def test_the_inferencers_draw_the_maps_of_the_config(checkpoint, tmp_path, make,
     config.visualizer.name = f"maps_{make.__name__}_{len(maps)}"
     if len(maps) > 1:  # heatmaps are the default
         config.visualizer.maps = maps
-    # BottomupInferencer sets it where the checkpoint has scales
-    config.model.test_cfg.output_scales = make is MMPoseInferencer
+    config.model.test_cfg.output_scales = len(maps) > 1
     config.dump(tmp_path / "config.py")
     inferencer = make(str(tmp_path / "config.py"), checkpoint, device="cpu")
     (result,) = inferencer(make_image(100, 80), draw_heatmap=True, return_vis=True)
@@ -450,7 +453,7 @@ def test_drawn_videos_can_be_read(inferencer, tmp_path):
     for out, written in (("out", "out/v.mp4"), ("out/own.avi", "out/own.avi")):
         list(inferencer(path, vis_out_dir=str(tmp_path / out)))
         assert len(list(Video(str(tmp_path / written)))) == 3
-    with pytest.raises(ValueError, match=r"own\.flv', but must be .* ends in \.mp4"):
+    with pytest.raises(ValueError, match=r"own\.flv', but must be a folder, or an MP4"):
         inferencer(path, vis_out_dir=str(tmp_path / "own.flv"))
     (tmp_path / "full" / "v.mp4").mkdir(parents=True)  # can't be written
     with pytest.raises(ValueError, match=r"v\.mp4' is neither"):

@@ -73,7 +73,7 @@ def test_people_are_those_of_the_inferencer(predict, images, checkpoint):  # noq
     status, results, errors = predict(images, "--widths", "--batch-size", "1")
     assert (status, errors) == (0, [])
     assert {line["file"] for line in results} == {image.name for image in find_images(str(images))}
-    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu", widths=True)
     for line in results:
         (result,) = inferencer(str(images / line["file"]))
         people = result["predictions"][0]
@@ -199,6 +199,13 @@ def test_a_second_run_at_the_same_time_is_refused(predict, images, checkpoint, t
     assert second == [2]
     assert f"Another run writes '{tmp_path / 'results.jsonl'}'" in capsys.readouterr().err
     assert len(predict(images)[1]) == len(SIZES)
+    errors = []
+    for _ in range(2):
+        with pytest.raises(ValueError, match="begun with widths") as error:
+            predict_files(
+                images, tmp_path / "results.jsonl", "swahr_tiny_synthetic", checkpoint, widths=True
+            )
+        errors.append(error)  # the run that failed is held, and holds no lock
 
 
 def test_a_line_that_was_cut_off_is_done_again(predict, images, tmp_path):

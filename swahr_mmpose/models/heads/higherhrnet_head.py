@@ -255,13 +255,7 @@ class HigherHRNetHead(BaseHead):
     def decode_maps(
         self, maps: AggregatedMaps, test_cfg: dict[str, Any], data_samples: Sequence[Any]
     ) -> Any:
-        """People of each image from aggregated maps.
-
-        Returns:
-            One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``,
-            ``keypoints_found``, ``bboxes`` and ``bbox_scores``, and with ``output_scales`` also
-            ``keypoint_widths`` (P, K), all in input pixels; with ``output_heatmaps`` also one
-            ``PixelData`` each.
+        """People of each image from aggregated maps, as :func:`.predictions.predict_people`.
 
         Raises:
             RuntimeError: If the head has no codec.
