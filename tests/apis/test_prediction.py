@@ -20,7 +20,7 @@ import torch
 from mmengine.logging import MMLogger
 
 from swahr_mmpose.apis import BottomupInferencer, predict_files
-from swahr_mmpose.apis.image_stream import find_images
+from swahr_mmpose.apis.image_stream import ImageFile, ImageFiles, find_images
 from swahr_mmpose.apis.results_file import Journal, Output, bring_together, lines_in
 from swahr_mmpose.models.pose_estimator import BottomupPyramidEstimator
 
@@ -543,3 +543,17 @@ def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, images, 
         for process in processes:
             process.kill()
             process.wait()
+
+
+class Fails:
+    """A step of a pipeline."""
+
+    def __call__(self, sample):
+        raise KeyError("scale")
+
+
+def test_a_step_of_the_pipeline_that_fails_is_named(tmp_path):
+    path = str(tmp_path / "a.png")
+    cv2.imwrite(path, np.zeros((8, 8, 3), np.uint8))
+    files = ImageFiles([ImageFile("a.png", path)], [Fails()], {})
+    assert files[0].error == "`Fails` raised KeyError: 'scale'"
