@@ -84,7 +84,7 @@ class TimmPyramid(BaseModule):
         self.extractor = timm.create_model(
             name, pretrained=bool(pretrained), features_only=True, **given
         )
-        info = self.extractor.feature_info
+        info: Any = self.extractor.feature_info
         strides = info.reduction()
         if not set(_FUSED_STRIDES) <= set(strides):
             raise ValueError(
