@@ -1,4 +1,4 @@
-# The commands of the README. `make env` needs Python 3.11 only.
+# The commands of the README. `make env` needs Python 3.11 and no compiler.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin

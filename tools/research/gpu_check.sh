@@ -88,10 +88,10 @@ for wheel in sorted(pathlib.Path(sys.argv[1]).rglob("*.whl")):
     if name not in there or name == "setuptools":
         print(wheel)
 PY
-grep '/xtcocotools-' "$work/missing" | while read -r wheel; do
+while read -r wheel; do
     # for another Python: its Python files are wanted, which pip would refuse
     "$python" -m zipfile -e "$wheel" "$site" || fail "$wheel can't be unpacked"
-done
+done < <(grep '/xtcocotools-' "$work/missing")
 mapfile -t missing < <(grep -v '/xtcocotools-' "$work/missing")
 echo "Installing ${#missing[@]} packages that this Python lacks"
 if [ ${#missing[@]} -gt 0 ]; then
