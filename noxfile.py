@@ -80,13 +80,15 @@ def install_mmpose(session: nox.Session, environment: Environment) -> None:
 
     wheels = ("--only-binary", ":all:")
     install(*wheels, "--requirement", str(ROOT / "requirements/openmmlab_needs.txt"))
+    packages = ("--no-deps", *environment.openmmlab, OTHERS[0])
     if environment.openmmlab == OPENMMLAB:
-        install("--no-deps", *wheels, *OPENMMLAB, OTHERS[0])
+        install(*wheels, *packages)
+    elif environment.openmmlab == FORK:
+        install(*packages)  # pip builds them where there is no torch, and so without operators
     else:
-        install("wheel", "ninja", "cython")  # what these build with
-        session.env["MMCV_WITH_OPS"] = "1" if environment.openmmlab == FULL else "0"
-        session.env["CUDA_VISIBLE_DEVICES"] = ""  # else mmcv looks for nvcc
-        install("--no-deps", "--no-build-isolation", *environment.openmmlab, OTHERS[0])
+        install("wheel", "ninja")
+        session.env.update(MMCV_WITH_OPS="1", CUDA_VISIBLE_DEVICES="")  # else it looks for nvcc
+        install("--no-build-isolation", "--no-cache-dir", *packages)
     site = session.run(
         "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True
     )

@@ -31,6 +31,13 @@ class _NotCompiled(ModuleType):
 
         return operator
 
+    @staticmethod
+    def get_compiler_version() -> str:
+        """What mmcv's report of the environment shows."""
+        return "not compiled"
+
+    get_compiling_cuda_version = get_compiler_version
+
 
 def stand_in_for_compiled_modules() -> None:
     """Put a stand-in where mmcv or xtcocotools has no compiled module that works.
@@ -53,7 +60,4 @@ def stand_in_for_compiled_modules() -> None:
     operators = _NotCompiled("mmcv._ext", "Stand-in for operators that were not compiled.")
     # without a loader MMEngine finds that there are no operators
     operators.__spec__ = ModuleSpec("mmcv._ext", None)
-    # what MMCV's report of the environment calls
-    operators.get_compiler_version = operators.get_compiling_cuda_version = lambda: "not compiled"
     sys.modules["mmcv._ext"] = operators
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -40,12 +41,12 @@ def is_installed(module: str) -> bool:
 def installed_version(module: str) -> str:
     """The version of an installed module, without importing it where its distribution says so.
 
-    Forks install the same modules under other names of distribution: those are asked themselves.
+    Other distributions install the same modules: of the rest, the module itself is asked.
     """
-    try:
-        return version(module)
-    except PackageNotFoundError:
-        return str(getattr(import_module(module), "__version__", "0"))
+    for name in (module, f"{module}-lite", f"onedl-{module}"):
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return str(getattr(import_module(module), "__version__", "0"))
 
 
 def problem_with(module: str) -> str | None:
