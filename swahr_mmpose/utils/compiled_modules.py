@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Callable
 
@@ -50,14 +49,16 @@ def stand_in_for_compiled_modules() -> None:
     except (ImportError, ValueError):  # ValueError: compiled for another NumPy
         # the same functions
         sys.modules["xtcocotools._mask"] = import_module("pycocotools._mask")
-    if is_installed("mmcv._ext"):
+    if is_installed("mmcv._ext") or "mmcv.ops" in sys.modules:
         return
     if "mmcv.cnn.bricks.transformer" in sys.modules:
         raise ImportError(
             "the models of MMPose or MMDetection were imported before swahr_mmpose, "
             "and mmcv has no compiled operators. Import swahr_mmpose first, in a new process."
         )
-    operators = _NotCompiled("mmcv._ext", "Stand-in for operators that were not compiled.")
-    # without a loader MMEngine finds that there are no operators
-    operators.__spec__ = ModuleSpec("mmcv._ext", None)
-    sys.modules["mmcv._ext"] = operators
+    sys.modules["mmcv._ext"] = _NotCompiled("mmcv._ext")
+    try:
+        import_module("mmcv.ops")  # all operators: they keep the stand-in
+    finally:
+        # MMEngine looks here for operators that work
+        del sys.modules["mmcv._ext"]

@@ -36,7 +36,7 @@ def run(script):
 
 def test_models_load_and_an_operator_that_is_called_names_itself():
     result = run(USE)
-    assert result.stdout == "False [[0.5]]\nnot compiled\n", result.stderr
+    assert "False [[0.5]]\nnot compiled\n" in result.stdout, result.stderr
     assert "NotImplementedError: mmcv's operator `nms` was called, but this" in result.stderr
     assert "Install the full mmcv in place of mmcv-lite" in result.stderr
 
