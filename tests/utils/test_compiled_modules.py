@@ -6,14 +6,13 @@ import sys
 from ..helpers import ROOT
 
 HIDDEN = """
-import sys
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name == "mmcv._ext":
-            raise ModuleNotFoundError(f"No module named {name!r}")
-        if name == "xtcocotools._mask":
-            raise ValueError("numpy.dtype size changed")
-sys.meta_path.insert(0, Hide())
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+def hide(name, path=None, target=None):
+    if name == "xtcocotools._mask":
+        raise ValueError("numpy.dtype size changed")
+    return None if name == "mmcv._ext" else find(name, path, target)
+PathFinder.find_spec = hide
 """
 
 USE = """
