@@ -67,6 +67,7 @@ setup(
         "export": requirements("export"),
         "ray": requirements("ray"),
         "demo": requirements("demo"),
+        "timm": requirements("timm"),
         "tracking": requirements("tracking"),
     },
     cmdclass={"build_py": BuildWithResources},

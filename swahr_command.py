@@ -19,6 +19,7 @@ TOOLS = {
     "browse": ("browse_dataset", "draw what a network is trained on"),
     "analyze": ("analyze_results", "show where AP is lost, on a page"),
     "verify": ("verify", "test a network, and write a receipt of files, versions and AP"),
+    "calibrate": ("calibrate", "give a network error bars, from its errors on labelled images"),
     "convert": ("convert_checkpoint", "convert a checkpoint of another implementation"),
     "translate": ("translate_config", "translate a config of MMPose 0.x"),
     "export": ("export_onnx", "write a network to an ONNX file"),

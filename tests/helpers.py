@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -18,6 +20,7 @@ from mmengine.structures import InstanceData
 from mmpose.registry import METRICS, MODELS
 from mmpose.structures import PoseDataSample
 
+from swahr_mmpose.checkpoints import model_zoo, reading
 from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
 from swahr_mmpose.decoding import DecodeOptions
 
@@ -72,6 +75,26 @@ def paddle_weights():
     numbers = golden("paddle_coco_w32_swahr")
     shapes = dict(zip(numbers["keys"].tolist(), map(json.loads, numbers["shapes"].tolist())))
     return {k: v.numpy() for k, v in weights_of(shapes, int(numbers["salt"])).items()}
+
+
+def tiny_paddle_file(path):
+    """The packaged weights, with the head's and the normalisations' names as in PaddleDetection."""
+    names = {
+        r"^head\.final_layers\.0": "hrhrnet_head.conv1",
+        r"^head\.final_layers\.1": "hrhrnet_head.conv2",
+        r"^head\.scale_layers\.": "hrhrnet_head.scalelayer",
+        r"running_mean$": "_mean",
+        r"running_var$": "_variance",
+    }
+    packaged = reading.read_checkpoint(model_zoo.weights_of("swahr_tiny_synthetic"))
+    weights = {}
+    for name, value in packaged["state_dict"].items():
+        for ours, theirs in names.items():
+            name = re.sub(ours, theirs, name)
+        if not name.endswith("num_batches_tracked"):
+            weights[name] = value.numpy()
+    path.write_bytes(pickle.dumps(weights, 2))
+    return path
 
 
 def save(content, path):

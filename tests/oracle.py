@@ -76,6 +76,9 @@ def render_subpixel(places, valid, map_size):
 class OracleEstimator(BottomupPyramidEstimator):
     """The real test path with :class:`OracleHead` for network and head; one image a batch."""
 
+    def _check_features(self):
+        """There are none: see :meth:`extract_feat`."""
+
     def forward(self, inputs, data_samples=None, mode="tensor"):
         (self._sample,) = data_samples
         self._num_passes = 0

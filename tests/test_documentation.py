@@ -10,21 +10,25 @@ A Python block that begins with a comment like ``# my_config.py`` is a file of t
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS, TRANSFORMS
 
 from swahr_mmpose.checkpoints.model_zoo import weights_of
+from swahr_mmpose.decoding import GROUPINGS, DecodeOptions, decode_people
 from swahr_mmpose.synthetic import SyntheticOptions
 from swahr_mmpose.synthetic.dataset import generate_image
 
 from . import documentation as doc
-from .helpers import ROOT, run_on_cpu
+from .helpers import ROOT, noisy_maps, run_on_cpu
 
 TINY = "swahr_tiny_synthetic"
 
@@ -200,8 +204,11 @@ def check_config(block, workspace):
 
 
 @pytest.mark.parametrize("page", doc.PAGES, ids=name_of)
+@mock.patch.dict(MODELS._module_dict)
+@mock.patch.dict(GROUPINGS)
 def test_blocks(page, workspace, monkeypatch):
     monkeypatch.chdir(workspace)
+    monkeypatch.syspath_prepend(workspace)
     namespace = {}
     if any(block.language == "python" for block in doc.blocks_of(page)) and page.name in PREPARED:
         namespace.update(PREPARED[page.name](workspace))
@@ -210,6 +217,8 @@ def test_blocks(page, workspace, monkeypatch):
             for words in doc.commands_of(block):
                 check_command(words)
         elif block.language == "python":
+            if file_name(block):  # also for a config that imports it
+                (workspace / file_name(block)).write_text(block.text)
             if is_config(block):
                 check_config(block, workspace)
             elif file_name(block) or entry_for({*ELSEWHERE, *NEEDS_COMMANDS}, block):
@@ -221,6 +230,31 @@ def test_blocks(page, workspace, monkeypatch):
                 f"{page}:{block.line}: fences are `bash`, `python`, or one of {sorted(SHOWN)}, "
                 f"but this one is {block.language!r}."
             )
+
+
+@mock.patch.dict(MODELS._module_dict)
+@mock.patch.dict(GROUPINGS)
+def test_the_loss_and_the_grouping_of_ones_own_package():
+    (text,) = (block.text for block in doc.blocks_of(ROOT / "CONTRIBUTING.md") if file_name(block))
+    exec(text, own := {})
+    loss, zeros = own["AbsoluteErrorLoss"](), torch.zeros(1, 1, 2, 2)
+    mask = torch.tensor([[[[1, 0], [0, 0]]]])
+    assert [loss(zeros + 1, zeros).item(), loss(zeros + 1, zeros, mask=mask).item()] == [1, 0.25]
+    maps = noisy_maps()
+    ours, official = (
+        decode_people(*maps, DecodeOptions(grouping=name)) for name in ("nearest_tag", "official")
+    )
+    assert len(ours.keypoints) > 1
+    assert ours.keypoints.tolist() != official.keypoints.tolist()
+
+
+def test_files_that_readers_save_here_pass_the_linter():
+    ruff = Path(sys.executable).with_name("ruff")
+    saved = [block for block in doc.blocks_of(ROOT / "docs/own_keypoints.md") if file_name(block)]
+    for text in [*(block.text for block in saved), doc.python_block("quickstart.md", "for result")]:
+        command = [ruff, "check", "--stdin-filename", ROOT / "mine.py", "-"]
+        result = subprocess.run(command, input=text, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout
 
 
 def test_what_is_said_to_be_run_elsewhere_is():

@@ -19,7 +19,6 @@ from typing import Any
 
 import command_line
 import numpy as np
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from tqdm import tqdm
 from xtcocotools.coco import COCO
 
@@ -27,7 +26,7 @@ from swahr_mmpose.analysis.bootstrap import compare
 from swahr_mmpose.analysis.breakdown import Description, image_people
 from swahr_mmpose.analysis.per_image_ap import FoundPeople, evaluate_images
 from swahr_mmpose.analysis.report import analysis_page
-from swahr_mmpose.datasets.metainfo import description_file
+from swahr_mmpose.datasets.metainfo import parsed_description
 from swahr_mmpose.evaluation.coco_index import read_labels
 from swahr_mmpose.utils.files import check_destination
 
@@ -199,8 +198,7 @@ def main(argv: list[str] | None = None) -> None:
     """Analyze."""
     args = parse_args(argv)
     check_destination(args.out, args.annotations, args.results, args.second or args.results)
-    path = args.dataset if args.dataset.endswith(".py") else description_file(args.dataset)
-    meta = parse_pose_metainfo(dict(from_file=path))
+    meta = parsed_description(args.dataset)
     annotations = read_labels(args.annotations, meta)
     found, keypoint_scores = read_results(args.results, annotations, meta["num_keypoints"])
     if args.second:
@@ -210,7 +208,7 @@ def main(argv: list[str] | None = None) -> None:
     description = Description(meta["sigmas"], meta["flip_indices"])
     images = image_people(annotations, found, description)
     worst = sorted(images, key=lambda image: -images[image].lost)[: args.worst]
-    with tqdm(worst, unit="image") as bar:
+    with tqdm(worst, unit="image", disable=None) as bar:
         page = analysis_page(
             args.results.name, annotations, images, keypoint_scores, meta, args.images, bar
         )

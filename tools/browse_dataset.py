@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> None:
     number = min(args.num, len(dataset))
     chosen = np.sort(np.random.choice(len(dataset), number, replace=False))
     args.out.mkdir(parents=True, exist_ok=True)
-    with tqdm(chosen.tolist(), unit="image") as bar:
+    with tqdm(chosen.tolist(), unit="image", disable=None) as bar:
         for index in bar:
             packed = dataset[index]
             image = drawn(packed, dataset.metainfo["skeleton_links"])

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         check_destination(args.fix, args.annotations)
     content = read_annotations(args.annotations)
     progress = functools.partial(
-        tqdm, total=len(content["images"]), unit=" images", disable=args.images is None
+        tqdm, total=len(content["images"]), unit=" images", disable=None if args.images else True
     )
     names = dict(enumerate(keypoint_names(args.dataset))) if args.dataset else {}
     fields = {"keypoints": len(names)} if names else None

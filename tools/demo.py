@@ -16,7 +16,6 @@ from pathlib import Path
 
 import command_line
 import cv2
-import numpy as np
 from tqdm import tqdm
 
 import swahr_mmpose
@@ -62,11 +61,11 @@ def mim(*args: str) -> None:
 def draw_data(folder: Path, name: str, num_images: int, seed: int) -> None:
     """Images of drawn people with annotations."""
     options = SyntheticOptions(num_images, seed)
-    generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}"))
+    generate_dataset(folder, name, options, lambda it: tqdm(it, f"drawing {name}", disable=None))
 
 
 def draw_found(weights: str, images: Path, out: Path) -> int:
-    """People and keypoint widths in each image; how many people were drawn."""
+    """People in each image; how many were drawn."""
     out.mkdir(parents=True, exist_ok=True)
     inferencer = BottomupInferencer(NAME, weights, device="cpu")
     skeleton = inferencer.inferencer.model.dataset_meta["skeleton_links"]
@@ -75,12 +74,8 @@ def draw_found(weights: str, images: Path, out: Path) -> int:
         (result,) = inferencer(str(path), return_datasamples=True)
         people = result["predictions"][0].pred_instances
         found = people.keypoints, people.keypoint_scores, people.bbox_scores, skeleton
-        image = cv2.imread(str(path))
-        sides = [
-            draw_people(image, *found, zoom=ZOOM),
-            draw_people(image, *found, people.keypoint_widths, zoom=ZOOM),
-        ]
-        cv2.imwrite(str(out / path.name), np.hstack(sides))
+        image = draw_people(cv2.imread(str(path)), *found, zoom=ZOOM)
+        cv2.imwrite(str(out / path.name), image)
         drawn += int((people.bbox_scores >= 0.3).sum())
     return drawn
 
@@ -137,7 +132,7 @@ def main(argv: list[str] | None = None) -> None:
         ("AP, large people (over 96² pixels)", "coco/AP (L)"),
     ):
         print(f"  {name:<40}{figures[0][key]:>10.3f}{figures[1][key]:>14.3f}")
-    print(f"\nPeople, and keypoint widths beside: {OUT / 'packaged'}, {OUT / 'trained'}")
+    print(f"\nPeople: {OUT / 'packaged'}, {OUT / 'trained'}")
     print(f"Checkpoint: {trained}")
     print(f"Time:       {(time.monotonic() - start) / 60:.1f} minutes")
 

@@ -37,6 +37,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--size", type=int, nargs=2, metavar=("W", "H"), help="take inputs of this size only"
     )
     parser.add_argument("--fp16", action="store_true", help="compute in half precision")
+    parser.add_argument(
+        "--widths", action="store_true", help="the widths that a scale branch predicts, too"
+    )
     # an option may stand between the checkpoint and the file to write
     return parser.parse_intermixed_args(argv)
 
@@ -65,7 +68,9 @@ def main(argv: list[str] | None = None) -> None:
     size = tuple(args.size) if args.size else None
     flip = False if args.no_flip else None
     say = functools.partial(print, flush=True)  # what is done next takes long
-    exported = export_onnx(args.config, checkpoint_of(args), args.out, flip, size, args.fp16, say)
+    exported = export_onnx(
+        args.config, checkpoint_of(args), args.out, flip, size, args.fp16, args.widths, say
+    )
     settings = exported.settings
     print(f"Wrote {args.out}: opset {settings.opset}, by {settings.exporter}.")
     print("Largest difference from PyTorch, in units of each map's largest value (at least 1):")

@@ -37,7 +37,9 @@ def main(argv: list[str] | None = None) -> None:
     """Generate."""
     args = parse_args(argv)
     options = SyntheticOptions(args.num_images, args.seed, args.long_side, args.label_noise)
-    path = generate_dataset(args.out, args.name, options, lambda it: tqdm(it, unit="image"))
+    path = generate_dataset(
+        args.out, args.name, options, lambda it: tqdm(it, unit="image", disable=None)
+    )
     print(f"Wrote {path}")
 
 

@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     first = os.environ.get("RANK", "0") == "0"
     # the delay: it is not there before the first image
-    with tqdm(unit=" images", smoothing=0.05, delay=1, disable=not first) as bar:
+    with tqdm(unit=" images", smoothing=0.05, delay=1, disable=None if first else True) as bar:
 
         def show(done: int, total: int) -> None:
             if not done:

@@ -23,12 +23,15 @@ import numpy as np
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from scipy.stats import spearmanr
 
 from swahr_mmpose.analysis.bootstrap import compare
 from swahr_mmpose.analysis.per_image_ap import FoundPeople, ImageResult, evaluate_images
 from swahr_mmpose.checkpoints.download import download
 from swahr_mmpose.checkpoints.model_zoo import weights_for
+from swahr_mmpose.decoding import APPLICATION_OPTIONS
 from swahr_mmpose.evaluation.coco_index import read_labels
+from swahr_mmpose.layout import STRIDES
 from swahr_mmpose.utils.config_files import find_config, read_config
 from swahr_mmpose.utils.environment import STACK, installed_version
 from swahr_mmpose.utils.files import check_destination, sha256_of, write_atomically
@@ -36,6 +39,9 @@ from swahr_mmpose.version import __version__
 
 #: How far the AP may be from what was expected, in per cent.
 _TOLERANCE = 0.5
+
+#: Widths of so many people say what there is to say.
+_MOST_PEOPLE = 2000
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -86,6 +92,42 @@ def interval_of(results: Path, annotations: Path, meta: dict[str, Any]) -> list[
     return [round(100 * end, 2) for end in (difference.low, difference.high)]
 
 
+def widths_of(model: Any, loader: Iterable[Any]) -> dict[str, Any] | None:
+    """Widths that a scale branch predicts for found keypoints, in multiples of the base width.
+
+    Returns:
+        ``mean`` and ``deviation`` over the keypoints of 2,000 people or fewer, and
+        ``correlation_with_size``, Spearman's between a person's mean width and the square root of
+        the box's area, None where all widths are the same. None without a scale branch, or
+        with too few people.
+    """
+    if not model.head.scales_known:
+        return None
+    model.test_cfg["output_scales"] = True
+    base, widths, people = STRIDES[-1] * model.head.decoder.sigma, [], []
+    samples = (sample for data in loader for sample in model.test_step(data))
+    for sample in samples:
+        if len(people) >= _MOST_PEOPLE:
+            break
+        found, scale = sample.pred_instances, sample.input_scale[0] / sample.input_size[0]
+        for box, own, known, score in zip(
+            found.bboxes, found.keypoint_widths, found.keypoints_found, found.bbox_scores
+        ):
+            if score >= APPLICATION_OPTIONS["min_score"]:
+                # in pixels of the image, both would follow the image's size
+                widths.append(own[known] / (base * scale))
+                people.append((np.sqrt(np.prod(box[2:] - box[:2])) / scale, widths[-1].mean()))
+    if len(people) < 3:
+        return None
+    every, rho = np.concatenate(widths), spearmanr(people)[0]
+    return dict(
+        people=len(people),
+        mean=round(float(every.mean()), 4),
+        deviation=round(float(every.std()), 4),
+        correlation_with_size=None if np.isnan(rho) else round(float(rho), 3),
+    )
+
+
 def test(config: Any, weights: Path, data: Path) -> dict[str, Any]:
     """The receipt of a test: what was tested, on what, where, and what came out."""
     init_default_scope("mmpose")
@@ -105,6 +147,7 @@ def test(config: Any, weights: Path, data: Path) -> dict[str, Any]:
             results = Path(folder, "results.keypoints.json")
             interval = interval_of(results, annotations, dataset.metainfo)
         seconds = float(runner.message_hub.get_scalar("test/time").data[0].sum())
+        widths = widths_of(runner.model, runner.test_dataloader)
     on_gpu = torch.cuda.is_available()
     return dict(
         weights=dict(file=weights.name, bytes=weights.stat().st_size, sha256=sha256_of(weights)),
@@ -115,6 +158,7 @@ def test(config: Any, weights: Path, data: Path) -> dict[str, Any]:
         ),
         ap=round(100 * next(value for name, value in figures.items() if name.endswith("/AP")), 2),
         ap_interval=interval,
+        widths=widths,
         seconds_per_image=round(seconds / len(images), 4),
         device=torch.cuda.get_device_name() if on_gpu else f"CPU ({platform.machine()})",
         versions=dict(
@@ -138,6 +182,12 @@ def main(argv: list[str] | None = None) -> int:
         config=path.stem, expected=args.expect, **test(read_config(path), weights, args.data)
     )
     write_atomically(out, f"{json.dumps(receipt, indent=2)}\n".encode())
+    widths = receipt["widths"]
+    if widths:
+        print(
+            f"Keypoint widths: {widths['mean']} ± {widths['deviation']} of the base width; rank "
+            f"correlation with a person's size {widths['correlation_with_size']}."
+        )
     expected = "" if args.expect is None else f", {args.expect} expected"
     print(f"AP {receipt['ap']} on {receipt['data']['images']} images{expected}. Wrote {out}.")
     return int(args.expect is not None and abs(receipt["ap"] - args.expect) > _TOLERANCE)

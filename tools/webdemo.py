@@ -27,6 +27,7 @@ from webdemo_people import NMS_OFF, PeopleFinder, Wish
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.apis.prediction import record_of
+from swahr_mmpose.images.files import ImageError, read_image
 
 INTRODUCTION = """# Find people
 
@@ -61,6 +62,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--max-frames", type=int, default=300, help="most frames of a video (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--widths", action="store_true", help="show the widths that a scale branch predicts too"
     )
     args = parser.parse_args(argv)
     if args.max_frames < 1:
@@ -106,19 +110,16 @@ def look_at_video(
 
 
 def image_input(**options: Any) -> Any:
-    """A ``gradio.Image`` that says so where a file is no image."""
+    """A ``gradio.Image`` whose files are read as all others are, and that says what is wrong."""
     import gradio as gr
 
     image = gr.Image(type="numpy", **options)
-    read = image.preprocess
 
     def read_or_say(payload: Any) -> Any:
         try:
-            return read(payload)
-        # readers of images raise errors of many kinds
-        except Exception as error:
-            message = "This file is no image that can be read."
-            raise gr.Error(message, print_exception=False) from error
+            return None if payload is None else read_image(payload.path)[..., ::-1]
+        except ImageError as error:
+            raise gr.Error(str(error), print_exception=False) from error
 
     # Gradio writes a file beside the source for each class that is made of one of its own
     image.preprocess = read_or_say
@@ -260,7 +261,9 @@ def main(argv: list[str] | None = None) -> None:
     if importlib.util.find_spec("gradio") is None:
         raise RuntimeError("Install Gradio: pip install 'swahr_mmpose[demo]'")
     check_port(args.host, args.port)
-    finder = PeopleFinder(BottomupInferencer(args.config, args.checkpoint, device=args.device))
+    finder = PeopleFinder(
+        BottomupInferencer(args.config, args.checkpoint, device=args.device, widths=args.widths)
+    )
     with tempfile.TemporaryDirectory(prefix="swahr_webdemo_") as folder:
         serve_from(folder, args, finder)
 

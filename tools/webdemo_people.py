@@ -13,13 +13,14 @@ import numpy as np
 
 from swahr_mmpose.apis.inferencer import BottomupInferencer
 from swahr_mmpose.apis.prediction import record_of
+from swahr_mmpose.images.video import Video
 from swahr_mmpose.visualization import (
     draw_map,
     draw_people,
     image_to_map,
 )
 
-#: What can be drawn of any network, and what only of one with a scale branch.
+#: What can be drawn of any network, and what only of one that gives widths.
 VIEWS = ("People", "Heatmap", "Tags")
 SCALE_VIEWS = ("Keypoint widths", "Scales")
 
@@ -28,9 +29,6 @@ _MAPS = {"Heatmap": "heatmaps", "Tags": "tags", "Scales": "scales"}
 
 #: From this OKS on nobody is found twice: it is never higher.
 NMS_OFF = 1.0
-
-#: Frames per second of videos that don't say, or say nonsense.
-_USUAL_FPS = 25.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class PeopleFinder:
         self._inferencer = inferencer
         model = inferencer.inferencer.model
         self._skeleton = model.dataset_meta.get("skeleton_links") or ()
-        scales = SCALE_VIEWS if model.head.scales_known else ()
+        scales = SCALE_VIEWS if model.test_cfg.get("output_scales") else ()
         self.views = (*VIEWS, *scales)
 
     def find(self, image: np.ndarray, wish: Wish) -> Any:
@@ -138,35 +136,19 @@ class PeopleFinder:
             ValueError: If the file is no video.
             OSError: If the video can't be written.
         """
-        video = cv2.VideoCapture(str(source))
-        fps = video.get(cv2.CAP_PROP_FPS)
+        video = Video(str(source))
         writer = None
-        try:
-            for frame_id, frame in enumerate(itertools.islice(_frames(video), max_frames)):
-                if writer is None:
-                    writer = _webm_writer(drawn, fps, frame)
-                sample = self.find(frame, wish)
-                writer.write(self.draw(frame, sample, wish))
-                yield dict(frame_id=frame_id, people=record_of(source.name, sample)["people"])
-        finally:
-            video.release()
-            if writer is not None:
-                writer.release()
-        if writer is None:
-            raise ValueError(f"'{source.name}' is no video that can be read, or it is damaged.")
-
-
-def _frames(video: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    read, frame = video.read()
-    while read:
-        yield frame
-        read, frame = video.read()
+        for frame_id, frame in enumerate(itertools.islice(video, max_frames)):
+            writer = writer or _webm_writer(drawn, video.fps, frame)
+            sample = self.find(frame, wish)
+            writer.write(self.draw(frame, sample, wish))
+            yield dict(frame_id=frame_id, people=record_of(source.name, sample)["people"])
+        writer.release()
 
 
 def _webm_writer(path: Path, fps: float, frame: np.ndarray) -> cv2.VideoWriter:
-    known = fps if 0 < fps <= 240 else _USUAL_FPS
     size = (frame.shape[1], frame.shape[0])
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), known, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), fps, size)
     if not writer.isOpened():
         raise OSError(f"The video '{path}' can't be written: this OpenCV has no VP8 encoder.")
     return writer

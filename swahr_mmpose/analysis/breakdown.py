@@ -43,12 +43,6 @@ class ImagePeople:
         areas: (N,).
         diagnosis: Of :func:`diagnose`.
         oks: (P,), of :func:`matched_oks`.
-
-    Examples:
-        >>> diagnosis = Diagnosis(np.array([0]), np.array([["good"]]), np.array([False]), 2)
-        >>> found = FoundPeople(np.zeros((1, 1, 2)), np.array([0.9]))
-        >>> ImagePeople(found, np.ones((2, 1, 3)), np.ones(2), diagnosis, np.array([0.75])).lost
-        1.25
     """
 
     found: FoundPeople
@@ -102,16 +96,7 @@ def ap_by_kind(
 
 
 def people_by_kind(by_image: Mapping[int, ImagePeople]) -> dict[str, int]:
-    """How many labelled people there are of each kind of :func:`ap_by_kind`.
-
-    Examples:
-        >>> found = FoundPeople(np.zeros((0, 17, 2)), np.zeros(0))
-        >>> nothing = Diagnosis(np.zeros(0, int), np.zeros((0, 17), str), np.zeros(0, bool), 2)
-        >>> labels, areas = np.ones((2, 17, 3)), np.array([2000.0, 20000.0])
-        >>> numbers = people_by_kind({1: ImagePeople(found, labels, areas, nothing, np.zeros(0))})
-        >>> numbers["all"], numbers["medium"], numbers["2 to 4 in the image"]
-        (2, 1, 2)
-    """
+    """How many labelled people there are of each kind of :func:`ap_by_kind`."""
     areas = np.concatenate([np.zeros(0), *(own.areas for own in by_image.values())])
     numbers = {"all": len(areas)}
     for name, (least, largest) in SIZES.items():

@@ -118,12 +118,6 @@ class Diagnosis:
         kinds: (P, K) str, one of :data:`KEYPOINT_CLASSES`; empty where there is no label.
         duplicates: (P,) bool, whether someone who is no labelled person is one found before.
         num_labelled: People with labels.
-
-    Examples:
-        >>> kinds = np.array([["good", "miss", "miss"]])
-        >>> counts = Diagnosis(np.array([0]), kinds, np.array([False]), num_labelled=2).counts()
-        >>> counts["miss"], counts["found"], counts["missed"]
-        (2, 1, 1)
     """
 
     person: np.ndarray

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..codecs import ScaleAdaptiveHeatmap
 from ..decoding import APPLICATION_OPTIONS, DecodeOptions
+from ..utils.arguments import did_you_mean
 
 
 def reads_for_applications(model: Any, decode: Mapping[str, Any] | None = None) -> None:
@@ -37,7 +38,20 @@ def reads_for_applications(model: Any, decode: Mapping[str, Any] | None = None) 
             f"The model's codec is `{type(codec).__name__}`, and not `ScaleAdaptiveHeatmap`. Use "
             "MMPose's own `MMPoseInferencer`, or a config of this package."
         )
+    for name in decode or {}:
+        if name not in vars(codec.decode_options):
+            hint = did_you_mean(name, vars(codec.decode_options))
+            raise TypeError(f"`decode` has no option `{name}`.{hint}")
     sigmas = model.dataset_meta.get("sigmas")
     known = {} if sigmas is None else dict(keypoint_sigmas=[float(sigma) for sigma in sigmas])
     options = {**known, **APPLICATION_OPTIONS, **(decode or {})}
     codec.decode_options = DecodeOptions(**{**vars(codec.decode_options), **options})
+
+
+def gives_widths(model: Any) -> None:
+    """Make a model give ``keypoint_widths``; a ValueError if its weights have no scale branch."""
+    if not model.head.scales_known:
+        raise ValueError(
+            "The checkpoint has no scale branch, which predicts widths. Leave out the widths."
+        )
+    model.test_cfg["output_scales"] = True

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mmengine.dataset import Compose, pseudo_collate
 from torch.utils.data import DataLoader, Dataset
 
-from ..images.files import images_in, read_image
+from ..images.files import ImageError, failed_step, images_in, read_image
 from ..utils.files import reason_of
 
 #: Images of other sizes that may wait until they are enough for a batch, in batches.
@@ -93,18 +93,24 @@ class ImageFiles(Dataset):
         try:
             image = read_image(path)
             sample = self.pipeline(dict(self.dataset_meta, img=image, img_path=path))
-        except Exception as error:  # a file can be broken in any way, and the others go on
+        except (ImageError, OSError) as error:
             return Prepared(name, None, reason_of(error))
+        except Exception as error:  # of a step of the pipeline; the other images go on
+            step = failed_step(error, self.pipeline.transforms)
+            return Prepared(name, None, reason_of(RuntimeError(step)))
         return Prepared(name, sample, "")
 
 
 def load(files: ImageFiles, num_workers: int) -> Iterator[Prepared]:
     """All images, read by workers; 0 workers: here."""
-    ahead = 4 if num_workers else None
     loader: DataLoader[Any] = DataLoader(
-        files, None, num_workers=num_workers, prefetch_factor=ahead, collate_fn=_as_is,
+        files,
+        batch_size=None,
+        num_workers=num_workers,
+        prefetch_factor=4 if num_workers else None,
+        collate_fn=_as_is,
         worker_init_fn=_end_with_parent,
-    )  # fmt: skip
+    )
     try:
         yield from loader
     except RuntimeError as error:  # a worker ended; the cause says by which signal

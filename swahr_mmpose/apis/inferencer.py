@@ -1,29 +1,36 @@
-"""MMPose's inferencer for applications, with the predicted keypoint widths in its results."""
+"""MMPose's inferencer for applications."""
 
 from __future__ import annotations
 
 import itertools
-import mimetypes
+import os
+import re
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
+import cv2
 import mmengine
 import numpy as np
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer, Pose2DInferencer
+from PIL import Image, ImageOps
 
 from ..checkpoints.model_zoo import weights_for
 from ..images.files import images_in
+from ..images.geometry import to_three_channels
+from ..images.video import Video, is_video
 from ..utils.arguments import did_you_mean
 from ..utils.config_files import find_config
 from ..utils.files import UniqueNames, reason_of
 from ..visualization.bottomup_visualizer import BottomupVisualizer
-from .application_decoding import reads_for_applications
+from .application_decoding import gives_widths, reads_for_applications
+from .image_stream import find_images
 
 #: Arguments of ``MMPoseInferencer`` that concern detectors, tracking and lifting to 3D only.
 _WITHOUT_EFFECT = {
@@ -54,46 +61,59 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
             )
 
 
-def _as_mmpose_takes_it(inputs: Any) -> Any:
-    """A list of images, or the name of a video or webcam."""
-    if isinstance(inputs, (list, tuple)):
-        return [_image(one) for one in inputs]
-    if _is_folder(inputs):
-        return _images_of_folder(Path(inputs))
-    name = str(inputs) if isinstance(inputs, (str, Path)) else ""
-    if name.startswith("webcam") or _is_video(name):
-        return name
-    return [_image(inputs)]
+def _opened(inputs: Any, outputs: list[str]) -> Any:
+    """A video; or images, in an iterator where one is given, else in a list."""
+    take = partial(_image, outputs=outputs)
+    if isinstance(inputs, Iterator):
+        return map(take, inputs)
+    if not isinstance(inputs, (str, Path, int)):
+        return [take(one) for one in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+    name = str(inputs)
+    camera = re.fullmatch(r"webcam|(?:webcam:)?(\d+)", name)
+    if camera and not os.path.exists(name):
+        return Video(int(camera[1] or 0))
+    if _is_folder(name):
+        return _images_of_folder(Path(name), outputs)
+    if name.endswith(".txt") or not ("://" in name or os.path.exists(name)):
+        return [take(image.path) for image in find_images(name)]
+    if is_video(name) or (os.path.isfile(name) and not cv2.haveImageReader(name)):
+        _check_kept(name, outputs)
+        return Video(name)
+    return [take(name)]
 
 
 def _is_folder(given: Any) -> bool:
-    return isinstance(given, (str, Path)) and Path(given).is_dir()
+    return isinstance(given, (str, Path)) and os.path.isdir(given)
 
 
-def _is_video(name: str) -> bool:
-    return (mimetypes.guess_type(name)[0] or "").startswith("video/")
-
-
-def _image(given: Any) -> Any:
-    """An image of a list, a path as text."""
+def _image(given: Any, outputs: list[str]) -> Any:
+    """A path or address as text, or an array in BGR."""
     if isinstance(given, (str, Path)):
-        for problem, kind in ((_is_folder(given), "folder"), (_is_video(str(given)), "video")):
-            if problem:
-                raise ValueError(f"'{given}' is a {kind}. Give it alone, not in a list.")
-        return str(given)
-    if not isinstance(given, np.ndarray):
-        raise TypeError(
-            f"An image must be a path, an address or an array, but is {type(given).__name__}. "
-            "(cv2.imread gives None for a file that it can't read.)"
-        )
-    if given.dtype != np.uint8:
-        raise ValueError(
-            f"An image must be an array of uint8, as cv2.imread gives it, but is {given.dtype}."
-        )
-    return given
+        name = str(given)
+        if _is_folder(name) or (not name.startswith("http") and is_video(name)):
+            kind = "folder" if _is_folder(name) else "video"
+            raise ValueError(f"'{name}' is a {kind}. Give it alone, not in a list.")
+        _check_kept(name, outputs)
+        return name
+    if isinstance(given, Image.Image) and given.mode[0] not in "IF":  # more than 8 bits
+        upright = ImageOps.exif_transpose(given).convert("RGB")
+        return cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGB2BGR)
+    return to_three_channels(given)
 
 
-def _images_of_folder(folder: Path) -> list[str]:
+def _check_kept(source: str, outputs: list[str]) -> None:
+    """Raise a ValueError where results could replace what is read, or a file beside it."""
+    path = Path(source)
+    own = {path.resolve(), path.resolve().parent, path.parent.resolve()}
+    for output in outputs:
+        if Path(output).resolve() in own:
+            raise ValueError(
+                f"Results in '{output}' could replace '{source}', or files beside it. Name another "
+                "folder."
+            )
+
+
+def _images_of_folder(folder: Path, outputs: list[str]) -> list[str]:
     found = images_in(folder, deeper=False)
     if len(images_in(folder)) > len(found):
         print_log(
@@ -101,6 +121,8 @@ def _images_of_folder(folder: Path) -> list[str]:
             logger="current",
             level=30,
         )
+    for path in found:
+        _check_kept(str(path), outputs)
     return [str(path) for path in found]
 
 
@@ -108,10 +130,7 @@ class BottomupInferencer(MMPoseInferencer):
     """``MMPoseInferencer`` for this package's configs, as applications want it.
 
     People are read with :data:`swahr_mmpose.decoding.APPLICATION_OPTIONS`: those of a low score,
-    and people found twice, are left out. Results have ``keypoint_widths``.
-
-    Widths are standard deviations in pixels of the image. They are there, also in the JSON
-    files, where the checkpoint has a scale branch.
+    and people found twice, are left out.
 
     Attributes:
         unreadable: Images of the folder given last that could not be used, and why not.
@@ -124,18 +143,24 @@ class BottomupInferencer(MMPoseInferencer):
             as ``dict(grouping="official")``.
         device: Such as ``'cpu'`` or ``'cuda:1'``; None: a GPU if there is one.
         show_progress: Whether to show a progress bar.
+        flip_test: Whether to average with the mirrored image, which takes twice as long; None: as
+            the config says.
+        widths: Whether results, also the JSON files, have ``keypoint_widths``: the standard
+            deviations that the scale branch predicts, in pixels of the image.
 
     Raises:
         FileNotFoundError: If there is no such config.
         TypeError: If ``decode`` names an unknown option.
         ValueError: If no weights are given, and there are none for this config; an option of
-            ``decode`` is out of its range; or the config has another codec.
+            ``decode`` is out of its range; the config has another codec; or widths are wanted
+            and the checkpoint has no scale branch.
         DownloadError: If the weights can't be fetched.
 
     Examples:
+        >>> import contextlib, sys
         >>> from swahr_mmpose.synthetic import SyntheticOptions, generate_image
-        >>> inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
-        Loads checkpoint by local backend from path: ...swahr_tiny_synthetic.pth
+        >>> with contextlib.redirect_stdout(sys.stderr):  # where MMEngine logs
+        ...     inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
         >>> image, people = generate_image(SyntheticOptions(num_images=3), 2)
         >>> (result,) = inferencer(image)
         >>> len(people), len(result["predictions"][0])
@@ -149,6 +174,8 @@ class BottomupInferencer(MMPoseInferencer):
         decode: Mapping[str, Any] | None = None,
         device: str | None = None,
         show_progress: bool = False,
+        flip_test: bool | None = None,
+        widths: bool = False,
     ) -> None:
         # MMEngine looks for functions in MMPose's scope, which has none, and warns each time
         if "mmpose" not in FUNCTIONS.children:
@@ -162,8 +189,10 @@ class BottomupInferencer(MMPoseInferencer):
         )
         model = self.inferencer.model
         reads_for_applications(model, decode)
-        if model.head.scales_known:
-            model.test_cfg["output_scales"] = True
+        if flip_test is not None:
+            model.test_cfg["flip_test"] = flip_test
+        if widths:
+            gives_widths(model)
         self.unreadable: dict[str, str] = {}
         self._options = model.head.decoder.decode_options
         self._numbers = itertools.count()
@@ -186,26 +215,27 @@ class BottomupInferencer(MMPoseInferencer):
         the names of its images; of a video or webcam also ``frame_id``, counted from 0.
 
         Args:
-            inputs: An image, as path, address or array (H, W, 3) uint8 in BGR; a list of
-                images; a folder of images, of which those that can't be used are left out with
-                a warning; a video; or ``'webcam'``.
+            inputs: An image, as path, web address, array (H, W, 3) uint8 in BGR or Pillow's; a
+                list, iterator or glob of images; a folder of images, of which those that can't be
+                used are left out with a warning; a video, as path or address, also of a stream
+                (``rtsp://…``); or a camera, ``'webcam'``, ``'webcam:1'`` or its number.
             return_datasamples: Whether to return MMPose's data samples instead of dicts.
             batch_size: For calls written for MMPose, which runs image by image whatever it
                 says. Must be 1.
             out_dir: Folder for images and JSON files, named as the images that they are of;
-                where several have one name, with a number.
+                where several have one name, with a number. It must not be the images' own.
             bbox_thr: People of a lower score are left out. None: of ``decode``, by default 0.2.
             nms_thr: Whoever has a higher OKS than this with someone of higher score is left out;
                 None keeps all. By default that of ``decode``, else 0.9.
             **kwargs: Others as for ``MMPoseInferencer``, without those that only concern detectors
-                and tracking.
+                and tracking. ``return_vis`` gives RGB images, as in MMPose.
 
         Raises:
-            FileNotFoundError: If there are no images in a folder.
-            TypeError: If an argument is unknown or has no effect here, or an image is neither
-                path, address nor array.
-            ValueError: If a threshold is out of its range, the batch size is not 1, an array is
-                not of uint8, or a folder or video is in a list.
+            FileNotFoundError: If there are no images in a folder, or no such file.
+            TypeError: If an argument is unknown or has no effect here.
+            ValueError: If a threshold is out of its range, the batch size is not 1, an image or
+                video can't be used, a folder or video is in a list, or results could replace what
+                is read.
         """
         _check_arguments(kwargs)
         if batch_size != 1:
@@ -227,10 +257,28 @@ class BottomupInferencer(MMPoseInferencer):
             raise ValueError(names.replace("`pose_nms_thr`", "`nms_thr`")) from None
         call._skips_unreadable = _is_folder(inputs)
         call._pose_based_nms = kwargs.get("pose_based_nms", False)
-        writes = bool(out_dir or kwargs.get("vis_out_dir") or kwargs.get("pred_out_dir"))
-        call._unique = UniqueNames() if writes else None
+        if out_dir:
+            folders = dict(vis_out_dir="visualizations", pred_out_dir="predictions")
+            kwargs = {**{key: f"{out_dir}/{name}" for key, name in folders.items()}, **kwargs}
+        outputs = [kwargs[key] for key in ("vis_out_dir", "pred_out_dir") if kwargs.get(key)]
+        call._unique = UniqueNames() if outputs else None
+        opened = _opened(inputs, outputs)
+        # MMPose would open inputs by the names of files
+        call.inferencer._inputs_to_list = lambda inputs: inputs
+        call.inferencer._video_input = isinstance(opened, Video)
+        if isinstance(opened, Video):
+            vis_out_dir = kwargs.get("vis_out_dir") or ""
+            if Path(vis_out_dir).suffix not in ("", ".mp4", ".avi", ".mov", ".mkv"):
+                raise ValueError(
+                    f"`vis_out_dir` is '{vis_out_dir}', but must be a folder, or an MP4, AVI, MOV "
+                    "or MKV file, such as 'drawn.mp4'."
+                )
+            name = f"{Path(opened.name).stem}.mp4"
+            call.inferencer.video_info = dict(
+                name=name, fps=opened.fps, writer=None, output_file=None, predictions=[]
+            )
         results = super(BottomupInferencer, call).__call__(
-            _as_mmpose_takes_it(inputs), return_datasamples, batch_size, out_dir, **kwargs
+            opened, return_datasamples, batch_size, **kwargs
         )
         return call._results(results, kwargs)
 
@@ -238,42 +286,45 @@ class BottomupInferencer(MMPoseInferencer):
         self, results: Iterator[dict[str, Any]], kwargs: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
         """The results of a call, whatever others are taken in between, also by other threads."""
-        visualizer = self.inferencer.visualizer
+        model, visualizer = self.inferencer.model, self.inferencer.visualizer
+        decoder = model.head.decoder
         while True:
             # all calls share the model and the visualizer
             with self._lock:
-                self.inferencer.model.head.decoder.decode_options = self._options
-                self.inferencer.update_model_visualizer_settings(**kwargs)
-                # draw the people in the results, and no one else
-                if isinstance(visualizer, BottomupVisualizer):
-                    visualizer.person_thr = self._options.min_score
-                result = next(results, None)
+                before = decoder.decode_options, copy(model.test_cfg)
+                decoder.decode_options = self._options
+                try:
+                    self.inferencer.update_model_visualizer_settings(**kwargs)
+                    # draw the people in the results, and no one else
+                    if isinstance(visualizer, BottomupVisualizer):
+                        visualizer.person_thr = self._options.min_score
+                    result = next(results, None)
+                finally:
+                    decoder.decode_options, model.test_cfg = before
+                    visualizer.set_dataset_meta(model.dataset_meta)
             if result is None:
-                return
+                break
             yield result
+        if self._video_input and self.video_info["output_file"]:
+            Video(self.video_info["output_file"])  # raises an error if it can't be read
 
     def preprocess(self, inputs: Any, batch_size: int = 1, **kwargs: Any) -> Iterator[Any]:
-        """As in MMPose; images of a folder that can't be used are left out and named."""
-        if not self._skips_unreadable:
-            prepared_inputs = super().preprocess(inputs, batch_size, **kwargs)
-            for self._frame_id, prepared in enumerate(prepared_inputs):
-                yield prepared
-            return
-        for path in inputs:
+        """Samples with people; images of a folder that can't be used are left out and named."""
+        for self._frame_id, image in enumerate(inputs):
             try:
-                ((batch, images),) = super().preprocess([path], batch_size, **kwargs)
+                ((batch, images),) = super().preprocess([image], batch_size, **kwargs)
                 samples = super().forward(batch, pose_based_nms=self._pose_based_nms)
             except Exception as error:  # of reading, of the network, or of memory that runs out
-                reason = self.unreadable[path] = reason_of(error)
-                print_log(f"{path!r} is left out: {reason}", logger="current", level=30)
+                if not self._skips_unreadable:
+                    raise
+                reason = self.unreadable[image] = reason_of(error)
+                print_log(f"{image!r} is left out: {reason}", logger="current", level=30)
                 continue
             yield samples, images
 
     def forward(self, inputs: Any, **forward_kwargs: Any) -> list[Any]:
         """As in MMPose; images that have no file get numbers for names, over all calls."""
         samples: list[Any] = inputs
-        if not self._skips_unreadable:  # else it has been done
-            samples = super().forward(inputs, **forward_kwargs)
         for sample in samples:
             if not Path(sample.img_path).is_file():
                 sample.set_metainfo(dict(img_path=f"{next(self._numbers):06d}.jpg"))
@@ -293,7 +344,7 @@ class BottomupInferencer(MMPoseInferencer):
         return_datasamples: bool = False,
         pred_out_dir: str = "",
     ) -> dict[str, Any]:
-        """As in MMPose, with ``keypoints_found`` and ``keypoint_widths`` (K,) for each person."""
+        """As in MMPose, with ``keypoints_found`` (K,), and widths if wanted, for each person."""
         result = super().postprocess(preds, visualization, return_datasample, return_datasamples)
         result["files"] = self._files
         if self._video_input:
@@ -305,7 +356,7 @@ class BottomupInferencer(MMPoseInferencer):
         else:
             people_of_samples = result["predictions"]
         for people, sample in zip(people_of_samples, preds):
-            for name in ("keypoints_found", "keypoint_widths"):
+            for name in ("keypoints_found", "keypoint_widths", "keypoint_sigmas"):
                 for person, values in zip(people, sample.pred_instances.get(name, [])):
                     person[name] = values.tolist()
             if pred_out_dir:

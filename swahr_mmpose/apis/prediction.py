@@ -25,7 +25,7 @@ from ..decoding import APPLICATION_OPTIONS
 from ..engine.test_loop import decoded_beside
 from ..utils.config_files import find_config
 from ..utils.files import reason_of, sha256_of
-from .application_decoding import reads_for_applications
+from .application_decoding import gives_widths, reads_for_applications
 from .image_stream import ImageFile, ImageFiles, Prepared, batches_of_one_size, find_images, load
 from .results_file import Journal, Output, begin, bring_together
 
@@ -94,52 +94,46 @@ def predict_files(
         atexit.register(dist.destroy_process_group)
     own_device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     lock = FileLock(output.results.with_suffix(".lock"), timeout=0)
-    # no one goes on where another can't, or writes results before all have read what is done
-    with _all_or_none(world_size):
-        model = init_model(str(config_path), checkpoint, device=device or own_device)
-        _set_options(model, checkpoint, widths, min_score)
-        if rank == 0:
-            try:
+    try:
+        # no one goes on where another can't, or writes results before all have read what is done
+        with _all_or_none(world_size):
+            model = init_model(str(config_path), checkpoint, device=device or own_device)
+            if widths:
+                gives_widths(model)
+            if min_score is not None:
+                reads_for_applications(model, dict(min_score=min_score))
+            if rank == 0:
                 lock.acquire()
-            except Timeout as error:
-                other = "Wait for it, or name another file for the results."
-                raise ValueError(f"Another run writes '{output.results}'. {other}") from error
-        pipeline = model.cfg.test_dataloader.dataset.pipeline
-        made_of = model.cfg.model, pipeline, vars(model.head.decoder.decode_options)
-        made_of_text = json.dumps(made_of, sort_keys=True, default=repr)
-        settings = dict(
-            # contents: names stay when these change (an address can be too long for Path.is_file)
-            checkpoint=sha256_of(checkpoint)[:16] if os.path.isfile(checkpoint) else checkpoint,
-            # images are named relative to it
-            folder=None if all(os.path.isabs(name) for name, _ in files) else str(folder),
-            widths=widths,
-            min_score=min_score,
-            keypoints=[name for _, name in sorted(model.dataset_meta["keypoint_id2name"].items())],
-            network_and_decoding=hashlib.sha256(made_of_text.encode()).hexdigest()[:16],
-        )
-        remaining = begin(output, files, settings)
-    if rank == 0 and len(remaining) < len(files):
-        done = len(files) - len(remaining)
-        print_log(f"{done} of {len(files)} images have results already.", logger="current")
-    share = remaining[rank::world_size]
-    own_errors = predict_images(model, share, output, batch_size, num_workers, progress)
-    num_errors = sum(_of_all(own_errors, world_size))
-    if rank == 0:
-        bring_together(output)
-    # torchrun stops the others once one ends with a status: not before the first is done
-    _of_all("done", world_size)
-    lock.release()
-    return Predicted(len(files) - num_errors, num_errors, output.errors)
-
-
-def _set_options(model: Any, checkpoint: str, widths: bool, min_score: float | None) -> None:
-    if widths and not model.head.scales_known:
-        raise ValueError(
-            f"'{checkpoint}' has no scale branch, which predicts widths. Leave out the widths."
-        )
-    model.test_cfg["output_scales"] = widths
-    if min_score is not None:
-        reads_for_applications(model, dict(min_score=min_score))
+            pipeline = model.cfg.test_dataloader.dataset.pipeline
+            made_of = model.cfg.model, pipeline, vars(model.head.decoder.decode_options)
+            text = json.dumps(made_of, sort_keys=True, default=repr)
+            settings = dict(
+                # contents: names stay when these change
+                checkpoint=sha256_of(checkpoint)[:16] if os.path.isfile(checkpoint) else checkpoint,
+                # images are named relative to it
+                folder=None if all(os.path.isabs(name) for name, _ in files) else str(folder),
+                widths=widths,
+                min_score=min_score,
+                keypoints=list(model.dataset_meta["keypoint_id2name"].values()),
+                network_and_decoding=hashlib.sha256(text.encode()).hexdigest()[:16],
+            )
+            remaining = begin(output, files, settings)
+        if rank == 0 and len(remaining) < len(files):
+            done = len(files) - len(remaining)
+            print_log(f"{done} of {len(files)} images have results already.", logger="current")
+        share = remaining[rank::world_size]
+        own_errors = predict_images(model, share, output, batch_size, num_workers, progress)
+        num_errors = sum(_of_all(own_errors, world_size))
+        if rank == 0:
+            bring_together(output)
+        # torchrun stops the others once one ends with a status: not before the first is done
+        _of_all("done", world_size)
+        return Predicted(len(files) - num_errors, num_errors, output.errors)
+    except Timeout as error:
+        other = "Wait for it, or name another file for the results."
+        raise ValueError(f"Another run writes '{output.results}'. {other}") from error
+    finally:
+        lock.release()
 
 
 def _of_all(value: Any, world_size: int) -> list[Any]:
@@ -226,8 +220,9 @@ def record_of(name: str, sample: Any) -> dict[str, Any]:
         bbox=np.round(people.bboxes.astype(np.float64), 3),
         score=np.round(people.bbox_scores.astype(np.float64), 5),
     )
-    if "keypoint_widths" in people:
-        fields["keypoint_widths"] = np.round(people.keypoint_widths.astype(np.float64), 3)
+    for key in ("keypoint_widths", "keypoint_sigmas"):
+        if key in people:
+            fields[key] = np.round(people[key].astype(np.float64), 3)
     rows = zip(*(values.tolist() for values in fields.values()))
     return dict(
         file=name, width=width, height=height, people=[dict(zip(fields, row)) for row in rows]

@@ -37,7 +37,7 @@ def check_state_dict(
         state_dict: What is to be loaded.
         expected: The network's own state, or tensors of the same shapes and kinds.
         prefix: What comes before the names of ``expected`` in ``state_dict``.
-        partial: Whether weights may be missing, or of other shapes.
+        partial: Whether weights may be missing, though not all, or of other shapes.
 
     Raises:
         CheckpointError: If weights are missing, of another shape or kind, no dense tensors, or hold
@@ -61,7 +61,7 @@ def check_state_dict(
         if isinstance(value, Tensor) and value.shape != own.shape
     ]
     problems = _first("weights that can't be used", unusable)
-    if not partial:
+    if not (partial and pairs):
         problems += _first("missing weights", _missing(state_dict, expected, prefix))
         problems += _first("weights of another shape", others)
     if problems:

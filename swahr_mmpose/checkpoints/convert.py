@@ -40,7 +40,7 @@ def convert_checkpoint(source: Path, destination: Path, config_file: str | Path)
         raise CheckpointError(
             f"'{source}' is of no layout that is converted: {', '.join(x.name for x in LAYOUTS)}. "
             f"{other_network(weights)}A checkpoint of MMPose 1.x or of this package loads as it "
-            "is. So does an ImageNet HRNet: give it to `model.backbone.init_cfg`. The first "
+            "is. So does an ImageNet HRNet of PyTorch, in `model.backbone.init_cfg`. The first "
             f"weights of the file are {list(weights)[:3]}."
         )
     try:

@@ -72,6 +72,14 @@ def transfer_keypoints(
                 f"{what} has {len(state[_OUTPUT])} keypoints, but {len(names)} names were given "
                 "for it. Give the keypoints of the dataset that it is for."
             )
+    tag_dims = [
+        len(state[_COARSE_OUTPUT]) // len(state[_OUTPUT]) - 1
+        for state in (source, target)
+        if state.keys() >= {_COARSE_OUTPUT, _OUTPUT}
+    ]
+    if len(set(tag_dims)) > 1:
+        have = "The checkpoint has `tag_dim={}`, the model `tag_dim={}`.".format(*tag_dims)
+        raise ValueError(f"{have} Give `model.head` the checkpoint's.")
     # rows of the weights with rows by keypoint that come before these
     leads = {
         name: target[_COARSE_OUTPUT].shape[1] if name == _DECONVOLUTION else 0

@@ -54,24 +54,15 @@ def listed_address(name: str) -> str:
     return str(known[short])
 
 
-class _WithoutConfig(dict):
-    """Meta information whose config, a program that MMEngine would run, can't be asked for."""
-
-    def __getitem__(self, key: Any) -> Any:
-        if key in ("cfg", "config"):
-            raise CheckpointError(
-                "A config in a checkpoint is not run: it is a program. Give the config's path "
-                "beside the weights; to train on from weights of MMPose 0.x use `load_from`."
-            )
-        return super().__getitem__(key)
-
-
 def _read(source: Any, map_location: Any, name: str | None = None) -> Any:
+    """A checkpoint without its configs: programs, which MMEngine would run."""
     content = read_checkpoint(source, map_location, name)
     hub = content.get("message_hub") if isinstance(content, dict) else None
-    for owner, key in ((content, "meta"), (hub, "runtime_info")):
-        if isinstance(owner, dict) and isinstance(owner.get(key), dict):
-            owner[key] = _WithoutConfig(owner[key])
+    for owner, part in ((content, "meta"), (hub, "runtime_info")):
+        values = owner.get(part) if isinstance(owner, dict) else None
+        if isinstance(values, dict):
+            values.pop("cfg", None)
+            values.pop("config", None)
     return content
 
 

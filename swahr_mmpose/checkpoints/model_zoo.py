@@ -15,6 +15,9 @@ from ..utils.config_files import configs_dir
 #: Weights that the package brings along.
 _PACKAGED = Path(__file__).resolve().parents[1] / "weights"
 
+#: A network that finds people in photographs.
+_FOR_PHOTOS = "swahr_hrnet_w32_coco"
+
 #: How published names end: the start of the file's SHA-256, and a date.
 _HASH = re.compile(r"-([0-9a-f]{8,64})(?:_\d+)?\.\w+$")
 
@@ -79,14 +82,14 @@ def weights_of(name: str) -> str | None:
 
 
 def weights_for(config: Path) -> str:
-    """Path or address of the weights for a config's file.
+    """Path or address of the weights for a config's file; logs where they know drawn people only.
 
     Raises:
         ValueError: If there are none, or it is no config of this package.
 
     Examples:
-        >>> Path(weights_for(configs_dir() / "swahr_tiny_synthetic.py")).name
-        'swahr_tiny_synthetic.pth'
+        >>> weights_for(configs_dir() / "higherhrnet_w32_coco.py").rsplit("/", 1)[1]
+        'higher_hrnet32_coco_512x512-8ae85183_20200713.pth'
     """
     weights = weights_of(config.stem) if config.resolve().parent == configs_dir() else None
     if weights is None:
@@ -95,4 +98,10 @@ def weights_for(config: Path) -> str:
             f"There are no weights for '{config.stem}' yet. Give the path or address of a "
             f"checkpoint, or use a config that has some: {', '.join(known)}."
         )
+    if models()[config.stem]["Metadata"]["Training Data"] == "drawn people":
+        # names are for those without MMEngine too; it logs a warning once
+        from mmengine.logging import print_log
+
+        message = f"'{config.stem}' only knows drawn people. For photographs, use '{_FOR_PHOTOS}'."
+        print_log(message, logger="current", level=30)
     return weights

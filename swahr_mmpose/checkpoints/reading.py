@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
-#: From this version on ``torch.load`` itself takes names for what it may rebuild.
-_TORCH_CHECKS = (2, 6)
+#: From 2.6 on ``torch.load`` itself takes names for what it may rebuild.
+_TORCH_CHECKS = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 6)
 
 #: NumPy's codes of numbers and text: no objects, no fields.
 _PLAIN_DTYPE = re.compile(r"[?biufcSU]\d{0,9}")
@@ -74,11 +74,6 @@ class _NameOnly:
         raise pickle.UnpicklingError("It builds a NumPy array in a way that none is saved in.")
 
 
-def _empty_array(kind: Any, shape: Any, code: Any) -> _Array:
-    """Stands for NumPy's ``_reconstruct``; the state that follows fills the array."""
-    return _Array()
-
-
 def _from_buffer(content: Any, dtype: _Dtype, shape: Any, order: str) -> _Array:
     """Stands for NumPy's ``_frombuffer``, which protocol 5 calls."""
     array = _Array()
@@ -92,11 +87,6 @@ def _scalar(dtype: _Dtype, content: bytes) -> Any:
     if len(content) != dtype.dtype.itemsize:
         raise pickle.UnpicklingError("It holds a NumPy number that does not fit its type.")
     return np.frombuffer(content, dtype.dtype)[0] if content else dtype.dtype.type()
-
-
-def _empty_bytes() -> bytes:
-    """Stands for ``bytes``, which old pickles call without arguments where there are none."""
-    return b""
 
 
 def _history_method(owner: Any, name: str) -> Callable[..., Any]:
@@ -118,11 +108,13 @@ def _history_method(owner: Any, name: str) -> Callable[..., Any]:
 _ALLOWED: dict[str, Any] = {
     "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
     "builtins.getattr": _history_method,
-    "builtins.bytes": _empty_bytes,
+    # old pickles call it where there are none
+    "builtins.bytes": lambda: b"",
     "builtins.frozenset": frozenset,
     "numpy.ndarray": _NameOnly,
     "numpy.dtype": _Dtype,
-    **{f"numpy.{core}.multiarray._reconstruct": _empty_array for core in ("core", "_core")},
+    # the state that follows fills the array
+    **{f"numpy.{core}.multiarray._reconstruct": lambda *_: _Array() for core in ("core", "_core")},
     **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
     **{f"numpy.{core}.numeric._frombuffer": _from_buffer for core in ("core", "_core")},
 }
@@ -135,18 +127,9 @@ def allow_mmengine_checkpoints() -> None:
     loss histories, NumPy arrays and scalars besides tensors; exactly these are allowed, and the
     check stays on. Older versions of torch know no such list: see :func:`read_checkpoint`.
     """
-    if _torch_version() >= _TORCH_CHECKS:
+    if _TORCH_CHECKS:
         named = [(value, name) for name, value in _ALLOWED.items()]
         torch.serialization.add_safe_globals([*named, _Array])
-
-
-def _torch_version() -> tuple[int, ...]:
-    return tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """How Python writes bytes into the pickles of torch."""
-    return text.encode("latin1")
 
 
 #: What tensors are rebuilt with, for versions of torch without a check that knows MMEngine's types.
@@ -156,7 +139,8 @@ _TENSORS: dict[str, Any] = {
     "torch._utils._rebuild_parameter": torch._utils._rebuild_parameter,
     "torch.Size": torch.Size,
     "torch.device": torch.device,
-    "_codecs.encode": _encode,
+    # how Python writes bytes into the pickles of torch
+    "_codecs.encode": lambda text, encoding: text.encode("latin1"),
     "builtins.set": set,
     **{str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)},
 }
@@ -168,13 +152,24 @@ def _load_bytearray(unpickler: Any) -> None:
     unpickler.append(bytearray(unpickler.read(size)))
 
 
+def _load_state(unpickler: Any) -> None:
+    """Sets the state of new objects only: all of the process share functions and classes."""
+    if callable(unpickler.stack[-2]):
+        raise pickle.UnpicklingError("It changes a function or a class.")
+    pickle._Unpickler.load_build(unpickler)  # type: ignore[attr-defined]
+
+
 class _Unpickler(pickle._Unpickler):
     """Rebuilds tensors, plain values and what MMEngine saves; refuses everything else by name.
 
     It is the one in Python: the one in C takes as much memory for its table as a file says.
     """
 
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: _load_bytearray}
+    dispatch = {
+        **pickle._Unpickler.dispatch,
+        pickle.BYTEARRAY8[0]: _load_bytearray,
+        pickle.BUILD[0]: _load_state,
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         known = {**_TENSORS, **_ALLOWED}
@@ -267,7 +262,7 @@ def read_checkpoint(
         with path.open("rb") as file:
             return read_checkpoint(file, map_location, name or str(path))
     options: dict[str, Any] = dict(weights_only=True)
-    if _torch_version() < _TORCH_CHECKS:
+    if not _TORCH_CHECKS:
         _refuse_programs(source, name)
         # our check in place of torch's, which does not know MMEngine's types
         options = dict(weights_only=False, pickle_module=_PICKLE)

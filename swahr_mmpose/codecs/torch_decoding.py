@@ -25,13 +25,6 @@ def decode_with_torch(heatmaps: Tensor, tags: Tensor, options: DecodeOptions) ->
 
     Raises:
         NotFiniteError: If a map holds NaN or infinity.
-
-    Examples:
-        >>> heatmaps, tags = torch.zeros(1, 2, 8, 8), torch.zeros(1, 1, 2, 8, 8)
-        >>> heatmaps[0, 0, 2, 5] = heatmaps[0, 1, 6, 5] = 0.9
-        >>> (people,) = decode_with_torch(heatmaps, tags, DecodeOptions())
-        >>> people.keypoints.tolist()
-        [[[5.25, 2.25], [5.25, 6.25]]]
     """
     _check_finite("heatmaps", heatmaps)
     _check_finite("tag maps", tags)
@@ -59,13 +52,6 @@ def find_candidates_with_torch(
         heatmaps: (B, K, H, W) float32, on any device.
         tags: (B, L, K, H, W) float32, on the same.
         options: How to read them.
-
-    Examples:
-        >>> heatmaps, tags = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 1, 8, 8)
-        >>> heatmaps[0, 0, 2, 5:7] = torch.tensor([0.9, 0.5])
-        >>> (candidates,) = find_candidates_with_torch(heatmaps, tags, DecodeOptions())
-        >>> candidates.locations[0].tolist()
-        [[5, 2]]
     """
     h, w = heatmaps.shape[2:]
     kernel = options.nms_kernel

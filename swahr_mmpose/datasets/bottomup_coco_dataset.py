@@ -6,14 +6,17 @@ import os.path as osp
 from collections import defaultdict
 from typing import Any
 
+from mmengine.logging import print_log
 from mmpose.datasets.datasets.body import AicDataset, CocoDataset, CrowdPoseDataset
 from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset
 from mmpose.registry import DATASETS
 
-from ..images.files import ImageError
+from ..images.files import ImageError, failed_step
 from .annotations.check import WHOLE_BODY_FIELDS
-from .annotations.reading import usable_annotations
-from .metainfo import description_file
+from .annotations.reading import AnnotationFileError, usable_annotations
+from .metainfo import description_file, parsed_description
+
+_TOP_DOWN = {"GetBBoxCenterScale", "RandomBBoxTransform", "RandomHalfBody", "TopdownAffine"}
 
 
 class _Bottomup:
@@ -25,6 +28,8 @@ class _Bottomup:
     data_prefix: dict[str, str]
     test_mode: bool
     sample_interval: int
+    pipeline: Any
+    METAINFO: dict[str, Any]
 
     #: The fields that hold keypoints, and how many each holds; None: as the dataset has keypoints.
     KEYPOINT_FIELDS: dict[str, int] | None = None
@@ -36,6 +41,17 @@ class _Bottomup:
             raise ValueError(f"`data_prefix` must have the key 'img', but is {dict(prefix)}.")
         self.skip_broken = skip_broken
         super().__init__(*args, **kwargs)
+        for name in (type(step).__name__ for step in self.pipeline.transforms):
+            if name in _TOP_DOWN:
+                raise ValueError(
+                    f"`{name}` in `pipeline` is for one person at a time. Use "
+                    "`BottomupUniformAffine` in training and `BottomupPyramidResize` in test."
+                )
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: dict[str, Any] | None = None) -> dict[str, Any]:
+        """As in MMPose, of a description that was checked."""
+        return parsed_description(cls.METAINFO if metainfo is None else metainfo)
 
     def _load_annotations(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """People and images, as in MMPose, of annotations that were checked."""
@@ -55,6 +71,12 @@ class _Bottomup:
         for image in content["images"]:
             if image["id"] % self.sample_interval:
                 continue
+            if "://" in image["file_name"]:
+                raise AnnotationFileError(
+                    f"Image {image['id']} of '{self.ann_file}': `file_name` is an address, "
+                    f"{image['file_name']!r}. Give that of the folder as `data_prefix`, "
+                    "`dict(img='s3://…')`, and names in it as `file_name`."
+                )
             path = osp.join(self.data_prefix["img"], image["file_name"])
             image = dict(image, img_id=image["id"], img_path=path)
             images.append(image)
@@ -69,6 +91,12 @@ class _Bottomup:
         """As in MMPose, with the size that each image was annotated in."""
         sizes = {image["id"]: (int(image["width"]), int(image["height"])) for image in images}
         infos: list[dict[str, Any]] = super()._get_bottomup_data_infos(people, images)  # type: ignore[misc]
+        if len(infos) < len(images):
+            print_log(
+                f"'{self.ann_file}': {len(images) - len(infos)} of {len(images)} images have no "
+                "annotations and are not trained on, as in the official code.",
+                "current",
+            )
         for info in infos:
             info["annotated_size"] = sizes[info["img_id"]]
         return infos
@@ -80,15 +108,14 @@ class _Bottomup:
         except Exception as error:  # steps of the pipeline raise errors of many kinds
             info = self.get_data_info(idx)  # type: ignore[attr-defined]
             where = f"Image {info['img_id']} of '{self.ann_file}', '{info['img_path']}'"
-            if not isinstance(error, (ImageError, OSError)):
-                raise ImageError(
-                    f"{where}: a step of the pipeline raised {type(error).__name__}: {error}"
-                ) from error
-            raise ImageError(
-                f"{where}, can't be used: {error}\nTo find all images that can't be read, and "
-                f"leave them out: `swahr check {self.ann_file!r} --images "
-                f"{self.data_prefix['img']!r} --fix fixed.json`."
-            ) from error
+            what = f": {failed_step(error, self.pipeline.transforms)}"
+            if isinstance(error, (ImageError, OSError)):
+                what = (
+                    f", can't be used: {error}\nTo find all images that can't be read, and leave "
+                    f"them out: `swahr check {self.ann_file!r} --images "
+                    f"{self.data_prefix['img']!r} --fix fixed.json`."
+                )
+            raise ImageError(f"{where}{what}") from error
 
 
 @DATASETS.register_module()

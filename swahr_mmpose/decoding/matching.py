@@ -36,12 +36,6 @@ class GrowingPeople:
         locations: (P, K, 2), x and y in map pixels.
         tag_sums: (P, L) float32, sums of ``num_tags`` tags.
         num_tags: (P,) float32.
-
-    Examples:
-        >>> people = GrowingPeople.places_for(most=5, num_keypoints=2, tag_dim=1)
-        >>> people.join(0, 1, 0, Offer(np.zeros((1, 2)), np.array([0.8]), np.array([[0.2]])))
-        >>> people.first(1).scores.tolist()
-        [[0.0, 0.8]]
     """
 
     members: np.ndarray

@@ -78,12 +78,6 @@ def finish_people(
     """People (P, K, 3) and their scores (P,) as a result, without duplicates where asked for.
 
     ``found`` (P, K) says which keypoints were not filled in.
-
-    Examples:
-        >>> people, found = np.array([[[10.0, 10, 1], [40, 40, 1]]] * 2), np.ones((2, 2), bool)
-        >>> options = DecodeOptions(pose_nms_thr=0.9, keypoint_sigmas=(0.1, 0.1))
-        >>> finish_people(people, np.array([0.5, 0.9]), found, options).instance_scores.tolist()
-        [0.9]
     """
     if options.pose_nms_thr is not None:
         sigmas = options.sigmas_for(people.shape[1])

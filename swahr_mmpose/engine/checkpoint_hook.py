@@ -6,10 +6,11 @@ from logging import LogRecord
 from pathlib import Path
 from typing import Any, Callable, ClassVar
 
-from mmengine.dist import is_main_process
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import find_latest_checkpoint
+from mmengine.runner import EpochBasedTrainLoop, find_latest_checkpoint
+from mmpose.evaluation.metrics import AUC, EPE, NME, PCKAccuracy
 from mmpose.registry import HOOKS
 
 from ..checkpoints.checks import not_finite
@@ -18,8 +19,9 @@ from ..utils.files import PARTIAL, write_atomically
 
 
 def _concerns_users(record: LogRecord) -> bool:
-    """False for MMEngine's warnings about its own deprecated classes."""
-    return not str(record.msg).startswith(('"FileClient"', '"HardDiskBackend"'))
+    """False for MMEngine's warnings about its own old classes, and gradients that it would lose."""
+    untrue = ('"FileClient"', '"HardDiskBackend"', "Resumed iteration number is not divisible")
+    return not str(record.msg).startswith(untrue)
 
 
 @HOOKS.register_module()
@@ -45,8 +47,26 @@ class AtomicCheckpointHook(CheckpointHook):
     backend_args: dict[str, Any] | None
     file_backend: Any
 
+    # better the greater they are, which `save_best="auto"` has to know
+    _default_greater_keys: ClassVar = [*CheckpointHook._default_greater_keys, "AP", "/AR"]
+
     def before_train(self, runner: Any) -> None:
-        """Find out where to save, and tidy up what a killed run left."""
+        """Check the validation, find out where to save, and tidy up what a killed run left.
+
+        Raises:
+            ValueError: If a metric is for one person, or gives no such figure as ``save_best``.
+        """
+        metrics = runner.val_loop.evaluator.metrics if runner.val_loop else []
+        for metric in metrics:
+            if isinstance(metric, (AUC, EPE, NME, PCKAccuracy)):
+                raise ValueError(
+                    f"`{type(metric).__name__}` in `val_evaluator` is for one person in each "
+                    "image. Use `BottomupCocoMetric`."
+                )
+        prefixes = [metric.prefix for metric in metrics]
+        for key in self.key_indicators if self.save_best and prefixes and all(prefixes) else ():
+            if key != "auto" and key.split("/")[0] not in prefixes:
+                raise ValueError(f"`save_best` is {key!r}: no such figure; '{prefixes[0]}/AP' is.")
         # each checkpoint would be accompanied by such warnings
         runner.logger.addFilter(_concerns_users)
         super().before_train(runner)
@@ -61,7 +81,7 @@ class AtomicCheckpointHook(CheckpointHook):
                     runner.logger.info(f"Removed {path}, which a stopped run left half-written.")
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Refuse to save weights that are no numbers.
+        """Refuse to save weights that are no numbers; add the gradients of an unfinished step.
 
         Raises:
             FloatingPointError: If there are any.
@@ -75,15 +95,19 @@ class AtomicCheckpointHook(CheckpointHook):
                 "training diverged: go on from there with `--resume` and a lower learning rate, "
                 "and with bfloat16 in place of float16."
             )
+        gradients = [weight.grad for weight in runner.model.parameters()]
+        if "optimizer" in checkpoint and any(own is not None for own in gradients):
+            checkpoint["accumulated_gradients"] = gradients
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Refuse to resume from a file that lacks what a training goes on with.
 
         Raises:
-            CheckpointError: If it does, with what is missing.
+            CheckpointError: If it does, with what is missing, or has epochs of another length.
         """
         if not runner._resume:
             return
+        runner.logger.addFilter(_concerns_users)
         meta = checkpoint.get("meta") or {}
         missing = [f"meta.{name}" for name in ("epoch", "iter") if name not in meta]
         needed = ["message_hub", "optimizer"]
@@ -98,6 +122,17 @@ class AtomicCheckpointHook(CheckpointHook):
                 "training. Resume from an `epoch_*.pth` or `iter_*.pth` of the training, or start "
                 "a new one from these weights: give them as `load_from`, without `--resume`."
             )
+        loop, saved = runner.train_loop, checkpoint["message_hub"]["runtime_info"]
+        before = saved.get("max_iters", 0) // saved.get("max_epochs", 1)
+        if isinstance(loop, EpochBasedTrainLoop) and before not in (0, len(loop.dataloader)):
+            raise CheckpointError(
+                f"An epoch has {len(loop.dataloader)} iterations, but had {before} before: the "
+                "schedule would end at another rate. Resume with the same images, batch size and "
+                "number of processes, or start anew from the weights, with `load_from`."
+            )
+        accumulated = checkpoint.get("accumulated_gradients", ())
+        for weight, gradient in zip(runner.model.parameters(), accumulated):
+            weight.grad = gradient
 
     def after_train_epoch(self, runner: Any) -> None:
         """Save if it is time."""
@@ -138,6 +173,13 @@ class _NamingElsewhere:
     def __init__(self, runner: Any) -> None:
         self._runner = runner
         self.work_dir = runner.log_dir
+
+    def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        """Save, with the mean of what all processes have accumulated."""
+        for weight in self._runner.model.parameters():
+            if weight.grad is not None:
+                all_reduce(weight.grad, "mean")
+        self._runner.save_checkpoint(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._runner, name)

@@ -142,6 +142,10 @@ class _BottomupProtocol:
             metrics: dict[str, float] = super().compute_metrics(results)  # type: ignore[misc]
         finally:
             self.coco = whole
+        unknown = [name for name, value in metrics.items() if value == -1]
+        if unknown:
+            what = f"{', '.join(unknown)} −1: no one is labelled that they could be computed from."
+            print_log(what, logger="current")
         return metrics
 
     def _tested_part(self, image_ids: list[int]) -> COCO:

@@ -100,6 +100,7 @@ def export_onnx(
     flip: bool | None = None,
     size: tuple[int, int] | None = None,
     half: bool = False,
+    widths: bool = False,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Exported:
     """Write the network of a config and a checkpoint to an ONNX file, and check it.
@@ -111,6 +112,7 @@ def export_onnx(
         flip: Whether to run on the mirrored image too; None: as ``test_cfg`` says.
         size: (w, h) of the input, multiples of 64 up to 4096; None: any, and any batch.
         half: Whether to compute in half precision.
+        widths: Whether the network gives α too, for ``keypoint_widths``.
         progress: Called with what is done next, before each long step.
 
     Raises:
@@ -126,7 +128,7 @@ def export_onnx(
     check_destination(destination, Path(checkpoint), Path(config))
     progress("Reading the network …")
     model = _load(config, checkpoint)
-    settings = _settings(model, flip, size, half)
+    settings = _settings(model, flip, size, half, widths)
     network = ExportedNetwork(model, settings).eval()
     inputs = _inputs(settings)
     with torch.no_grad():
@@ -174,7 +176,7 @@ def _load(config: str | Path, checkpoint: str) -> Any:
 
 
 def _settings(
-    model: Any, flip: bool | None, size: tuple[int, int] | None, half: bool
+    model: Any, flip: bool | None, size: tuple[int, int] | None, half: bool, widths: bool
 ) -> OnnxSettings:
     """What is written into the file; exporter and opset are added when it is written."""
     resize = [
@@ -200,6 +202,8 @@ def _settings(
     options = codec.decode_options
     order = options.order_for(meta["num_keypoints"])
     normalise = model.data_preprocessor
+    flips = bool(model.test_cfg.get("flip_test", False) if flip is None else flip)
+    bars = meta.get("error_bars")
     return OnnxSettings(
         keypoints=[meta["keypoint_id2name"][k] for k in range(meta["num_keypoints"])],
         skeleton=[[int(a), int(b)] for a, b in meta["skeleton_links"]],
@@ -214,11 +218,12 @@ def _settings(
             keypoint_order=[int(k) for k in order],
             keypoint_sigmas=[float(sigma) for sigma in meta["sigmas"]],
         ),
-        flip_test=bool(model.test_cfg.get("flip_test", False) if flip is None else flip),
-        output_scales=model.head.scales_known,
+        flip_test=flips,
+        output_scales=bool(widths or model.test_cfg.get("output_scales", False)),
         half=half,
         opset=OPSET,
         exporter="",
+        error_bars=bars if bars and bars["flip_test"] == flips else None,
     )
 
 

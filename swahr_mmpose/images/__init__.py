@@ -1,1 +1,1 @@
-"""Image files and geometry: NumPy and OpenCV only."""
+"""Image files, videos and geometry: NumPy, OpenCV and Pillow only."""

@@ -1,4 +1,4 @@
-"""Reads image files of any kind that OpenCV reads, as BGR (NumPy and OpenCV).
+"""Reads image files of any kind that OpenCV reads, as BGR (NumPy, OpenCV and Pillow).
 
 Files are taken for what is in them, not for what their names end with. Colours of 16 bits, grey,
 palettes and CMYK become 8-bit BGR, transparency is dropped, and of an animation the first frame is
@@ -7,13 +7,16 @@ taken. Images are turned as their camera says (EXIF), as MMPose does.
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from .geometry import to_three_channels
 
@@ -21,6 +24,12 @@ from .geometry import to_three_channels
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 )
+
+#: Kinds that are smaller than their images, as Pillow calls them.
+_COMPRESSED = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "SUN")
+
+#: The environment variable for the most pixels of an image, and its default.
+MAX_PIXELS = ("SWAHR_MAX_PIXELS", 300_000_000)
 
 
 class ImageError(ValueError):
@@ -34,6 +43,38 @@ class ImageError(ValueError):
     """
 
 
+def failed_step(error: Exception, steps: Iterable[Any]) -> str:
+    """The step of a pipeline that raised an error, with its class and message."""
+    inner = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
+    names = [type(step).__name__ for step in steps if any(step is own for own in inner)]
+    return f"`{(names or ['the pipeline'])[0]}` raised {type(error).__name__}: {error}"
+
+
+def check_pixels(name: str, w: int, h: int) -> None:
+    """Raise an :class:`ImageError` for more pixels than :data:`MAX_PIXELS`."""
+    variable, default = MAX_PIXELS
+    most = os.environ.get(variable, str(default))
+    if not most.isdecimal():
+        raise ValueError(f"{variable} must be a number of pixels, but is {most!r}.")
+    if w * h > int(most):
+        raise ImageError(
+            f"'{name}' is {w}×{h} = {w * h} pixels, and at most {most} are read. Make it smaller, "
+            f"or set the environment variable {variable}."
+        )
+
+
+def _size_in_header(content: bytes) -> tuple[int, int] | None:
+    """(w, h) before decoding; (0, 0) of kinds that do not compress; None of a broken header."""
+    Image.init()
+    for opener, accepts in map(Image.OPEN.__getitem__, _COMPRESSED):
+        if accepts and accepts(content[:16]):
+            try:  # not Image.open, which has a limit of its own, for the whole process
+                return opener(io.BytesIO(content), "").size
+            except Exception:  # of many kinds
+                return None
+    return 0, 0
+
+
 def decode_image(content: bytes, name: str, turned: bool = True) -> np.ndarray:
     """The BGR image (H, W, 3), uint8, in the content of a file.
 
@@ -43,8 +84,7 @@ def decode_image(content: bytes, name: str, turned: bool = True) -> np.ndarray:
         turned: Whether to turn it as its camera says; False: as it is stored.
 
     Raises:
-        ImageError: If it is empty, cut off, damaged or no image that OpenCV reads, or a side
-            is too long for it.
+        ImageError: If it is empty, cut off, damaged or no image that OpenCV reads, or too large.
 
     Examples:
         >>> content = cv2.imencode(".png", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
@@ -54,8 +94,11 @@ def decode_image(content: bytes, name: str, turned: bool = True) -> np.ndarray:
     if not content:
         raise ImageError(f"'{name}' is an empty file. Bring the image back.")
     flags = cv2.IMREAD_COLOR if turned else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    size = _size_in_header(content)
+    if size:
+        check_pixels(name, *size)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if size else None
     except cv2.error as error:
         raise ImageError(f"'{name}' can't be read as an image: {error.err}.") from error
     if image is None:
@@ -84,6 +127,12 @@ def decode_annotated(content: bytes, name: str, annotated_size: tuple[Any, ...])
     return image
 
 
+def check_regular(path: str | Path) -> None:
+    """Raise an OSError for a pipe or a device, where reading may never end."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise OSError("it is a pipe or a device, and no file")
+
+
 def read_image(path: str | Path, annotated_size: tuple[Any, ...] | None = None) -> np.ndarray:
     """The BGR image (H, W, 3), uint8, in a file.
 
@@ -102,6 +151,7 @@ def read_image(path: str | Path, annotated_size: tuple[Any, ...] | None = None) 
         (48, 64, 3)
     """
     try:
+        check_regular(path)
         content = Path(path).read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL or a lone surrogate is a ValueError
         reason = getattr(error, "strerror", None) or str(error)

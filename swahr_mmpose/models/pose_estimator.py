@@ -14,6 +14,8 @@ from ..checkpoints.checks import check_state_dict
 from ..checkpoints.renaming import rename_weights
 from ..checkpoints.start_from import start_from
 from ..datasets.metainfo import keypoint_names
+from ..decoding.error_bars import ErrorBars
+from ..layout import STRIDES, TEST_SIZE_DIVISOR
 from .aggregation import aggregate_maps
 from .data_preprocessor import BottomupPoseDataPreprocessor
 from .heads.predictions import check_test_options
@@ -35,7 +37,7 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
     ``output_heatmaps`` (keep the aggregated maps as ``pred_fields``), ``output_scales`` (give the
     width that the scale branch predicts for each keypoint, as ``keypoint_widths`` in pixels of the
     image). The scales of a multi-scale test are those of the pipeline's
-    :class:`BottomupPyramidResize`.
+    :class:`BottomupPyramidResize`. Checkpoints of ``swahr calibrate`` give ``keypoint_sigmas``.
 
     Args:
         *args: As for ``BottomupPoseEstimator``.
@@ -58,7 +60,23 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         self.partial_checkpoint = partial_checkpoint
         self.start_from = start_from
         check_test_options(self.test_cfg)
+        self._check_features()
         self._register_load_state_dict_pre_hook(self._before_loading)
+        self.backbone._register_load_state_dict_pre_hook(_before_backbone, with_module=True)
+
+    @torch.no_grad()
+    def _check_features(self) -> None:
+        """Raise a ValueError unless backbone and neck give what the head takes."""
+        side = TEST_SIZE_DIVISOR
+        feature = self.eval().extract_feat(torch.zeros(1, 3, side, side))[0]
+        _, channels, height, _ = feature.shape
+        self.train()
+        expected = self.head.feature_channels[0]
+        if (channels, height * STRIDES[0]) != (expected, side):
+            raise ValueError(
+                f"Backbone and neck give {channels} channels at stride {side / height:g}, but the "
+                f"head takes `in_channels={expected}` at stride {STRIDES[0]}. Change either."
+            )
 
     def init_weights(self) -> None:
         """Initialise for training, from ``start_from`` where it is given."""
@@ -185,20 +203,34 @@ class BottomupPyramidEstimator(BottomupPoseEstimator):
         """Add the people in aggregated maps to the data samples."""
         preds = self.head.decode_maps(maps, self.test_cfg, data_samples)
         instances, fields = preds if isinstance(preds, tuple) else (preds, None)
+        # of the checkpoint that `init_model` read
+        known = getattr(self, "dataset_meta", {}).get("error_bars")
+        if known and known["flip_test"] == self.test_cfg.get("flip_test", False):
+            bars = ErrorBars(**known)
+            for people, heatmaps in zip(instances, maps.heatmaps.cpu().numpy()):
+                people.keypoint_sigmas = bars.keypoint_sigmas(people.keypoints, heatmaps)
         return self.add_pred_to_datasample(instances, fields, data_samples)
 
     def add_pred_to_datasample(
         self, batch_pred_instances: Any, batch_pred_fields: Any, batch_data_samples: list[Any]
     ) -> list[Any]:
-        """As in MMPose, also for ``keypoint_widths``; missing keypoints become zeros."""
+        """As in MMPose, also for widths and error bars; missing keypoints become zeros."""
         super().add_pred_to_datasample(batch_pred_instances, batch_pred_fields, batch_data_samples)
         for people, sample in zip(batch_pred_instances, batch_data_samples):
             missing = people.keypoint_scores == 0
             people.keypoints[missing] = 0
-            if "keypoint_widths" in people:
-                people.keypoint_widths *= sample.input_scale[0] / sample.input_size[0]
-                people.keypoint_widths[missing] = 0
+            not_found = ~people.keypoints_found
+            for name, none in (("keypoint_widths", missing), ("keypoint_sigmas", not_found)):
+                if name in people:
+                    people[name] *= sample.input_scale[0] / sample.input_size[0]
+                    people[name][none] = 0
         return batch_data_samples
+
+
+def _before_backbone(backbone: Any, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Check a backbone's own ``init_cfg``: MMEngine only warns where nothing in it fits."""
+    if not prefix:
+        check_state_dict(state_dict, backbone.state_dict(), partial=True)
 
 
 def _check_scales(scales: Sequence[Tensor]) -> None:

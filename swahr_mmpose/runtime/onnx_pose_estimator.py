@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..decoding import APPLICATION_OPTIONS, boxes_of_keypoints, decode_people, keypoint_widths
-from ..decoding.finite_maps import check_finite
+from ..decoding.error_bars import ErrorBars
 from ..decoding.window import image_window
 from ..images.geometry import fixed_geometry, pyramid_geometry, show, to_image, to_three_channels
 from ..layout import STRIDES, TEST_SIZE_DIVISOR
@@ -80,13 +80,14 @@ class OnnxPoseEstimator:
             ``keypoints`` (P, K, 2), x and y in pixels of the image; ``keypoint_scores`` (P, K);
             ``bboxes`` (P, 4), left, top, right and bottom of the boxes around found keypoints;
             ``bbox_scores`` (P,), the people's scores. Where the network yields α also
-            ``keypoint_widths`` (P, K), standard deviations in pixels of the image. All float32,
-            and zeros for missing keypoints. ``keypoints_found`` (P, K) bool, which keypoints are
+            ``keypoint_widths`` (P, K), standard deviations in pixels of the image; of a calibrated
+            network ``keypoint_sigmas`` (P, K), likewise, 0 where not found. All float32, and
+            zeros for missing keypoints. ``keypoints_found`` (P, K) bool, which keypoints are
             neither missing nor filled in.
 
         Raises:
             ValueError: If it is no such image.
-            NotFiniteError: If maps or people hold NaN or infinity; a ValueError.
+            NotFiniteError: If maps hold NaN or infinity; a ValueError.
         """
         image = to_three_channels(image)
         height, width = image.shape[:2]
@@ -115,9 +116,11 @@ class OnnxPoseEstimator:
             widths = keypoint_widths(keypoints, maps[2][0], size[::-1], self.settings.heatmap_sigma)
             widths *= geometry.extent[0] / size[0]
             result["keypoint_widths"] = np.where(missing, 0, widths)
+        if self.settings.error_bars:
+            sigmas = ErrorBars(**self.settings.error_bars).keypoint_sigmas(keypoints, heatmaps)
+            sigmas *= geometry.extent[0] / size[0]
+            result["keypoint_sigmas"] = np.where(people.keypoints_found, sigmas, 0)
         result = {name: value.astype(np.float32) for name, value in result.items()}
-        for name, value in result.items():
-            check_finite(name, value)  # maps may hold finite values whose sum is not
         return dict(result, keypoints_found=people.keypoints_found)
 
     def _maps(self, planes: np.ndarray) -> Any:

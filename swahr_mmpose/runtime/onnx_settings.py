@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..decoding import DecodeOptions
+from ..decoding.error_bars import ErrorBars
 from ..layout import TEST_SIZE_DIVISOR
 
 #: The entry in the file's metadata, a JSON object.
@@ -37,6 +38,7 @@ class OnnxSettings:
         half: Whether it computes in half precision.
         opset: Version of ONNX's operators.
         exporter: What wrote the file.
+        error_bars: Arguments of :class:`ErrorBars`; None without calibration.
 
     Raises:
         TypeError, ValueError: If a field is of another type, or out of its range.
@@ -62,35 +64,31 @@ class OnnxSettings:
     half: bool
     opset: int
     exporter: str
+    error_bars: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        indices, pairs = range(len(self.keypoints)), [*self.skeleton, *self.flip_pairs]
         width, height = self.fixed_size or (TEST_SIZE_DIVISOR, TEST_SIZE_DIVISOR)
-        sizes, widths = (self.input_size, width, height), [*self.std, self.heatmap_sigma]
+        sizes, indices = (self.input_size, width, height), range(len(self.keypoints))
+        are_sides = all(type(size) is int and 0 < size <= LONGEST_SIDE for size in sizes)
+        if not are_sides or width % TEST_SIZE_DIVISOR or height % TEST_SIZE_DIVISOR:
+            raise ValueError(
+                f"`input_size`, and `fixed_size` in multiples of {TEST_SIZE_DIVISOR}, must be from "
+                f"1 to {LONGEST_SIDE} pixels, not {sizes}"
+            )
+        bars = self.error_bars
         # NaN is in no range
-        for valid, problem in (
-            (
-                indices and all(a in indices and b in indices for a, b in pairs),
-                "`skeleton` and `flip_pairs` must be pairs of indices of `keypoints`",
-            ),
-            (
-                len(self.mean) == len(self.std) == 3 and all(abs(own) <= 1e6 for own in self.mean),
-                f"`mean` and `std` must be of 3 numbers, 1e6 at most, not {self.mean}, {self.std}",
-            ),
-            (
-                all(1e-6 <= own <= 1e6 for own in widths),
-                f"`std` and `heatmap_sigma` must be from 1e-6 to 1e6, not {widths}",
-            ),
-            (
-                all(type(size) is int and 0 < size <= LONGEST_SIDE for size in sizes)
-                and width % TEST_SIZE_DIVISOR == height % TEST_SIZE_DIVISOR == 0,
-                f"`input_size`, and `fixed_size` in multiples of {TEST_SIZE_DIVISOR}, must be "
-                f"from 1 to {LONGEST_SIDE} pixels, not {sizes}",
-            ),
+        for name, is_valid in (
+            ("keypoints", len(indices) > 0),
+            ("skeleton", all(a in indices and b in indices for a, b in self.skeleton)),
+            ("flip_pairs", all(a in indices and b in indices for a, b in self.flip_pairs)),
+            ("mean", len(self.mean) == 3 and all(abs(own) <= 1e6 for own in self.mean)),
+            ("std", len(self.std) == 3 and all(1e-6 <= own <= 1e6 for own in self.std)),
+            ("heatmap_sigma", 1e-6 <= self.heatmap_sigma <= 1e6),
+            ("decode", self.decode_options),  # checked when they are made
+            ("error_bars", bars is None or len(ErrorBars(**bars).factors) == len(indices)),
         ):
-            if not valid:
-                raise ValueError(problem)
-        self.decode_options  # noqa: B018  (they are checked when they are made)
+            if not is_valid:
+                raise ValueError(f"`{name}` is out of its range: {getattr(self, name)}")
 
     @property
     def decode_options(self) -> DecodeOptions:

@@ -38,14 +38,6 @@ def annotate_person(
         rng: For the label noise.
         label_noise: Standard deviation of the noise on keypoints, as a multiple of COCO's
             per-keypoint deviation, 2·σ_k·√area: proportional to the person's size.
-
-    Examples:
-        >>> from swahr_mmpose.synthetic.scene import SceneOptions, random_scene
-        >>> rng = np.random.default_rng(0)
-        >>> scene = random_scene(rng, SceneOptions((64, 48)))
-        >>> annotation = annotate_person(scene, scene.people[-1], rng)
-        >>> len(annotation["keypoints"]), len(annotation["bbox"])
-        (51, 4)
     """
     mask = scene.owner == person.owner
     area = int(mask.sum())
@@ -72,16 +64,7 @@ def annotate_person(
 
 
 def crowd_annotation(scene: Scene) -> dict[str, Any] | None:
-    """The COCO annotation of the crowd region, run-length encoded; None without a crowd.
-
-    Examples:
-        >>> owner = np.zeros((48, 64), int)
-        >>> owner[10:30, 20:60] = 1
-        >>> member = ScenePerson(1, np.zeros((17, 2)), False, silhouette_area=800.0, in_crowd=True)
-        >>> crowd = crowd_annotation(Scene(np.zeros((48, 64, 3), np.uint8), owner, [member]))
-        >>> crowd["iscrowd"], crowd["area"], crowd["bbox"]
-        (1, 800.0, [20.0, 10.0, 40.0, 20.0])
-    """
+    """The COCO annotation of the crowd region, run-length encoded; None without a crowd."""
     members = [person.owner for person in scene.people if person.in_crowd]
     mask = np.isin(scene.owner, members)
     if not mask.any():

@@ -119,15 +119,6 @@ def paint_person(
         stature: Height of the standing figure in pixels.
         outfit: Its colours.
         owner: Its number, positive.
-
-    Examples:
-        >>> from swahr_mmpose.synthetic.body import random_pose
-        >>> canvas, rng = Canvas.blank((64, 96)), np.random.default_rng(0)
-        >>> pose = random_pose(rng)
-        >>> joints, head = (80 * points + [32, 90] for points in (pose.joints, pose.head))
-        >>> paint_person(canvas, pose, joints, head, 80.0, Outfit.random(rng), owner=1)
-        >>> np.unique(canvas.owner).tolist()
-        [0, 1]
     """
     at = dict(zip(KEYPOINTS, joints))
     for side in ("left", "right"):

@@ -37,16 +37,7 @@ _DESCRIBED = ("keypoint_info", "skeleton_info", "joint_weights", "sigmas")
 
 
 def dataloaders_of(old: OldConfig, codec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The three data loaders, and the data preprocessor.
-
-    Examples:
-        >>> part = dict(type="BottomUpCocoDataset", ann_file="a.json", img_prefix="", pipeline=[])
-        >>> data = dict(samples_per_gpu=24, train=part, val=part, test=part)
-        >>> codec = dict(input_size=(512, 512), sigma=2.0)
-        >>> loaders, _ = dataloaders_of(OldConfig(dict(data=data)), codec)
-        >>> loaders["train_dataloader"]["batch_size"]
-        24
-    """
+    """The three data loaders, and the data preprocessor."""
     loaders: dict[str, Any] = {}
     preprocessor: dict[str, Any] = {}
     shared = old.take("data.samples_per_gpu", None)

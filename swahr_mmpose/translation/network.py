@@ -17,12 +17,6 @@ def codec_of(old: OldConfig, num_keypoints: int) -> dict[str, Any]:
 
     Raises:
         OldConfigError: If the heatmaps are not at strides 4 and 2, or the codec refuses a value.
-
-    Examples:
-        >>> old = OldConfig(dict(data_cfg=dict(image_size=512, heatmap_size=[128, 256])))
-        >>> codec = codec_of(old, num_keypoints=17)
-        >>> codec["input_size"], codec["heatmap_sizes"]
-        ((512, 512), [(128, 128), (256, 256)])
     """
     size = old.take("data_cfg.image_size")
     width, height = (size, size) if isinstance(size, int) else size
@@ -89,12 +83,6 @@ def head_of(old: OldConfig, codec: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         OldConfigError: If it is not HigherHRNet's.
-
-    Examples:
-        >>> head = dict(type="AEHigherResolutionHead", in_channels=32, num_joints=17)
-        >>> old = OldConfig(dict(model=dict(keypoint_head=head)))
-        >>> head_of(old, codec={})["type"]
-        'HigherHRNetHead'
     """
     key = "model.keypoint_head"
     kind = old.take(f"{key}.type")
@@ -162,11 +150,6 @@ def network_of(old: OldConfig) -> dict[str, Any]:
 
     Raises:
         OldConfigError: If it is no bottom-up network.
-
-    Examples:
-        >>> model = dict(type="AssociativeEmbedding", backbone=dict(), pretrained="a.pth")
-        >>> network_of(OldConfig(dict(model=model)))["backbone"]["init_cfg"]
-        {'type': 'Pretrained', 'checkpoint': 'a.pth'}
     """
     kind = old.take("model.type")
     if kind != "AssociativeEmbedding":

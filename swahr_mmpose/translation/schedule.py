@@ -32,12 +32,6 @@ def schedule_of(old: OldConfig, ap: str) -> dict[str, Any]:
     Args:
         old: The config.
         ap: Name of the figure that decides about the best checkpoint.
-
-    Examples:
-        >>> schedule = dict(total_epochs=300, lr_config=dict(policy="step", step=[200, 260]))
-        >>> old = OldConfig(dict(schedule, optimizer=dict(type="Adam", lr=0.0015)))
-        >>> schedule_of(old, "coco/AP")["param_scheduler"][0]["milestones"]
-        [200, 260]
     """
     epochs = _epochs_of(old)
     translated = dict(

@@ -1,8 +1,6 @@
 """Drawing of people and maps, without MMPose; ``BottomupVisualizer`` needs it."""
 
-from __future__ import annotations
-
-from typing import Any
+import contextlib
 
 from .overlays import draw_heatmap, draw_map, draw_scale_map, draw_tag_map, image_to_map
 from .people_drawing import draw_people
@@ -17,10 +15,5 @@ __all__ = [
     "image_to_map",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name != "BottomupVisualizer":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+with contextlib.suppress(ImportError):  # without MMPose
     from .bottomup_visualizer import BottomupVisualizer
-
-    return BottomupVisualizer

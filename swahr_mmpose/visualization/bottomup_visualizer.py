@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import mmcv
 import numpy as np
 from mmengine.dist import master_only
@@ -65,6 +68,20 @@ class BottomupVisualizer(PoseLocalVisualizer):
         self.person_thr = person_thr
         self.draw_widths = draw_widths
         self.maps = tuple(maps)
+
+    @master_only
+    def show(self, *args: Any, **kwargs: Any) -> None:
+        """As in MMPose; a RuntimeError where there are no windows."""
+        has_display = sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)
+        try:
+            if self.backend == "opencv" and not has_display:
+                raise cv2.error("there is no display")  # OpenCV with Qt would end the process
+            super().show(*args, **kwargs)
+        except cv2.error as error:
+            raise RuntimeError(
+                "`show=True` asks for a window, and there is no display, or OpenCV has no windows "
+                "(`opencv-python-headless`). Have images written: `--show-dir`, `vis_out_dir`."
+            ) from error
 
     @master_only
     def add_datasample(

@@ -207,12 +207,6 @@ def draw_map(
 
     Returns:
         (H, W, 3) uint8, RGB.
-
-    Examples:
-        >>> image, maps = np.zeros((64, 64, 3), np.uint8), np.ones((17, 32, 32), np.float32)
-        >>> fields = dict(heatmaps=maps)
-        >>> draw_map("heatmaps", image, fields, (), None, person_thr=0.3, keypoint_thr=0.2).shape
-        (64, 64, 3)
     """
     heatmaps = maps["heatmaps"]
     if name == "heatmaps":

@@ -20,7 +20,7 @@ import torch
 from mmengine.logging import MMLogger
 
 from swahr_mmpose.apis import BottomupInferencer, predict_files
-from swahr_mmpose.apis.image_stream import find_images
+from swahr_mmpose.apis.image_stream import ImageFile, ImageFiles, find_images
 from swahr_mmpose.apis.results_file import Journal, Output, bring_together, lines_in
 from swahr_mmpose.models.pose_estimator import BottomupPyramidEstimator
 
@@ -73,7 +73,7 @@ def test_people_are_those_of_the_inferencer(predict, images, checkpoint):  # noq
     status, results, errors = predict(images, "--widths", "--batch-size", "1")
     assert (status, errors) == (0, [])
     assert {line["file"] for line in results} == {image.name for image in find_images(str(images))}
-    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu")
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", checkpoint, device="cpu", widths=True)
     for line in results:
         (result,) = inferencer(str(images / line["file"]))
         people = result["predictions"][0]
@@ -199,6 +199,13 @@ def test_a_second_run_at_the_same_time_is_refused(predict, images, checkpoint, t
     assert second == [2]
     assert f"Another run writes '{tmp_path / 'results.jsonl'}'" in capsys.readouterr().err
     assert len(predict(images)[1]) == len(SIZES)
+    errors = []
+    for _ in range(2):
+        with pytest.raises(ValueError, match="begun with widths") as error:
+            predict_files(
+                images, tmp_path / "results.jsonl", "swahr_tiny_synthetic", checkpoint, widths=True
+            )
+        errors.append(error)  # the run that failed is held, and holds no lock
 
 
 def test_a_line_that_was_cut_off_is_done_again(predict, images, tmp_path):
@@ -536,3 +543,17 @@ def test_where_one_process_can_not_go_on_the_others_end_too(checkpoint, images, 
         for process in processes:
             process.kill()
             process.wait()
+
+
+class Fails:
+    """A step of a pipeline."""
+
+    def __call__(self, sample):
+        raise KeyError("scale")
+
+
+def test_a_step_of_the_pipeline_that_fails_is_named(tmp_path):
+    path = str(tmp_path / "a.png")
+    cv2.imwrite(path, np.zeros((8, 8, 3), np.uint8))
+    files = ImageFiles([ImageFile("a.png", path)], [Fails()], {})
+    assert files[0].error == "`Fails` raised KeyError: 'scale'"

@@ -200,7 +200,7 @@ def test_other_networks_are_named(tmp_path, names, message):
         ),
         (lambda s: {"fc.weight": torch.zeros(1)}, TINY, r"no layout .*: MMPose 0.x, .*fc.we"),
         (lambda s: {"head.a": torch.zeros(1)}, TINY, "this package loads as it is"),
-        (classifier, TINY, "ImageNet HRNet: give it to `model.backbone.init_cfg`"),
+        (classifier, TINY, "ImageNet HRNet of PyTorch, in `model.backbone.init_cfg`"),
         (lambda s: dict(epoch=1), TINY, "holds no state dict"),
         (lambda s: {**s, (1, 2): torch.zeros(1)}, TINY, "is not text but a tuple"),
         (

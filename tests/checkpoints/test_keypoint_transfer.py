@@ -135,6 +135,7 @@ def test_a_checkpoint_of_this_package_says_its_keypoints(coco, tmp_path):
         (dict(source="crowdpose"), {}, "The checkpoint has 17 keypoints, but 14 names"),
         (dict(target="coco"), {}, "The model has 14 keypoints, but 17 names"),
         (dict(target=["nose"] * 14), {}, r"\['nose'\] are named more than once"),
+        ({}, dict(tag_dim=2), "`tag_dim=1`, the model `tag_dim=2`"),
         ({}, dict(deconv_channels=16), "of another shape: 17, first head.final_layers.1"),
         ({}, dict(num_basic_blocks=2), "missing weights: .*, first head.deconv_layers.0.2"),
     ],

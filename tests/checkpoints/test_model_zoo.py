@@ -8,6 +8,7 @@ import runpy
 import pytest
 import torch
 import yaml
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner, load_checkpoint
 
 from swahr_mmpose.apis import BottomupInferencer
@@ -126,24 +127,47 @@ def test_swahr_by_name_alone(server, monkeypatch, paddle_content, capsys):  # no
     assert listed("swahr_hrnet_w32_coco", f"{address}/swahr.pdparams") == "published"
     model = BottomupInferencer("swahr_hrnet_w32_coco", device="cpu").inferencer.model
     assert model.head.scales_known
-    assert model.test_cfg["output_scales"]
     assert model.dataset_meta["dataset_name"] == "coco"
     assert listed("swahr_hrnet_w32_coco", f"{address}/swahr.pdparams") == "downloaded"
 
 
-def test_swahr_carries_its_scale_branch_to_other_keypoints(tmp_path, paddle_content):
+def own_keypoints():
+    config = load_config("swahr_hrnet_w32_coco")
+    config.model.head.num_keypoints = 2
+    config.model.head.decoder.decode_keypoint_order = [0, 1]
+    config.model.start_from = dict(source="coco", target=["tail", "left_shoulder"])
+    return config
+
+
+@pytest.mark.parametrize(
+    ("config", "override", "shoulder", "new"),
+    [
+        ("swahr_hrnet_w32_coco_finetune", "load_from", 5, None),
+        ("swahr_hrnet_w32_crowdpose_from_coco", "model.start_from.checkpoint", 0, 13),
+        (own_keypoints, "model.start_from.checkpoint", 1, 0),
+    ],
+)
+def test_a_training_starts_from_swahr(
+    tmp_path, monkeypatch, paddle_content, config, override, shoulder, new
+):
+    """With its scale branch: row 5 is COCO's left shoulder."""
     path = tmp_path / "swahr.pdparams"
     path.write_bytes(paddle_content)
-    config = load_config("swahr_hrnet_w32_crowdpose_from_coco")
-    config.model.start_from.checkpoint = str(path)
+    give_address(monkeypatch, "swahr_hrnet_w32_coco", str(path))
+    config = config() if callable(config) else load_config(config)
+    by_name = override.startswith("model")
+    config.merge_from_dict({override: "swahr_hrnet_w32_coco" if by_name else str(path)})
     model = build_model(config)
     model.init_weights()
-    name = "scalelayer1.3.weight"
-    theirs = torch.from_numpy(pickle.loads(paddle_content)[f"hrhrnet_head.{name}"])
-    # the left shoulder of CrowdPose and of COCO
-    assert (model.head.scale_layers[1][3].weight[0] == theirs[5]).all()
-    # the neck, which COCO has not
-    assert (model.head.scale_layers[1][3].weight[13] == 0).all()
+    if config.get("load_from"):
+        load_checkpoint(model, config.load_from)
+    weights = pickle.loads(paddle_content)
+    for name in ("scale_layers.1.3.weight", "final_layers.1.weight"):
+        theirs = name.replace("scale_layers.", "scalelayer").replace("final_layers.1", "conv2")
+        ours = model.head.get_parameter(name)
+        assert (ours[shoulder] == torch.from_numpy(weights[f"hrhrnet_head.{theirs}"])[5]).all()
+    if new is not None:
+        assert (model.head.scale_layers[1][3].weight[new] == 0).all()
 
 
 def test_swahr_of_other_keypoints_says_which(tmp_path, paddle_content):
@@ -215,6 +239,15 @@ def test_the_network_of_the_package_is_small_and_needs_no_network(monkeypatch):
     image, _ = generate_image(SyntheticOptions(num_images=9, seed=2), 8)
     (result,) = inferencer(image)
     assert sum(person["bbox_score"] > 0.5 for person in result["predictions"][0]) == 4
+
+
+def test_the_network_of_the_package_says_once_that_it_knows_drawn_people(capsys):
+    MMLogger.get_instance("packaged")  # which writes where capsys reads
+    for name in ("swahr_tiny_synthetic", "swahr_tiny_synthetic", "higherhrnet_w32_coco"):
+        model_zoo.weights_for(CONFIGS / f"{name}.py")
+    said = capsys.readouterr().out
+    assert said.count("'swahr_tiny_synthetic' only knows drawn people. For photographs, use ") == 1
+    assert said.count("\n") == 1
 
 
 @pytest.mark.slow

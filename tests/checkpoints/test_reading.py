@@ -15,7 +15,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.fileio.backends import prefix_to_backends
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
-from mmpose.apis import Pose2DInferencer, init_model
+from mmpose.apis import MMPoseInferencer, Pose2DInferencer, init_model
 
 from swahr_mmpose.apis import BottomupInferencer
 from swahr_mmpose.checkpoints.download import DownloadError, cached_file, download
@@ -27,7 +27,15 @@ from swahr_mmpose.checkpoints.reading import (
     read_checkpoint,
 )
 
-from ..helpers import CONFIGS, GOLDEN, build_model, evaluation_config, load_config, save
+from ..helpers import (
+    CONFIGS,
+    GOLDEN,
+    build_model,
+    evaluation_config,
+    load_config,
+    save,
+    tiny_paddle_file,
+)
 
 CHECKED_BY_TORCH = pytest.mark.skipif(
     tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6),
@@ -45,7 +53,7 @@ EMPTY = dict(a=b"", c=frozenset(), d=set(), e=np.str_(""), f=np.bytes_(b""))
 
 def read_as_older_torch(path):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("swahr_mmpose.checkpoints.reading._TORCH_CHECKS", (99,))
+        patched.setattr("swahr_mmpose.checkpoints.reading._TORCH_CHECKS", False)
         return read_checkpoint(path)
 
 
@@ -104,6 +112,7 @@ TRICKS = {
     # objects over raw bytes, which NumPy would follow as pointers
     "raw pointers": Reduced(*ARRAY, (1, (1,), np.dtype("O"), False, POINTER)),
     "an array from a buffer": Reduced(np.ndarray, ((1,), np.dtype("O"), POINTER)),
+    "a function's state": Reduced(getattr, (HistoryBuffer, "mean"), (None, dict(changed=1))),
     # fewer bytes than the shape says
     "a short array": Reduced(*ARRAY, (1, (1 << 20,), np.dtype("f8"), False, b"12345678")),
 }
@@ -258,21 +267,40 @@ def runner_with(synthetic_data, tmp_path, **changes):
 
 
 def by_init_model(path, *_):
-    init_model(str(CONFIGS / "swahr_tiny_synthetic.py"), path, device="cpu")
+    return init_model(str(CONFIGS / "swahr_tiny_synthetic.py"), path, device="cpu")
 
 
 def by_inferencer(path, *_):
-    BottomupInferencer("swahr_tiny_synthetic", path, device="cpu")
+    return BottomupInferencer("swahr_tiny_synthetic", path, device="cpu").inferencer.model
+
+
+def by_mmposes_inferencer(path, *_):
+    config = str(CONFIGS / "swahr_tiny_synthetic.py")
+    return MMPoseInferencer(config, path, device="cpu").inferencer.model
+
+
+def initialised(config):
+    model = build_model(config)
+    model.init_weights()
+    return model
 
 
 def by_init_cfg(path, *_):
     config = load_config("swahr_tiny_synthetic")
     config.model.init_cfg = dict(type="Pretrained", checkpoint=path)
-    build_model(config).init_weights()
+    return initialised(config)
+
+
+def by_start_from(path, *_):
+    config = load_config("swahr_tiny_synthetic")
+    config.model.start_from = dict(checkpoint=path, source="coco", target="coco")
+    return initialised(config)
 
 
 def by_load_from(path, *place):
-    runner_with(*place, load_from=path).test()
+    runner = runner_with(*place, load_from=path)
+    runner.test()
+    return runner.model
 
 
 def by_resume(path, *place):
@@ -282,10 +310,45 @@ def by_resume(path, *place):
 def by_partial_checkpoint(path, *_):
     config = load_config("swahr_tiny_synthetic")
     config.model.partial_checkpoint = True
-    load_checkpoint(build_model(config), path)
+    model = build_model(config)
+    load_checkpoint(model, path)
+    return model
 
 
-DOORS = [by_init_model, by_inferencer, by_init_cfg, by_load_from, by_resume, by_partial_checkpoint]
+LOADING = [
+    by_init_model,
+    by_inferencer,
+    by_mmposes_inferencer,
+    by_init_cfg,
+    by_start_from,
+    by_load_from,
+    by_partial_checkpoint,
+]
+DOORS = [*LOADING, by_resume]
+
+
+@pytest.mark.parametrize("door", LOADING)
+def test_a_file_of_paddle_loads_at_every_door(synthetic_data, tmp_path, tiny_weights, door):
+    model = door(str(tiny_paddle_file(tmp_path / "a.pdparams")), synthetic_data, tmp_path)
+    state = model.state_dict()
+    for name, value in tiny_weights["state_dict"].items():
+        assert name.endswith("num_batches_tracked") or torch.equal(state[name], value), name
+
+
+@pytest.mark.parametrize("prefix", [None, "backbone."])
+def test_a_backbone_of_which_nothing_is_there_is_named(tmp_path, prefix):
+    config = load_config("swahr_tiny_synthetic")
+    path = paddle_file(tmp_path / "a.pdparams", {"backbone.conv_layer1_1.conv.weight": WEIGHT})
+    config.model.backbone.init_cfg = dict(type="Pretrained", checkpoint=str(path))
+    if prefix:
+        config.model.backbone.init_cfg.prefix = prefix
+    with pytest.raises(CheckpointError, match=r"missing weights: .* `model\.start_from`"):
+        initialised(config)
+
+
+def test_a_partial_checkpoint_has_some_weight(tmp_path):
+    with pytest.raises(CheckpointError, match=r"missing weights: .* first backbone\.conv1"):
+        by_partial_checkpoint(str(paddle_file(tmp_path / "a.pdparams", dict(a=WEIGHT))))
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -310,11 +373,10 @@ def test_the_config_in_a_checkpoint_is_not_run(tmp_path, tiny_weights, capsys, p
     else:
         content["message_hub"] = dict(runtime_info=dict(cfg=program))
     path = str(save(content, tmp_path / "a.pth"))
-    refused = partial(pytest.raises, CheckpointError, match="config in a checkpoint is not run")
-    with refused():
+    with pytest.raises(ValueError, match="Cannot find the config in the checkpoint"):
         Pose2DInferencer(None, path)
-    with refused():  # as `Runner.resume` does
-        CheckpointLoader.load_checkpoint(path)["meta"]["config"]
+    # which `Runner.resume` runs
+    assert "config" not in CheckpointLoader.load_checkpoint(path)["meta"]
     assert "must not run" not in capsys.readouterr().out
 
 
@@ -554,7 +616,7 @@ def test_a_program_is_refused_by_older_versions_of_torch_too(tmp_path, monkeypat
     """They run what a TorchScript archive holds, whatever they are told to unpickle with."""
     path = tmp_path / "program.pth"
     torch.jit.script(torch.nn.Linear(1, 1)).save(str(path))
-    monkeypatch.setattr("swahr_mmpose.checkpoints.reading._TORCH_CHECKS", (99,))
+    monkeypatch.setattr("swahr_mmpose.checkpoints.reading._TORCH_CHECKS", False)
     with pytest.raises(CheckpointError, match="is a TorchScript archive, which holds a program"):
         read_checkpoint(path)
     for is_archive in (True, False):

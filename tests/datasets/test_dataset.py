@@ -3,10 +3,13 @@ import json
 import pytest
 from mmpose.registry import DATASETS, METRICS
 
+from swahr_mmpose.datasets import bottomup_coco_dataset
 from swahr_mmpose.datasets.annotations.reading import AnnotationFileError
 from swahr_mmpose.datasets.metainfo import keypoint_names
 
 from ..helpers import load_config
+
+IMAGES = [dict(id=1, file_name="1.jpg", width=64, height=48)]
 
 
 def annotation(**changes):
@@ -24,10 +27,12 @@ def annotation(**changes):
     return {key: value for key, value in dict(base, **changes).items() if value is not None}
 
 
-def dataset_of(folder, annotations, kind="BottomupCocoDataset", names=None, **kwargs):
+def dataset_of(
+    folder, annotations, kind="BottomupCocoDataset", names=None, images=IMAGES, **kwargs
+):
     path = folder / "annotations.json"
     content = dict(
-        images=[dict(id=1, file_name="1.jpg", width=64, height=48)],
+        images=images,
         annotations=annotations,
         categories=[dict(id=1, name="person", **(dict(keypoints=names) if names else {}))],
     )
@@ -108,7 +113,11 @@ def test_heatmaps_travel_where_the_codec_gives_them(training_data):
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
-        ("BottomupCrowdPoseDataset", {}, "`keypoints` is 51 numbers, and not 3 × 14"),
+        (
+            "BottomupCrowdPoseDataset",
+            {},
+            "all 1 people have 17 keypoints, and not 14. Describe these as `metainfo`",
+        ),
         ("BottomupCocoWholeBodyDataset", dict(face_kpts=None), "`face_kpts` is None"),
         (
             "BottomupCocoWholeBodyDataset",
@@ -179,8 +188,90 @@ def test_labelled_people_are_not_masked_for_a_wrong_count_or_box(tmp_path, chang
 def test_a_step_in_the_wrong_place_is_named(training_data):
     training_data.pipeline[3:5] = training_data.pipeline[4:2:-1]
     dataset = DATASETS.build(training_data)
-    with pytest.raises(ValueError, match="a step of the pipeline raised KeyError: 'heatmap_sizes'"):
+    message = r"Image 1 of .*000000.jpg': `BottomupHeatmapMask` raised KeyError: 'heatmap_sizes'"
+    with pytest.raises(ValueError, match=message):
         dataset[0]
+
+
+@pytest.mark.parametrize("step", ["GetBBoxCenterScale", "TopdownAffine"])
+def test_a_step_for_one_person_is_named(training_data, step):
+    sizes = dict(input_size=(64, 64)) if step == "TopdownAffine" else {}
+    training_data.pipeline.insert(1, dict(type=step, **sizes))
+    with pytest.raises(ValueError, match=f"`{step}` in `pipeline` is for one person"):
+        DATASETS.build(training_data)
+
+
+def test_an_address_for_a_file_name_is_named(tmp_path):
+    with pytest.raises(AnnotationFileError, match="is an address, 's3:"):
+        dataset_of(tmp_path, [annotation()], images=[dict(IMAGES[0], file_name="s3://a/1.jpg")])
+
+
+def test_training_says_how_many_images_it_leaves_out(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(bottomup_coco_dataset, "print_log", lambda text, *_: said.append(text))
+    images = [*IMAGES, dict(IMAGES[0], id=2)]
+    for test_mode, count in ((False, 1), (True, 2)):
+        assert (
+            len(dataset_of(tmp_path, [annotation()], images=images, test_mode=test_mode)) == count
+        )
+    (text,) = said
+    assert "1 of 2 images have no annotations and are not trained on" in text
+
+
+KEYPOINTS = {
+    0: dict(name="nose"),
+    1: dict(name="left", swap="right"),
+    2: dict(name="right", swap="left"),
+}
+DESCRIPTION = dict(
+    dataset_name="own",
+    keypoint_info=KEYPOINTS,
+    skeleton_info={0: dict(link=("left", "right"))},
+    joint_weights=[1, 1, 1],
+    sigmas=[0.1, 0.1, 0.1],
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(sigmas=None), "`sigmas` is missing"),
+        (dict(skeleton_info=None), "`skeleton_info` is missing"),
+        (dict(sigmas=[0.1] * 4), r"`sigmas` is \[0.1, 0.1, 0.1, 0.1\]. Give 3 above 0"),
+        (dict(sigmas=[0.1, 0, -1]), r"`sigmas` is \[0.1, 0.0, -1.0\]. Give 3"),
+        (dict(keypoint_info=dict(zip((1, 2, 3), KEYPOINTS.values()))), "an id is 1, 2, 3. Count 0"),
+        (dict(keypoint_info=dict(zip((0, 2, 1), KEYPOINTS.values()))), "an id is 2, 1. Count 0"),
+        (
+            dict(keypoint_info={**KEYPOINTS, 2: dict(name="right")}),
+            r"`swap` is \('left', 'right'\)",
+        ),
+        (
+            dict(keypoint_info={**KEYPOINTS, 0: dict(name="nose", swap="n")}),
+            r"`swap` is \('nose', 'n'\)",
+        ),
+        (
+            dict(keypoint_info={**KEYPOINTS, 0: dict(name="left")}),
+            "`name` is left, left. Give each",
+        ),
+        (dict(skeleton_info={0: dict(link=("left", "top"))}), r"`link` is \('left', 'top'\)"),
+    ],
+)
+def test_a_wrong_description_is_named_by_dataset_and_tools(tmp_path, changes, message):
+    wrong = dict(DESCRIPTION, **changes)
+    with pytest.raises(ValueError, match=f"The description `metainfo`: {message}"):
+        dataset_of(tmp_path, [], metainfo=wrong)
+    path = tmp_path / "own.py"
+    path.write_text(f"dataset_info = {wrong}")
+    with pytest.raises(ValueError, match=f"own.py: {message}"):
+        keypoint_names(str(path))
+
+
+def test_descriptions_of_mmpose_and_of_ones_own_are_taken(tmp_path):
+    person = annotation(keypoints=[10.0, 10, 2] * 3, num_keypoints=3)
+    dataset = dataset_of(tmp_path, [person], metainfo=DESCRIPTION)
+    assert dataset.metainfo["flip_indices"] == [0, 2, 1]
+    for name in ("coco_aic", "deepfashion2", "300w"):
+        assert len(keypoint_names(name)) > 18
 
 
 def test_a_prefix_of_another_name_is_named(tmp_path):

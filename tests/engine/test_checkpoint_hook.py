@@ -8,6 +8,7 @@ import torch
 from swahr_mmpose.checkpoints.reading import CheckpointError, read_checkpoint
 from swahr_mmpose.engine import AtomicCheckpointHook
 
+from ..helpers import load_config
 from ..micro_training import micro_config, train
 
 
@@ -87,3 +88,67 @@ def test_what_is_no_state_of_a_training_is_not_resumed(
     config.load_from, config.resume = str(path), True
     with pytest.raises(CheckpointError, match=f"weights.pth' can't be resumed from: {message}"):
         train(config)
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `scheduler.step")
+def test_a_training_goes_on_between_two_steps_as_if_it_had_not_stopped(synthetic_data, tmp_path):
+    """Bit-equal, with the gradients of the iteration before."""
+    weights = []
+    for name in ("whole", "resumed"):
+        config = micro_config(synthetic_data, tmp_path / name, iterations=6)
+        config.optim_wrapper.accumulative_counts = 3
+        if weights:
+            config.load_from, config.resume = str(tmp_path / "whole" / "iter_4.pth"), True
+        runner = train(config)
+        weights.append(runner.model.state_dict())
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(own, weights[1][name]) for name, own in weights[0].items())
+    (log,) = Path(runner.log_dir).glob("*.log")
+    assert "gradient of some iterations is lost" not in log.read_text()
+    assert "accumulated_gradients" not in torch.load(tmp_path / "whole" / "iter_6.pth")
+
+
+def test_epochs_of_another_length_are_not_resumed(synthetic_data, tmp_path):
+    configs = [micro_config(synthetic_data, tmp_path) for _ in range(2)]
+    for config, batch_size in zip(configs, (2, 4)):
+        config.train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=1)
+        config.default_hooks.checkpoint.by_epoch = config.log_processor.by_epoch = True
+        sampler = dict(type="DefaultSampler", shuffle=False)
+        config.train_dataloader.update(batch_size=batch_size, sampler=sampler)
+        config.resume = True
+    train(configs[0])
+    with pytest.raises(CheckpointError, match="An epoch has 2 iterations, but had 4 before"):
+        train(configs[1])
+
+
+def validated(data, folder, save_best, metric="BottomupCocoMetric"):
+    config, tiny = micro_config(data, folder, iterations=1), load_config("swahr_tiny_synthetic")
+    config.val_dataloader = tiny.val_dataloader
+    config.val_dataloader.update(num_workers=0, persistent_workers=False)
+    config.val_dataloader.dataset.update(data_root=str(data), indices=1)
+    config.val_cfg, config.val_evaluator = dict(), dict(type=metric)
+    config.default_hooks.checkpoint.save_best = save_best
+    return train(config)
+
+
+def test_the_best_checkpoint_of_its_own_choice_is_that_of_ap(synthetic_data, tmp_path):
+    config = validated(synthetic_data, tmp_path, "auto")
+    assert [path.name for path in tmp_path.glob("best*")] == ["best_coco_AP_iter_1.pth"]
+    (hook,) = (hook for hook in config.hooks if isinstance(hook, AtomicCheckpointHook))
+    assert hook.rules == ["greater"]
+
+
+@pytest.mark.parametrize(
+    ("save_best", "metric", "message"),
+    [
+        ("AP", "BottomupCocoMetric", "`save_best` is 'AP': no such figure; 'coco/AP' is"),
+        ("crowdpose/AP", "BottomupCocoMetric", "'crowdpose/AP': no such figure; 'coco/AP' is"),
+        (None, "PCKAccuracy", "`PCKAccuracy` in `val_evaluator` is for one person"),
+    ],
+)
+def test_a_validation_that_would_fail_is_refused_before_the_training(
+    synthetic_data, tmp_path, save_best, metric, message
+):
+    with pytest.raises(ValueError, match=message):
+        validated(synthetic_data, tmp_path, save_best, metric)
+    assert not list(tmp_path.glob("*.pth"))

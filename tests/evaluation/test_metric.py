@@ -7,6 +7,8 @@ from mmpose.registry import DATASETS, METRICS
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from swahr_mmpose.evaluation import bottomup_coco_metric
+
 from ..helpers import figures_of, load_config, metric_for, sample_of_people
 
 NOBODY = np.zeros((0, 17, 2)), np.zeros(0)
@@ -198,3 +200,15 @@ def test_a_metric_without_labels_is_named(metric):
 def test_other_ways_of_comparing_are_named(kind, iou_type):
     with pytest.raises(ValueError, match=f"`iou_type` must be one of .* is '{iou_type}'"):
         METRICS.build(dict(type=kind, iou_type=iou_type))
+
+
+def test_figures_without_labels_are_explained(ann_file, labelled, tmp_path, monkeypatch):
+    content = json.loads(ann_file.read_text())
+    path = tmp_path / "unlabelled.json"
+    path.write_text(json.dumps(dict(content, annotations=[])))
+    said = []
+    monkeypatch.setattr(bottomup_coco_metric, "print_log", lambda text, **_: said.append(text))
+    found = [(image, people, np.ones(len(people))) for image, people in labelled.items()]
+    assert figures_of(metric_for(path), found)["coco/AP"] == -1
+    assert said[-1].startswith("AP, AP .5")
+    assert "−1: no one is labelled" in said[-1]

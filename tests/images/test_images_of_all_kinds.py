@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -10,6 +13,7 @@ from mmpose.registry import DATASETS
 from PIL import Image
 
 from swahr_mmpose.apis.image_stream import ImageFile, ImageFiles
+from swahr_mmpose.datasets.transforms import BottomupLoadImage
 from swahr_mmpose.images.files import ImageError, decode_image, read_image
 
 from ..helpers import load_config
@@ -134,6 +138,38 @@ def test_images_that_are_too_long_are_named():
     long = cv2.imencode(".png", np.zeros((1, 40000, 3), np.uint8))[1].tobytes()
     with pytest.raises(ImageError, match="'long' can't be used: The image is 40000×1 pixels"):
         decode_image(long, "long")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "GIF", "JPEG", "BMP", "JPEG2000", "WEBP"])
+def test_images_of_too_many_pixels_are_not_decoded(drawn, monkeypatch, kind):
+    """The limit holds for what the header says, and can be set."""
+    content = content_of(drawn, kind)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setenv("SWAHR_MAX_PIXELS", "9599")
+    message = "'a' is 120×80 = 9600 pixels, and at most 9599 are read.* variable SWAHR_MAX_PIXELS"
+    with pytest.raises(ImageError, match=message):
+        decode_image(content, "a")
+    monkeypatch.undo()
+    monkeypatch.setenv("SWAHR_MAX_PIXELS", "many")
+    with pytest.raises(ValueError, match="SWAHR_MAX_PIXELS must be a number of pixels"):
+        decode_image(content, "a")
+
+
+def test_a_small_file_is_not_made_a_large_image():
+    """Of 900 million pixels, 2.7 GB, in a file of 100 bytes."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    rest = struct.pack(">I", 20) + b"IDAT" + bytes(24)
+    with pytest.raises(ImageError, match=r"30000×30000 = 900000000 pixels.* at most 300000000"):
+        decode_image(b"\x89PNG\r\n\x1a\n" + chunk + rest, "a.png")
+
+
+def test_pipes_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    for read in (read_image, BottomupLoadImage()):
+        given = tmp_path / "a.jpg"
+        with pytest.raises(ImageError, match=r"a\.jpg' can't be opened: it is a pipe or a device"):
+            read(given if read is read_image else dict(img_path=str(given)))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose, pseudo_collate
-from mmpose.apis import init_model
+from mmpose.apis import inference_bottomup, init_model
+
+from swahr_mmpose.synthetic import SyntheticOptions
+from swahr_mmpose.synthetic.dataset import generate_image
 
 from ..helpers import (
     build_model,
@@ -111,19 +114,50 @@ def test_checkpoints_of_mmpose_0x_load_as_they_are(case, config, tmp_path):
         np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("config", ["swahr_hrnet_w32_coco", "swahr_hrnet_w32_coco_multiscale"])
+def paddle_model(config, path, has_scales=True):
+    """A network with PaddleDetection's weights; those of HigherHRNet have no scale branch."""
+    weights = {k: v for k, v in paddle_weights().items() if has_scales or "scalelayer" not in k}
+    path.write_bytes(pickle.dumps(weights, protocol=4))
+    return init_model(config, str(path), device="cpu")
+
+
+@pytest.mark.parametrize(
+    "config", ["swahr_hrnet_w32_coco", "swahr_hrnet_w32_coco_multiscale", "higherhrnet_w32_coco"]
+)
 @torch.no_grad()
 def test_weights_of_paddledetection_give_its_maps(config, tmp_path):
     numbers = golden("paddle_coco_w32_swahr")
-    path = tmp_path / "swahr.pdparams"
-    path.write_bytes(pickle.dumps(paddle_weights(), protocol=4))
-    model = init_model(load_config(config), str(path), device="cpu")
+    is_swahr = config.startswith("swahr")
+    model = paddle_model(load_config(config), tmp_path / "a.pdparams", is_swahr)
     output = model(torch.from_numpy(numbers["x"]), None, mode="tensor")
-    for ours, name in (
+    pairs = [
         (torch.cat([output.heatmaps[0], output.tags], dim=1), "out_0"),
         (output.heatmaps[1], "out_1"),
-        (output.scales[0], "scale_0"),
-        (output.scales[1], "scale_1"),
-    ):
+    ]
+    if is_swahr:
+        pairs += [(output.scales[0], "scale_0"), (output.scales[1], "scale_1")]
+    for ours, name in pairs:
         expected = numbers[name]
         np.testing.assert_allclose(ours.numpy(), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@torch.no_grad()
+def test_widths_of_paddledetections_scale_branch_are_in_pixels_of_the_image(tmp_path):
+    config = load_config("swahr_hrnet_w32_coco")
+    config.model.test_cfg = dict(output_scales=True)
+    config.test_dataloader.dataset.pipeline[1].input_size = 128
+    model = paddle_model(config, tmp_path / "swahr.pdparams")
+    maps = []
+    model.head.scale_layers[1].register_forward_hook(lambda *call: maps.append(call[2][0].numpy()))
+    image, _ = generate_image(SyntheticOptions(num_images=1, long_side=300), 0)
+    (sample,) = inference_bottomup(model, image)
+    people, (alpha,) = sample.pred_instances, maps
+    # 2 px at stride 2, and the image's pixels in one of the input's
+    pixels = sample.input_scale / sample.input_size
+    x, y = ((people.keypoints - sample.input_center + sample.input_scale / 2) / pixels / 2).T
+    rows, columns = (np.clip(v.astype(int), 0, n - 1) for v, n in zip((y, x), alpha.shape[1:]))
+    there = alpha[np.arange(17)[:, None], rows, columns].T
+    expected = 4 / np.sqrt(np.maximum(1 + there, 1 / 16)) * pixels[0]
+    found = people.keypoints_found
+    assert np.ptp(expected[found]) > 0.1
+    np.testing.assert_allclose(people.keypoint_widths[found], expected[found], rtol=1e-4)

@@ -275,6 +275,7 @@ def test_pretrained_branches_stay(tmp_path):
     ("kwargs", "message"),
     [
         (dict(decoder=dict(CODEC, num_keypoints=17)), "`num_keypoints=17`, but the head has"),
+        (dict(decoder=dict(CODEC, decode_keypoint_order=[0, 1])), "each of the 5 keypoints once"),
         (dict(decoder=dict(CODEC, tag_dim=2)), "`tag_dim=2`, but the head has `tag_dim=1`"),
         (dict(decoder=dict(CODEC, heatmap_sizes=[(16, 24)])), "those of the network's strides"),
         (dict(decoder=dict(CODEC, heatmap_sizes=[(32, 48), (16, 24)])), "in this order"),

@@ -234,6 +234,20 @@ def test_a_preprocessor_for_single_images_is_named(tiny):
         model.test_step(batch_of_one(config, input_size=128, scales=(1, 0.5)))
 
 
+@pytest.mark.parametrize(
+    ("part", "changes", "given"),
+    [
+        ("head", dict(in_channels=32), "24 channels at stride 4"),
+        ("backbone", dict(type="ResNet", depth=18, _delete_=True), "512 channels at stride 32"),
+    ],
+)
+def test_a_feature_that_the_head_does_not_take_is_named(part, changes, given):
+    config = load_config("swahr_tiny_synthetic")
+    config.merge_from_dict(dict(model={part: changes}))
+    with pytest.raises(ValueError, match=f"{given}, but the head takes"):
+        build_model(config)
+
+
 @torch.no_grad()
 def test_a_dataset_of_other_keypoints_is_named(tiny):
     model, config = tiny

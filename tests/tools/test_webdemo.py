@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -195,7 +196,7 @@ def test_bad_files_in_the_browser(browse, files, finder, images, tmp_path):
     browser = browse()
     (tmp_path / "bad.png").write_bytes(b"no image")
     browser.upload(tmp_path / "bad.png")
-    browser.text("[data-testid=toast-body]", "no image that can be read")
+    browser.text("[data-testid=toast-body]", "can't be read as an image")
     browser.driver.refresh()
     cv2.imwrite(str(tmp_path / "thin.png"), np.zeros((4, 400, 3), np.uint8))
     browser.upload(tmp_path / "thin.png")
@@ -203,6 +204,17 @@ def test_bad_files_in_the_browser(browse, files, finder, images, tmp_path):
     browser.driver.refresh()
     browser.upload(files[0])
     assert browser.count() == len(people_in(finder, images[0]))
+
+
+@pytest.mark.slow
+def test_images_of_too_many_pixels(files, images, monkeypatch):
+    gradio = pytest.importorskip("gradio")
+    read = runpy.run_path(str(TOOL))["image_input"]().preprocess
+    upload = SimpleNamespace(path=str(files[0]))
+    assert (read(upload) == images[0][..., ::-1]).all()
+    monkeypatch.setenv("SWAHR_MAX_PIXELS", "100")
+    with pytest.raises(gradio.Error, match="pixels, and at most 100 are read"):
+        read(upload)
 
 
 @pytest.mark.slow

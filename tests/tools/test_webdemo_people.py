@@ -25,7 +25,7 @@ def drawn_images():
 
 
 def tiny_finder():
-    return PeopleFinder(BottomupInferencer("swahr_tiny_synthetic", device="cpu"))
+    return PeopleFinder(BottomupInferencer("swahr_tiny_synthetic", device="cpu", widths=True))
 
 
 images = pytest.fixture(scope="module")(drawn_images)
@@ -63,13 +63,9 @@ def test_keypoints_of_low_score_are_not_drawn(finder, images):
     np.testing.assert_array_equal(none, images[0])
 
 
-def test_a_network_without_scale_branch_has_no_views_of_it(finder):
-    head = finder._inferencer.inferencer.model.head
-    head.scales_known = False
-    try:
-        assert PeopleFinder(finder._inferencer).views == ("People", "Heatmap", "Tags")
-    finally:
-        head.scales_known = True
+def test_widths_have_views_only_on_request():
+    inferencer = BottomupInferencer("swahr_tiny_synthetic", device="cpu")
+    assert PeopleFinder(inferencer).views == ("People", "Heatmap", "Tags")
 
 
 def test_users_at_the_same_time_get_their_own_people(finder, images):
@@ -91,5 +87,5 @@ def test_a_video(finder, images, tmp_path):
     assert drawn.get(cv2.CAP_PROP_FPS) == 10
     assert drawn.read()[1].shape == images[0].shape
     (tmp_path / "bad.mp4").write_bytes(b"no video")
-    with pytest.raises(ValueError, match=r"'bad\.mp4' is no video"):
+    with pytest.raises(ValueError, match=r"bad\.mp4' is neither an image nor a video"):
         list(finder.find_in_video(tmp_path / "bad.mp4", out, Wish(), max_frames=3))

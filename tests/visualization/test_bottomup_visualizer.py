@@ -1,6 +1,7 @@
 """MMPose's visualizer door: people by confidence."""
 
 import itertools
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -187,3 +188,15 @@ def test_files_and_backends(visualizer, tmp_path):
     drawn = made.add_datasample("two", IMAGE, sample([0.9]), out_file=str(tmp_path / "two.png"))
     assert (cv2.imread(str(tmp_path / "two.png"))[..., ::-1] == drawn).all()
     assert not (tmp_path / "vis_image/two_0.png").exists()
+
+
+@pytest.mark.parametrize("display", [None, ":0"])
+def test_a_missing_window_is_said(visualizer, monkeypatch, display):
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    if display:
+        monkeypatch.setenv("DISPLAY", display)
+        error = cv2.error("The function is not implemented. Rebuild the library with Windows")
+        monkeypatch.setattr(cv2, "namedWindow", mock.Mock(side_effect=error))
+    with pytest.raises(RuntimeError, match="`show=True` asks for a window"):
+        visualizer().show(np.zeros((8, 8, 3), np.uint8))

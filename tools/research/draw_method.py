@@ -181,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        for name, draw in tqdm(drawn.items(), desc="drawing", unit="image"):
+        for name, draw in tqdm(drawn.items(), desc="drawing", unit="image", disable=None):
             figure = draw()
             FigureCanvasAgg(figure)
             figure.savefig(args.out / f"{name}.png", dpi=110)

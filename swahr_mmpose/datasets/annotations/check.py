@@ -90,6 +90,11 @@ def check_content(
     own = _without(content["annotations"], "category_id", others)
     num_others = len(content["annotations"]) - len(own)
     own = _without(own, "image_id", _ids(content["images"]) - set(sizes))
+    given = _numbers_of_keypoints(own)
+    if names and len(set(given)) == 1 and given[0] != fields["keypoints"]:
+        what = f"all {len(given)} people have {given[0]} keypoints, and not {fields['keypoints']}"
+        fix = "Describe these as `metainfo` of the dataset (tools: --dataset)"
+        return Findings([Problem("file", what, fix, fixed=False)], content, content)
     expected = Expected(sizes, people["id"], fields, needs_area)
     annotations = list(checked_annotations(own, expected))
     fixed = dict(
@@ -118,11 +123,15 @@ def check_content(
 def _fields_of(content: dict[str, Any], people: dict[str, Any] | None) -> dict[str, int]:
     """The fields that hold keypoints, as the category has names, or else most annotations."""
     names: Any = people.get("keypoints") if people else None
-    given = [annotation.get("keypoints") for annotation in content["annotations"]]
-    counts = [len(keypoints) // 3 for keypoints in given if isinstance(keypoints, list)]
-    count = len(names) if isinstance(names, list) else mode(counts or [0])
+    given = _numbers_of_keypoints(content["annotations"]) or [0]
+    count = len(names) if isinstance(names, list) else mode(given)
     whole_body = any("foot_kpts" in annotation for annotation in content["annotations"])
     return {**(WHOLE_BODY_FIELDS if whole_body else {}), "keypoints": count} if count else {}
+
+
+def _numbers_of_keypoints(annotations: list[dict[str, Any]]) -> list[int]:
+    lists = (annotation.get("keypoints") for annotation in annotations)
+    return [len(own) // 3 for own in lists if own and isinstance(own, list)]
 
 
 def _ids(entries: list[dict[str, Any]]) -> set[int]:

@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmpose.registry import TRANSFORMS
 
-from ...images.files import ImageError, decode_annotated, decode_image
+from ...images.files import ImageError, check_regular, decode_annotated, decode_image
 
 
 @TRANSFORMS.register_module()
@@ -50,6 +50,7 @@ class BottomupLoadImage(BaseTransform):
 
     def _load(self, path: str, annotated_size: tuple[int, int] | None) -> np.ndarray:
         try:
+            check_regular(path)
             content = fileio.get(path, backend_args=self.backend_args)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)

@@ -48,7 +48,7 @@ class HigherHRNetHead(BaseHead):
             loaded had it too.
 
     Raises:
-        ValueError: If the codec is for other keypoints or another tag size.
+        ValueError: If the codec, or one of its options, is for other keypoints or another tag size.
 
     Examples:
         >>> head = HigherHRNetHead(in_channels=8, num_keypoints=17)
@@ -113,6 +113,8 @@ class HigherHRNetHead(BaseHead):
                     f"The codec (`decoder`) has `{name}={given}`, but the head has "
                     f"`{name}={expected}`. Give both the same value."
                 )
+        if hasattr(codec, "decode_options"):
+            codec.decode_options.order_for(self.layout.num_keypoints)
         return codec
 
     # ---------------------------------------------------------------- network
@@ -253,13 +255,7 @@ class HigherHRNetHead(BaseHead):
     def decode_maps(
         self, maps: AggregatedMaps, test_cfg: dict[str, Any], data_samples: Sequence[Any]
     ) -> Any:
-        """People of each image from aggregated maps.
-
-        Returns:
-            One ``InstanceData`` per image, with ``keypoints``, ``keypoint_scores``,
-            ``keypoints_found``, ``bboxes`` and ``bbox_scores``, and with ``output_scales`` also
-            ``keypoint_widths`` (P, K), all in input pixels; with ``output_heatmaps`` also one
-            ``PixelData`` each.
+        """People of each image from aggregated maps, as :func:`.predictions.predict_people`.
 
         Raises:
             RuntimeError: If the head has no codec.

@@ -64,16 +64,6 @@ def predict_people(
         ``keypoint_widths`` (P, K), all in input pixels; with ``test_cfg.output_heatmaps`` also one
         ``PixelData`` each, with ``heatmaps``, ``tags`` and, where there are any, ``scales``, all of
         the input's size.
-
-    Examples:
-        >>> import torch
-        >>> from swahr_mmpose.codecs import ScaleAdaptiveHeatmap
-        >>> codec = ScaleAdaptiveHeatmap((64, 64), [(16, 16), (32, 32)])
-        >>> maps = torch.zeros(1, 1, 64, 64)
-        >>> maps[..., 8, 20] = 0.9
-        >>> people, = predict_people(codec, AggregatedMaps(maps, maps, None), {}, [{}])
-        >>> people.keypoints.tolist()
-        [[[20.25, 8.25]]]
     """
     preds = [
         _instances_of(codec, heatmaps, tags, sample)

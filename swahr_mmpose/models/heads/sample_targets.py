@@ -28,16 +28,6 @@ def heatmap_targets(
     Raises:
         ValueError: If targets and outputs differ in shape, the samples hold no targets, or the
             codecs of pipeline and head differ in σ0 where the samples say the pipeline's.
-
-    Examples:
-        >>> from mmengine.structures import InstanceData
-        >>> from mmpose.structures import PoseDataSample
-        >>> labels = InstanceData(keypoint_centers=torch.tensor([[[[2, 0], [4, 1]]]]))
-        >>> meta = dict(target_sigma=2.0, heatmap_sizes=[(16, 16), (32, 32)])
-        >>> sample = PoseDataSample(gt_instance_labels=labels, metainfo=meta)
-        >>> outputs = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 32, 32)
-        >>> [target.argmax().item() for target in heatmap_targets([sample], outputs, sigma=2.0)]
-        [2, 36]
     """
     has_heatmaps = _has_field(samples[0], "heatmaps")
     _check_samples(samples, has_heatmaps, sigma)
@@ -73,15 +63,7 @@ def _size(sample: Any, level: int, output: Tensor) -> tuple[int, int]:
 
 
 def heatmap_masks(samples: Sequence[Any]) -> list[Tensor | None]:
-    """Masks (B, 1, H, W) of each resolution; None where the pipeline makes none.
-
-    Examples:
-        >>> from mmpose.structures import MultilevelPixelData, PoseDataSample
-        >>> masks = [torch.ones(1, 16, 16), torch.ones(1, 32, 32)]
-        >>> sample = PoseDataSample(gt_fields=MultilevelPixelData(heatmap_mask=masks))
-        >>> [tuple(mask.shape) for mask in heatmap_masks([sample, sample])]
-        [(2, 1, 16, 16), (2, 1, 32, 32)]
-    """
+    """Masks (B, 1, H, W) of each resolution; None where the pipeline makes none."""
     if not _has_field(samples[0], "heatmap_mask"):
         return [None] * len(STRIDES)
     masks: list[Tensor | None] = []

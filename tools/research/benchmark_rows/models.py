@@ -13,9 +13,12 @@ from typing import Any
 
 import mmpose
 import numpy as np
+import torch
+from mmengine.analysis import FlopAnalyzer
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 from mmpose.apis import inference_bottomup, inference_topdown, init_model
+from mmpose.registry import MODELS
 
 import swahr_mmpose
 
@@ -23,6 +26,14 @@ from .maps import sees_people
 from .row import Row
 
 NUM_PEOPLE = 10
+
+#: timm's names.
+BACKBONES = (
+    "tf_efficientnet_lite0",
+    "mobilenetv4_conv_small",
+    "convnextv2_atto",
+    "resnet18",
+)
 
 #: COCO val2017 AP as MMPose's and MMDetection's model pages report them, with their own protocols.
 PUBLISHED = {
@@ -46,6 +57,26 @@ def model_rows(device: str) -> Iterator[Row]:
         other = build(image, device)
         what = f"{name} (AP {PUBLISHED[name]} as published)"
         yield Row(f"SWAHR-W32, 512, flip test, 640×480, {NUM_PEOPLE} people", ours, other, what)
+
+
+def backbone_rows(device: str) -> Iterator[Row]:
+    """Small backbones of timm against HRNet-W32: one pass of the network."""
+    images = torch.zeros(1, 3, 512, 512, device=device)
+
+    def network(config: str, **backbone: Any) -> tuple[Callable[[], Any], str]:
+        settings = Config.fromfile(swahr_mmpose.config_path(config)).model
+        settings.backbone.update(init_cfg=None, **backbone)
+        model = MODELS.build(settings).to(device).eval()
+        millions = sum(weight.numel() for weight in model.parameters()) / 1e6
+        # of multiplications with additions, as papers count them
+        operations = FlopAnalyzer(model, images).total()
+        size = f"{millions:.1f} M parameters, {operations / 1e9:.1f} GFLOPs"
+        return torch.no_grad()(lambda: model(images)), size
+
+    w32, w32_size = network("swahr_hrnet_w32_coco")
+    for name in BACKBONES:
+        ours, size = network("swahr_lite0_coco", name=name, pretrained=False)
+        yield Row(f"{name}, 512×512: {size}", ours, w32, f"HRNet-W32: {w32_size}")
 
 
 def installed(path: str) -> Path:

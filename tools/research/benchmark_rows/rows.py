@@ -25,7 +25,7 @@ from swahr_mmpose.models.outputs import Level
 from .deployment import onnx_rows, predict_rows
 from .inference import inference_rows
 from .maps import K, aggregated_maps, our_codec, people_in
-from .models import model_rows
+from .models import backbone_rows, model_rows
 from .row import Row
 
 
@@ -208,4 +208,5 @@ ROWS = dict(
     onnx=onnx_rows,
     predict=predict_rows,
     models=model_rows,
+    backbones=backbone_rows,
 )

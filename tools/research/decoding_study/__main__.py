@@ -21,7 +21,7 @@ import swahr_mmpose  # noqa: F401  (before MMPose's models)
 import numpy as np
 from mmpose.apis import inference_bottomup, init_model
 from tqdm import tqdm
-from variants import VARIANTS
+from variants import TRIED, VARIANTS
 from xtcocotools.coco import COCO
 
 from swahr_mmpose.analysis.bootstrap import compare
@@ -38,7 +38,7 @@ from swahr_mmpose.analysis.pose_errors import (
     matched_oks,
 )
 from swahr_mmpose.checkpoints.model_zoo import weights_for
-from swahr_mmpose.decoding import decode_people, image_window
+from swahr_mmpose.decoding import GROUPINGS, decode_people, image_window
 from swahr_mmpose.evaluation.coco_index import read_labels
 from swahr_mmpose.images.files import read_annotated
 from swahr_mmpose.utils.config_files import find_config
@@ -97,11 +97,12 @@ def run(args: argparse.Namespace) -> None:
     meta = model.dataset_meta
     # whatever the config groups by
     options = replace(model.head.decoder.decode_options, grouping="official")
+    GROUPINGS.update(TRIED)
     rows = {name: replace(options, **own) for name, own in VARIANTS.items()}
     annotations = read_labels(args.data, meta)
     outcomes = {name: Outcome() for name in [*rows, "official, oracle scores"]}
     images = annotations.dataset["images"][: args.num_images]
-    for image in tqdm(images, unit="image"):
+    for image in tqdm(images, unit="image", disable=None):
         heatmaps, tags, sample_meta = maps_of(model, read_annotated(args.images, image))
         labels, areas = labelled_people(annotations, image["id"], meta["num_keypoints"])
         for name, own in rows.items():

@@ -7,7 +7,6 @@ from typing import Any, Callable
 
 import numpy as np
 
-from swahr_mmpose.decoding import GROUPINGS
 from swahr_mmpose.decoding.matching import (
     GrowingPeople,
     Match,
@@ -72,7 +71,6 @@ TRIED: dict[str, Match] = {
     "by score, true distance": _by_score(rounded=False),
     "by score, true distance − ½·ln S": _by_score(rounded=False, strength=0.5),
 }
-GROUPINGS.update(TRIED)
 
 #: Options of decoding that differ from the official ones, by the name in the table.
 VARIANTS: dict[str, dict[str, Any]] = {
