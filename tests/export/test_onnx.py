@@ -582,7 +582,7 @@ def without_torch(tmp_path_factory):
     python = environment / "bin" / "python"
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # the same OpenCV as here: its versions do not interpolate alike
-    version = importlib.metadata.version("opencv-python")
+    version = importlib.metadata.version("opencv-python-headless")
     opencv = [f"{name}=={version}" for name in ("opencv-python", "opencv-python-headless")]
     more = ["supervision", "fastapi", "uvicorn"]
     subprocess.run([*pip, f"{ROOT}[onnx,ray]", *more, *opencv], check=True)
