@@ -1,9 +1,12 @@
-# The commands of the README. `make env` needs Python 3.11 and GCC only.
+# The commands of the README. `make env` needs Python 3.11 and no compiler.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 PINNED := --constraint requirements/env.txt
+# its Python files, which are the same in all wheels
+XTCOCOTOOLS := --no-deps --only-binary :all: --python-version 3.11 --platform manylinux1_x86_64 \
+    --upgrade xtcocotools
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
@@ -21,20 +24,18 @@ help: ## list these targets
 
 env: $(STAMP) ## create .venv with everything that is needed (once)
 
-# docs/installation.md says how mmcv is built. Nothing is compiled to bytecode here, which takes long;
+# docs/installation.md explains the commands. Nothing is compiled to bytecode here, which takes long;
 # Python does it for the modules that are used.
-$(STAMP): requirements/build.txt requirements/runtime.txt requirements/mminstall.txt \
-          requirements/dev.txt requirements/env.txt setup.py pyproject.toml
+$(STAMP): $(addprefix requirements/,env.txt openmmlab.txt openmmlab_needs.txt runtime.txt dev.txt) \
+          setup.py pyproject.toml
 	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing torch (about a minute)"
-	@$(PIP) --requirement requirements/build.txt $(PINNED)
-	@$(BIN)/python tools/dev/build_mmcv.py --no-deps
-	@echo "Installing the rest (about a minute)"
-	@$(PIP) --no-build-isolation --requirement requirements/runtime.txt \
-	    --requirement requirements/mminstall.txt --requirement requirements/dev.txt $(PINNED)
-	@# the same OpenCV without windows, which needs no display libraries, in place of mmcv's
-	@echo "Installing OpenCV without windows, and this package"
-	@$(PIP) --no-deps --force-reinstall opencv-python-headless $(PINNED)
+	@echo "Installing torch and the rest (about two minutes)"
+	@$(PIP) --requirement requirements/openmmlab_needs.txt --requirement requirements/runtime.txt \
+	    --requirement requirements/dev.txt $(PINNED)
+	@echo "Installing MMPose, and this package"
+	@$(PIP) --no-deps --only-binary :all: --requirement requirements/openmmlab.txt $(PINNED)
+	@$(PIP) $(XTCOCOTOOLS) --target \
+	    "$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")" $(PINNED)
 	@$(PIP) --no-deps --editable .
 	@touch $@
 

@@ -6,6 +6,7 @@ Where MMPose is not installed nothing is registered, and :mod:`swahr_mmpose.deco
 alone.
 """
 
+from .utils.compiled_modules import stand_in_for_compiled_modules
 from .utils.config_files import config_path, configs_dir, tools_dir
 from .utils.environment import check_openmmlab, is_installed
 from .version import __version__
@@ -15,6 +16,7 @@ __all__ = ["__version__", "config_path", "configs_dir", "tools_dir"]
 if is_installed("mmpose"):
     try:
         check_openmmlab()
+        stand_in_for_compiled_modules()
 
         from . import apis, codecs, datasets, engine, evaluation, models, visualization
         from .checkpoints.mmengine_loaders import read_safely_in_mmengine

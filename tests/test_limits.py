@@ -20,8 +20,8 @@ import ctypes, json, resource, sys
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmpose.apis import inference_bottomup, init_model
 import swahr_mmpose
+from mmpose.apis import inference_bottomup, init_model
 from swahr_mmpose.checkpoints.model_zoo import weights_of
 
 torch.set_num_threads(1)

@@ -9,7 +9,7 @@ from importlib import metadata
 import pytest
 
 import swahr_command
-from swahr_mmpose.utils.environment import check_openmmlab
+from swahr_mmpose.utils.environment import check_openmmlab, installed_version
 
 from .helpers import CONFIGS, ROOT
 
@@ -91,7 +91,7 @@ def test_the_doctor_where_everything_works():
     result = subprocess.run(command, text=True, capture_output=True, cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
     for name in ("torch", "numpy", "mmcv", "mmengine", "mmdet", "mmpose"):
-        assert f"  ok  {name:<14}{metadata.version(name)}" in result.stdout
+        assert f"  ok  {name:<14}{installed_version(name)}" in result.stdout
     assert "\nGPU: " in result.stdout
     assert "swahr_hrnet_w48_coco_multiscale" in result.stdout
     assert result.stdout.endswith("Everything works.\n")
@@ -108,11 +108,11 @@ metadata.version = lambda name: "1.7.0" if name == "mmcv" else version(name)
     ("file", "content", "line", "problem"),
     [
         ("sitecustomize.py", "import sys; sys.modules['mmdet'] = None", "!!  mmdet         not",
-         "mmdet>=3.0.0,<3.4.0 is needed, but none is installed. Run: mim install"),
+         "mmdet>=3.0.0,<3.6.0 is needed, but none is installed. Run: pip install --no-deps"),
         ("sitecustomize.py", "import sys; sys.modules['torch'] = None", "!!  torch         not",
          "torch>=2.0 is needed, but none is installed. Run: pip install torch"),
         ("sitecustomize.py", OTHER_MMCV, "!!  mmcv          1.7.0",
-         "mmcv>=2.0.1,<2.3.0 is needed, but 1.7.0 is installed. Run: mim install 'mmcv>=2.1.0"),
+         "mmcv>=2.0.1,<2.4.0 is needed, but 1.7.0 is installed. Run: pip install 'mmcv-lite"),
         ("cv2.py", "raise OSError('libGL.so.1')", "!!  cv2           broken",
          "cv2 can't be imported: libGL.so.1"),
         ("torch.py", "raise OSError('libcudart.so')", "!!  torch", "torch: OSError: libcudart.so"),
@@ -169,4 +169,4 @@ def test_an_import_names_all_that_does_not_match(monkeypatch):
         check_openmmlab()
     lines = str(caught.value).splitlines()
     assert [line.split(">")[0].strip() for line in lines[1:]] == ["mmcv", "mmpose"]
-    assert "but 0.29.0 is installed. Run: mim install 'mmpose>=1.3.2,<1.4.0'" in lines[2]
+    assert "but 0.29.0 is installed. Run: pip install --no-deps 'mmpose>=1.3.2" in lines[2]

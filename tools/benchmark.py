@@ -44,8 +44,8 @@ _MEMORY_SCRIPT = """
 import sys, threading, time
 import numpy as np
 from mmengine.config import Config
-from mmpose.apis import inference_bottomup, init_model
 import swahr_mmpose
+from mmpose.apis import inference_bottomup, init_model
 config = Config.fromfile(swahr_mmpose.config_path("swahr_tiny_synthetic"))
 size = int(sys.argv[1])
 config.test_dataloader.dataset.pipeline[1].update(input_size=size, scales=(1, 0.5, 2))

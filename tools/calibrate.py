@@ -17,6 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Dict
 
+import swahr_mmpose  # noqa: F401  (before MMPose's models)
+
+# isort: split
 import command_line
 import numpy as np
 import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,15 @@ _GPU = """
 import torch
 there = torch.cuda.is_available()
 name = f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}" if there else None
-print("GPU:", name or "none that torch can use: everything runs on the CPU")
+print("NOTE GPU:", name or "none that torch can use: everything runs on the CPU")
+"""
+
+_OPERATORS = """
+from importlib.util import find_spec
+if find_spec("mmcv._ext"):
+    from mmcv.ops import nms
+else:
+    print("NOTE mmcv has no compiled operators; this package needs none.")
 """
 
 #: What may fail although the versions are right: name, program, fix.
@@ -24,10 +33,10 @@ _TRIALS = (
     ("torch", _GPU, "Install torch again."),
     ("torchvision's operators", "import torchvision; torchvision.ops.nms",
      "Install torch and torchvision together, in versions that belong together."),
-    ("mmcv's operators", "from mmcv.ops import nms",
+    ("mmcv's operators", _OPERATORS,
      "mmcv was built for another torch. Run: pip install --no-cache-dir --force-reinstall mmcv"),
-    ("MMPose's models", "import mmpose.models", "Read the message, and install what it misses."),
-    ("this package", "import swahr_mmpose", "Read the message, and install what it misses."),
+    ("MMPose's models", "import swahr_mmpose, mmpose.models",
+     "Read the message, and install what it misses."),
 )  # fmt: skip
 
 #: Runs the trials in a process of their own, which a compiled module may crash.
@@ -105,8 +114,7 @@ def main(argv: list[str] | None = None) -> int:
         for name, problem in trials(ended.stdout, ended.stderr, ended.returncode):
             print(f"  {'ok' if problem is None else '!!':<4}{name}")
             problems += [problem] if problem else []
-        gpu = [line for line in ended.stdout.splitlines() if line.startswith("GPU: ")]
-        print("", *gpu, sep="\n")
+        print("", *re.findall(r"^NOTE (.*)", ended.stdout, re.M), sep="\n")
     if is_installed("yaml"):
         from list_models import table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -19,14 +20,14 @@ STACK = {
     "scipy": (">=1.4", "pip install scipy"),
     "cv2": (">=4.0", "pip install opencv-python"),
     "pycocotools": (">=2.0", "pip install pycocotools"),
-    "xtcocotools": (">=1.12", "pip install --no-build-isolation xtcocotools"),
-    "mmengine": (">=0.10.0", "mim install 'mmengine>=0.10.7'"),
-    "mmcv": (">=2.0.1,<2.3.0", "mim install 'mmcv>=2.1.0,<2.2.0'"),
-    "mmdet": (">=3.0.0,<3.4.0", "mim install 'mmdet>=3.3.0,<3.4.0'"),
-    "mmpose": (">=1.3.0,<2.0.0", "mim install 'mmpose>=1.3.2,<1.4.0'"),
+    "xtcocotools": (">=1.12", "pip install --no-deps xtcocotools"),
+    "mmengine": (">=0.10.0", "pip install 'mmengine>=0.10.7'"),
+    "mmcv": (">=2.0.1,<2.4.0", "pip install 'mmcv-lite>=2.1.0,<2.2.0'"),
+    "mmdet": (">=3.0.0,<3.6.0", "pip install --no-deps 'mmdet>=3.3.0,<3.4.0'"),
+    "mmpose": (">=1.3.0,<2.0.0", "pip install --no-deps 'mmpose>=1.3.2,<1.4.0'"),
 }
 
-_OPENMMLAB = ("mmengine", "mmcv", "mmdet", "mmpose")
+_OPENMMLAB = ("pycocotools", "xtcocotools", "mmengine", "mmcv", "mmdet", "mmpose")
 
 
 def is_installed(module: str) -> bool:
@@ -40,12 +41,12 @@ def is_installed(module: str) -> bool:
 def installed_version(module: str) -> str:
     """The version of an installed module, without importing it where its distribution says so.
 
-    Forks install the same modules under other names of distribution: those are asked themselves.
+    Other distributions install the same modules: of the rest, the module itself is asked.
     """
-    try:
-        return version(module)
-    except PackageNotFoundError:
-        return str(getattr(import_module(module), "__version__", "0"))
+    for name in (module, f"{module}-lite", f"onedl-{module}"):
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return str(getattr(import_module(module), "__version__", "0"))
 
 
 def problem_with(module: str) -> str | None:

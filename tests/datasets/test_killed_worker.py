@@ -25,14 +25,15 @@ def children(process):
         return []
 
 
-def kill_worker(command, folder, depth, ready):
+def kill_worker(command, folder, depth, ready, output="log.txt"):
     """Start a command, kill -9 a process that reads images, and see it end soon, with a message.
 
     Args:
         command: What to start.
         folder: Where it runs.
         depth: Generations from the command to the processes that read.
-        ready: What must be printed before the kill.
+        ready: What must be written before the kill.
+        output: The file in which it is written.
     """
     log = folder / "log.txt"
     environment = dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
@@ -43,7 +44,8 @@ def kill_worker(command, folder, depth, ready):
         for _ in range(2400):
             time.sleep(0.05)
             assert run.poll() is None, log.read_text()[-3000:]
-            if not re.search(ready, log.read_text()):
+            written = folder / output
+            if not (written.is_file() and re.search(ready, written.read_text())):
                 continue
             workers = [run.pid]
             for _ in range(depth):
@@ -78,7 +80,7 @@ def test_prediction_ends_with_a_message_and_goes_on(synthetic_data, tmp_path):
     out = tmp_path / "results.jsonl"
     command = [sys.executable, ROOT / "tools" / "predict.py", many, "--out", out, "--workers", "1",
                "--config", CONFIGS / "swahr_tiny_synthetic.py", "--device", "cpu"]  # fmt: skip
-    kill_worker(command, tmp_path, depth=1, ready=r"[1-9]\d*/200")
+    kill_worker(command, tmp_path, depth=1, ready='"file"', output=out.name)
     done = len(out.read_text().splitlines())
     assert 0 < done < 200
 

@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import swahr_mmpose  # noqa: F401  (before MMPose's models)
+
+# isort: split
 import numpy as np
 from mmpose.apis import init_model
 from torch import Tensor

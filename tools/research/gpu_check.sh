@@ -88,7 +88,11 @@ for wheel in sorted(pathlib.Path(sys.argv[1]).rglob("*.whl")):
     if name not in there or name == "setuptools":
         print(wheel)
 PY
-mapfile -t missing <"$work/missing"
+while read -r wheel; do
+    # for another Python: its Python files are wanted, which pip would refuse
+    "$python" -m zipfile -e "$wheel" "$site" || fail "$wheel can't be unpacked"
+done < <(grep '/xtcocotools-' "$work/missing")
+mapfile -t missing < <(grep -v '/xtcocotools-' "$work/missing")
 echo "Installing ${#missing[@]} packages that this Python lacks"
 if [ ${#missing[@]} -gt 0 ]; then
     "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir \
@@ -96,8 +100,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 python=$work/venv/bin/python
 export PYTHONPATH="$PWD" PYTHONUNBUFFERED=1 MPLBACKEND=Agg
-versions='import sys, torch, torchvision, numpy, cv2, scipy, mmcv, mmengine, mmdet, mmpose, mmpose.models
-import swahr_mmpose
+versions='import sys, torch, torchvision, numpy, cv2, scipy, mmcv, mmengine, mmdet, mmpose
+import swahr_mmpose, mmpose.models
 print("Python", sys.version.split()[0], *(
     f"{m.__name__} {m.__version__}"
     for m in (torch, torchvision, numpy, cv2, scipy, mmcv, mmengine, mmdet, mmpose, swahr_mmpose)))'

@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
     cat <<'HELP'
-usage: tools/research/gpu_wheels.sh OUT_FOLDER [FOLDER_OR_URL_WITH_MORE_WHEELS ...]
+usage: tools/research/gpu_wheels.sh OUT_FOLDER
 
 Downloads the wheels that tools/research/gpu_check.sh needs on a machine without network, for Python 3.12 on
 x86_64 Linux. They go into four folders of less than 50 MiB, so that you can send each by itself:
@@ -15,12 +15,6 @@ x86_64 Linux. They go into four folders of less than 50 MiB, so that you can sen
     OUT_FOLDER/part4   Matplotlib, likewise
 
 torch, torchvision and numpy are not included: the machine must have versions that work with its GPU.
-PyPI has no wheels of mmcv 2.1.0 and xtcocotools for Python 3.12. Build them once, in an environment
-with Python 3.12 and the machine's torch, and pass the folder to this command:
-
-    python tools/dev/build_mmcv.py --output FOLDER
-    pip wheel --no-deps --no-build-isolation --wheel-dir FOLDER xtcocotools==1.14.3
-
 PYTHON is the Python whose pip downloads, of any version (default: .venv/bin/python, or python3).
 Exit status: 0 all downloaded; 1 a wheel is missing; 2 usage.
 HELP
@@ -31,12 +25,11 @@ case "${1:-}" in
 "" | -*) usage >&2; exit 2 ;;
 esac
 out=$1
-shift
 python=${PYTHON:-$( [ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
 
 # what MMPose's modules import; chumpy, which it requires, is imported by none of them
 part1=(
-    mmcv==2.1.0 mmdet==3.3.0 mmengine==0.10.7 mmpose==1.3.2 xtcocotools==1.14.3
+    mmcv-lite==2.1.0 mmdet==3.3.0 mmengine==0.10.7 mmpose==1.3.2 xtcocotools==1.14.3
     addict json_tricks munkres platformdirs pycocotools shapely termcolor terminaltables yapf
     "setuptools<80.9" # newer ones warn, or lack pkg_resources, which MMEngine imports
 )
@@ -52,18 +45,18 @@ for glibc in 2_5 2_12 2_17 2_24 2_27 2_28 2_31 2_34; do
     platforms+=(--platform "manylinux_${glibc}_x86_64")
 done
 platforms+=(--platform manylinux1_x86_64 --platform manylinux2014_x86_64)
-more=()
-for place in "$@"; do more+=(--find-links "$place"); done
 
 for part in part1 part2 part3 part4; do
     declare -n packages=$part
     mkdir -p "$out/$part"
     for package in "${packages[@]}"; do
         echo "$part: $package"
+        # xtcocotools has none for 3.12; its Python files will do
+        [[ $package == xtcocotools* ]] && version=3.11 || version=3.12
         "$python" -m pip download --quiet --disable-pip-version-check --no-deps \
-            --only-binary :all: --python-version 3.12 --implementation cp "${platforms[@]}" \
-            "${more[@]}" --dest "$out/$part" "$package" || {
-            echo "error: no wheel of $package for Python 3.12 was found; see --help" >&2
+            --only-binary :all: --python-version "$version" --implementation cp "${platforms[@]}" \
+            --dest "$out/$part" "$package" || {
+            echo "error: no wheel of $package for Python $version was found; see --help" >&2
             exit 1
         }
     done

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import swahr_mmpose  # noqa: F401  (before MMPose's models)
+
+# isort: split
 import numpy as np
 from mmpose.apis import inference_bottomup, init_model
 from tqdm import tqdm
