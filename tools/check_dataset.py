@@ -61,8 +61,9 @@ def main(argv: list[str] | None = None) -> int:
         f"{len(problems)} problems"
     )
     remaining = sum(not problem.fixed for problem in problems)
-    if args.fix and problems and (remaining == len(problems) or not fixed["annotations"]):
-        print(f"Did not write {args.fix}: it would be as broken, or hold no one.")
+    has_labels = any(person.get("num_keypoints") for person in fixed["annotations"])
+    if args.fix and problems and (remaining == len(problems) or not has_labels):
+        print(f"Did not write {args.fix}: it would be as broken, or have no labelled keypoint.")
     elif args.fix:
         command_line.write_json(args.fix, fixed)
         print(
