@@ -171,10 +171,11 @@ def test_the_category_with_keypoints_is_that_of_people(content):
     assert {entry["name"]: entry["id"] for entry in fixed["categories"]}["skeleton"] == 1
 
 
-def test_a_file_without_anyone_is_not_written(content, tmp_path):
+@pytest.mark.parametrize("field", ["image_id", "keypoints"])
+def test_a_file_without_anyone_is_not_written(content, tmp_path, field):
     source, out = tmp_path / "own.json", tmp_path / "fixed.json"
     for person in content["annotations"]:
-        person["image_id"] = 999
+        person[field] = dict(image_id=999, keypoints=["1.5"] * 51)[field]
     source.write_text(json.dumps(content))
     assert check([str(source), "--fix", str(out)]) == 1
     assert not out.exists()
