@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import pickle
 import re
-import struct
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, BinaryIO, Callable
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from mmengine.logging.history_buffer import HistoryBuffer
+
+from .unpickling import ALLOWED, PICKLE_MODULE, PlainArray, Unpickler
 
 #: From 2.6 on ``torch.load`` itself takes names for what it may rebuild.
 _TORCH_CHECKS = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 6)
-
-#: NumPy's codes of numbers and text: no objects, no fields.
-_PLAIN_DTYPE = re.compile(r"[?biufcSU]\d{0,9}")
 
 
 class CheckpointError(RuntimeError):
@@ -33,93 +28,6 @@ class CheckpointError(RuntimeError):
     """
 
 
-class _Dtype:
-    """What ``numpy.dtype`` in a checkpoint may be: that of numbers or text."""
-
-    def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
-        if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
-            raise pickle.UnpicklingError(f"It holds a NumPy array of the type {code!r}.")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _Array(np.ndarray):
-    """An array rebuilt from a checkpoint: what it is to hold is checked first.
-
-    NumPy's own would take raw bytes for pointers to objects. Saved again, it is an ordinary array.
-    """
-
-    def __new__(cls) -> _Array:
-        return super().__new__(cls, 0, np.uint8)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        version, shape, dtype, is_fortran, content = state
-        expected = dtype.dtype.itemsize
-        for side in shape:
-            expected *= side
-        if not isinstance(content, bytes) or len(content) != expected or min(shape, default=0) < 0:
-            raise pickle.UnpicklingError("It holds a NumPy array that does not fit its shape.")
-        super().__setstate__((version, shape, dtype.dtype, is_fortran, content))
-
-    def __reduce__(self) -> Any:
-        return self.view(np.ndarray).__reduce__()
-
-
-class _NameOnly:
-    """Stands for ``numpy.ndarray``, which checkpoints name and need not call."""
-
-    def __new__(cls, *_: Any, **__: Any) -> _NameOnly:
-        raise pickle.UnpicklingError("It builds a NumPy array in a way that none is saved in.")
-
-
-def _from_buffer(content: Any, dtype: _Dtype, shape: Any, order: str) -> _Array:
-    """Stands for NumPy's ``_frombuffer``, which protocol 5 calls."""
-    array = _Array()
-    content = bytes(content) if isinstance(content, bytearray) else content
-    array.__setstate__((1, shape, dtype, order == "F", content))
-    return array
-
-
-def _scalar(dtype: _Dtype, content: bytes) -> Any:
-    """Stands for NumPy's ``scalar``."""
-    if len(content) != dtype.dtype.itemsize:
-        raise pickle.UnpicklingError("It holds a NumPy number that does not fit its type.")
-    return np.frombuffer(content, dtype.dtype)[0] if content else dtype.dtype.type()
-
-
-def _history_method(owner: Any, name: str) -> Callable[..., Any]:
-    """What ``getattr`` in a checkpoint may do: name a public method of MMEngine's loss history.
-
-    A pickled ``HistoryBuffer`` carries its statistics methods, each as a call of ``getattr``. That
-    function reaches anything, so it is not allowed itself; this stands in for it.
-    """
-    if owner is not HistoryBuffer or name.startswith("_"):
-        raise pickle.UnpicklingError(
-            f"The checkpoint asks for the attribute {name!r} of {owner!r}, which only code that "
-            "was put there could need. It was not loaded."
-        )
-    return getattr(HistoryBuffer, name)
-
-
-#: What MMEngine's own checkpoints hold besides tensors and plain values, by name. NumPy 1 calls its
-#: module ``numpy.core``, NumPy 2 ``numpy._core``: checkpoints of either load.
-_ALLOWED: dict[str, Any] = {
-    "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
-    "builtins.getattr": _history_method,
-    # old pickles call it where there are none
-    "builtins.bytes": lambda: b"",
-    "builtins.frozenset": frozenset,
-    "numpy.ndarray": _NameOnly,
-    "numpy.dtype": _Dtype,
-    # the state that follows fills the array
-    **{f"numpy.{core}.multiarray._reconstruct": lambda *_: _Array() for core in ("core", "_core")},
-    **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
-    **{f"numpy.{core}.numeric._frombuffer": _from_buffer for core in ("core", "_core")},
-}
-
-
 def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)`` read the types in MMEngine's own checkpoints.
 
@@ -128,64 +36,8 @@ def allow_mmengine_checkpoints() -> None:
     check stays on. Older versions of torch know no such list: see :func:`read_checkpoint`.
     """
     if _TORCH_CHECKS:
-        named = [(value, name) for name, value in _ALLOWED.items()]
-        torch.serialization.add_safe_globals([*named, _Array])
-
-
-#: What tensors are rebuilt with, for versions of torch without a check that knows MMEngine's types.
-_TENSORS: dict[str, Any] = {
-    "collections.OrderedDict": OrderedDict,
-    "torch._utils._rebuild_tensor_v2": torch._utils._rebuild_tensor_v2,
-    "torch._utils._rebuild_parameter": torch._utils._rebuild_parameter,
-    "torch.Size": torch.Size,
-    "torch.device": torch.device,
-    # how Python writes bytes into the pickles of torch
-    "_codecs.encode": lambda text, encoding: text.encode("latin1"),
-    "builtins.set": set,
-    **{str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)},
-}
-
-
-def _load_bytearray(unpickler: Any) -> None:
-    """Reads before it takes the memory that a file says."""
-    (size,) = struct.unpack("<Q", unpickler.read(8))
-    unpickler.append(bytearray(unpickler.read(size)))
-
-
-def _load_state(unpickler: Any) -> None:
-    """Sets the state of new objects only: all of the process share functions and classes."""
-    if callable(unpickler.stack[-2]):
-        raise pickle.UnpicklingError("It changes a function or a class.")
-    pickle._Unpickler.load_build(unpickler)  # type: ignore[attr-defined]
-
-
-class _Unpickler(pickle._Unpickler):
-    """Rebuilds tensors, plain values and what MMEngine saves; refuses everything else by name.
-
-    It is the one in Python: the one in C takes as much memory for its table as a file says.
-    """
-
-    dispatch = {
-        **pickle._Unpickler.dispatch,
-        pickle.BYTEARRAY8[0]: _load_bytearray,
-        pickle.BUILD[0]: _load_state,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        known = {**_TENSORS, **_ALLOWED}
-        # protocols below 4 write Python 2's names
-        path = f"{module}.{name}".replace("__builtin__.", "builtins.")
-        if path not in known:
-            raise pickle.UnpicklingError(f"It asks for {path}.")
-        return known[path]
-
-
-#: As torch takes it in place of the module ``pickle``.
-_PICKLE = SimpleNamespace(
-    __name__="swahr_mmpose",
-    Unpickler=_Unpickler,
-    load=lambda file, **options: _Unpickler(file, **options).load(),
-)
+        named = [(value, name) for name, value in ALLOWED.items()]
+        torch.serialization.add_safe_globals([*named, PlainArray])
 
 
 #: The number that torch's older files begin with; pickles without it are PaddlePaddle's.
@@ -197,7 +49,7 @@ _PADDLE_NAMES, _PADDLE_SLICES = "StructuredToParameterName@@", "UnpackBigParamIn
 
 def _read_paddle(file: BinaryIO, device: Any) -> dict[str, torch.Tensor]:
     """The weights in a ``.pdparams`` file: a pickled dict of NumPy arrays, some in slices."""
-    content = _Unpickler(file).load()
+    content = Unpickler(file).load()
     if not isinstance(content, dict):
         raise pickle.UnpicklingError(f"It holds a {type(content).__name__}, not a dict of weights.")
     content.pop(_PADDLE_NAMES, None)
@@ -265,7 +117,7 @@ def read_checkpoint(
     if not _TORCH_CHECKS:
         _refuse_programs(source, name)
         # our check in place of torch's, which does not know MMEngine's types
-        options = dict(weights_only=False, pickle_module=_PICKLE)
+        options = dict(weights_only=False, pickle_module=PICKLE_MODULE)
     head = source.read(32)
     source.seek(0)
     try:

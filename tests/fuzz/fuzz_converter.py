@@ -13,6 +13,7 @@ with atheris.instrument_imports(
     include=[
         "swahr_mmpose.checkpoints.checks",
         "swahr_mmpose.checkpoints.reading",
+        "swahr_mmpose.checkpoints.unpickling",
         "swahr_mmpose.checkpoints.renaming",
     ]
 ):
