@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import os
-import re
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-import cv2
 import mmengine
-import numpy as np
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS, Registry
 from mmpose.apis import MMPoseInferencer, Pose2DInferencer
-from PIL import Image, ImageOps
 
 from ..checkpoints.model_zoo import weights_for
-from ..images.files import images_in
-from ..images.geometry import to_three_channels
-from ..images.video import Video, is_video
+from ..images.video import Video
 from ..utils.arguments import did_you_mean
 from ..utils.config_files import find_config
 from ..utils.files import UniqueNames, reason_of
 from ..visualization.bottomup_visualizer import BottomupVisualizer
 from .application_decoding import gives_widths, reads_for_applications
-from .image_stream import find_images
+from .inputs import is_folder, open_inputs
 
 #: Arguments of ``MMPoseInferencer`` that concern detectors, tracking and lifting to 3D only.
 _WITHOUT_EFFECT = {
@@ -59,71 +51,6 @@ def _check_arguments(given: Mapping[str, Any]) -> None:
             raise TypeError(
                 f"The inferencer has no argument `{name}`.{did_you_mean(name, sorted(known))}"
             )
-
-
-def _opened(inputs: Any, outputs: list[str]) -> Any:
-    """A video; or images, in an iterator where one is given, else in a list."""
-    take = partial(_image, outputs=outputs)
-    if isinstance(inputs, Iterator):
-        return map(take, inputs)
-    if not isinstance(inputs, (str, Path, int)):
-        return [take(one) for one in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
-    name = str(inputs)
-    camera = re.fullmatch(r"webcam|(?:webcam:)?(\d+)", name)
-    if camera and not os.path.exists(name):
-        return Video(int(camera[1] or 0))
-    if _is_folder(name):
-        return _images_of_folder(Path(name), outputs)
-    if name.endswith(".txt") or not ("://" in name or os.path.exists(name)):
-        return [take(image.path) for image in find_images(name)]
-    if is_video(name) or (os.path.isfile(name) and not cv2.haveImageReader(name)):
-        _check_kept(name, outputs)
-        return Video(name)
-    return [take(name)]
-
-
-def _is_folder(given: Any) -> bool:
-    return isinstance(given, (str, Path)) and os.path.isdir(given)
-
-
-def _image(given: Any, outputs: list[str]) -> Any:
-    """A path or address as text, or an array in BGR."""
-    if isinstance(given, (str, Path)):
-        name = str(given)
-        if _is_folder(name) or (not name.startswith("http") and is_video(name)):
-            kind = "folder" if _is_folder(name) else "video"
-            raise ValueError(f"'{name}' is a {kind}. Give it alone, not in a list.")
-        _check_kept(name, outputs)
-        return name
-    if isinstance(given, Image.Image) and given.mode[0] not in "IF":  # more than 8 bits
-        upright = ImageOps.exif_transpose(given).convert("RGB")
-        return cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGB2BGR)
-    return to_three_channels(given)
-
-
-def _check_kept(source: str, outputs: list[str]) -> None:
-    """Raise a ValueError where results could replace what is read, or a file beside it."""
-    path = Path(source)
-    own = {path.resolve(), path.resolve().parent, path.parent.resolve()}
-    for output in outputs:
-        if Path(output).resolve() in own:
-            raise ValueError(
-                f"Results in '{output}' could replace '{source}', or files beside it. Name another "
-                "folder."
-            )
-
-
-def _images_of_folder(folder: Path, outputs: list[str]) -> list[str]:
-    found = images_in(folder, deeper=False)
-    if len(images_in(folder)) > len(found):
-        print_log(
-            f"Images in folders inside '{folder}' are left out; `swahr predict` takes them.",
-            logger="current",
-            level=30,
-        )
-    for path in found:
-        _check_kept(str(path), outputs)
-    return [str(path) for path in found]
 
 
 class BottomupInferencer(MMPoseInferencer):
@@ -255,14 +182,14 @@ class BottomupInferencer(MMPoseInferencer):
         except ValueError as error:
             names = str(error).replace("`min_score`", "`bbox_thr`")
             raise ValueError(names.replace("`pose_nms_thr`", "`nms_thr`")) from None
-        call._skips_unreadable = _is_folder(inputs)
+        call._skips_unreadable = is_folder(inputs)
         call._pose_based_nms = kwargs.get("pose_based_nms", False)
         if out_dir:
             folders = dict(vis_out_dir="visualizations", pred_out_dir="predictions")
             kwargs = {**{key: f"{out_dir}/{name}" for key, name in folders.items()}, **kwargs}
         outputs = [kwargs[key] for key in ("vis_out_dir", "pred_out_dir") if kwargs.get(key)]
         call._unique = UniqueNames() if outputs else None
-        opened = _opened(inputs, outputs)
+        opened = open_inputs(inputs, outputs)
         # MMPose would open inputs by the names of files
         call.inferencer._inputs_to_list = lambda inputs: inputs
         call.inferencer._video_input = isinstance(opened, Video)
