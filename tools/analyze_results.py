@@ -83,10 +83,10 @@ def read_results(
         raise ValueError(f"'{path}' has no line for any labelled image. Name other results.")
     if missing:
         effect = "The figures are for the others" if of_lines else "Their people count as missed"
-        print(
+        command_line.say(
             f"warning: '{path}' has nothing for {len(missing)} of {len(annotations.imgs)} labelled "
             f"images, first {annotations.imgs[missing[0]]['file_name']!r}. {effect}.",
-            file=sys.stderr,
+            sys.stderr,
         )
     repeated = [
         image
@@ -94,10 +94,10 @@ def read_results(
         if len({str(person) for _, *person in own}) < len(own)
     ]
     if repeated:
-        print(
+        command_line.say(
             f"warning: '{path}' has the same person twice in {len(repeated)} images, first image "
             f"{repeated[0]}. The second counts as a false positive.",
-            file=sys.stderr,
+            sys.stderr,
         )
     found, keypoint_scores = {}, {}
     for image in annotations.imgs:
@@ -204,7 +204,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.second:
         second, _ = read_results(args.second, annotations, meta["num_keypoints"])
         difference = difference_in_ap(annotations, meta["sigmas"], found, second)
-        print(f"AP of {args.second} less AP of {args.results}: {difference}")
+        command_line.say(f"AP of {args.second} less AP of {args.results}: {difference}")
     description = Description(meta["sigmas"], meta["flip_indices"])
     images = image_people(annotations, found, description)
     worst = sorted(images, key=lambda image: -images[image].lost)[: args.worst]
@@ -213,7 +213,7 @@ def main(argv: list[str] | None = None) -> None:
             args.results.name, annotations, images, keypoint_scores, meta, args.images, bar
         )
     args.out.write_text(page, encoding="utf-8")
-    print(f"Wrote {args.out}")
+    command_line.say(f"Wrote {args.out}")
 
 
 if __name__ == "__main__":

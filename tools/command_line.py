@@ -30,7 +30,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def say(text: object, file: TextIO | None = None) -> None:
     """Print a line; names of files in it can't command the terminal."""
-    from swahr_mmpose.utils.files import printable  # not sooner: it imports torch
+    from swahr_mmpose.utils.errors import printable  # not sooner: it imports torch
 
     print(printable(text), file=file, flush=True)
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from mmengine.dataset import Compose, pseudo_collate
 from torch.utils.data import DataLoader, Dataset
 
-from ..images.files import ImageError, failed_step, images_in, read_image
-from ..utils.files import reason_of
+from ..images.files import ImageError, images_in, read_image
+from ..utils.errors import failed_step, reason_of
 
 #: Images of other sizes that may wait until they are enough for a batch, in batches.
 _WAITING_BATCHES = 8
@@ -97,7 +97,7 @@ class ImageFiles(Dataset):
             return Prepared(name, None, reason_of(error))
         except Exception as error:  # of a step of the pipeline; the other images go on
             step = failed_step(error, self.pipeline.transforms)
-            return Prepared(name, None, reason_of(RuntimeError(step)))
+            return Prepared(name, None, reason_of(step))
         return Prepared(name, sample, "")
 
 

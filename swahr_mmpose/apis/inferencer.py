@@ -19,7 +19,8 @@ from ..checkpoints.model_zoo import weights_for
 from ..images.video import Video
 from ..utils.arguments import did_you_mean
 from ..utils.config_files import find_config
-from ..utils.files import UniqueNames, reason_of
+from ..utils.errors import reason_of
+from ..utils.files import UniqueNames
 from ..visualization.bottomup_visualizer import BottomupVisualizer
 from .application_decoding import gives_widths, reads_for_applications
 from .inputs import is_folder, open_inputs

@@ -24,7 +24,8 @@ from ..checkpoints.model_zoo import weights_for
 from ..decoding import APPLICATION_OPTIONS
 from ..engine.test_loop import decoded_beside
 from ..utils.config_files import find_config
-from ..utils.files import reason_of, sha256_of
+from ..utils.errors import reason_of
+from ..utils.files import sha256_of
 from .application_decoding import gives_widths, reads_for_applications
 from .image_stream import ImageFile, ImageFiles, Prepared, batches_of_one_size, find_images, load
 from .results_file import Journal, Output, begin, bring_together

@@ -11,7 +11,8 @@ from mmpose.datasets.datasets.body import AicDataset, CocoDataset, CrowdPoseData
 from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset
 from mmpose.registry import DATASETS
 
-from ..images.files import ImageError, failed_step
+from ..images.files import ImageError
+from ..utils.errors import failed_step
 from .annotations.check import WHOLE_BODY_FIELDS
 from .annotations.reading import AnnotationFileError, usable_annotations
 from .metainfo import description_file, parsed_description

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from traceback import walk_tb
 from typing import Any
 
 import cv2
@@ -41,13 +40,6 @@ class ImageError(ValueError):
             ...
         swahr_mmpose.images.files.ImageError: 'a.png' can't be read as an image: it is ...
     """
-
-
-def failed_step(error: Exception, steps: Iterable[Any]) -> str:
-    """The step of a pipeline that raised an error, with its class and message."""
-    inner = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
-    names = [type(step).__name__ for step in steps if any(step is own for own in inner)]
-    return f"`{(names or ['the pipeline'])[0]}` raised {type(error).__name__}: {error}"
 
 
 def check_pixels(name: str, w: int, h: int) -> None:

@@ -1,4 +1,4 @@
-"""Atomic file writes, destinations and names of files to write or print, and hashes of files."""
+"""Atomic file writes, destinations and names of files to write, and hashes of files."""
 
 from __future__ import annotations
 
@@ -80,16 +80,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def printable(text: object) -> str:
-    """Text for a terminal, which control characters in names of files could command."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))
-
-
-def reason_of(error: Exception) -> str:
-    """What an error says, in one printable line."""
-    return " ".join(printable(error).split()) or type(error).__name__
 
 
 def sha256_of(path: str | Path) -> str:
