@@ -30,7 +30,7 @@ from tqdm import tqdm
 from swahr_mmpose.analysis.per_image_ap import labelled_people
 from swahr_mmpose.analysis.pose_errors import match_people, similarities
 from swahr_mmpose.apis.application_decoding import reads_for_applications
-from swahr_mmpose.checkpoints.download import download
+from swahr_mmpose.checkpoints.download import local_file
 from swahr_mmpose.checkpoints.model_zoo import weights_for
 from swahr_mmpose.checkpoints.reading import read_checkpoint, state_dict_of
 from swahr_mmpose.decoding.error_bars import NORMAL_RADII, SHARES, ErrorBars, peak_ratio
@@ -172,11 +172,11 @@ def main(argv: list[str] | None = None) -> None:
     """Calibrate, and write the checkpoint."""
     args = parse_args(argv)
     path = find_config(args.config)
-    source = str(args.checkpoint or weights_for(path))
-    if source.startswith(("http://", "https://")):
-        source = str(download(source))
-    check_destination(args.out, Path(source), path)
-    model = init_model(str(path), source, device="cuda" if torch.cuda.is_available() else "cpu")
+    source = local_file(args.checkpoint or weights_for(path))
+    check_destination(args.out, source, path)
+    model = init_model(
+        str(path), str(source), device="cuda" if torch.cuda.is_available() else "cpu"
+    )
     columns = errors_of(model, args.data, args.images, ratios)
     bars = ErrorBars.fit(
         columns["width / height"],

@@ -21,13 +21,14 @@ from typing import Any
 import command_line
 import numpy as np
 import torch
+from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from scipy.stats import spearmanr
 
 from swahr_mmpose.analysis.bootstrap import compare
 from swahr_mmpose.analysis.per_image_ap import FoundPeople, ImageResult, evaluate_images
-from swahr_mmpose.checkpoints.download import download
+from swahr_mmpose.checkpoints.download import local_file
 from swahr_mmpose.checkpoints.model_zoo import weights_for
 from swahr_mmpose.decoding import APPLICATION_OPTIONS
 from swahr_mmpose.evaluation.coco_index import read_labels
@@ -92,40 +93,55 @@ def interval_of(results: Path, annotations: Path, meta: dict[str, Any]) -> list[
     return [round(100 * end, 2) for end in (difference.low, difference.high)]
 
 
-def widths_of(model: Any, loader: Iterable[Any]) -> dict[str, Any] | None:
+class Widths(Hook):
     """Widths that a scale branch predicts for found keypoints, in multiples of the base width.
 
-    Returns:
-        ``mean`` and ``deviation`` over the keypoints of 2,000 people or fewer, and
-        ``correlation_with_size``, Spearman's between a person's mean width and the square root of
-        the box's area, None where all widths are the same. None without a scale branch, or
-        with too few people.
+    They are collected in the test, of 2,000 people or fewer.
     """
-    if not model.head.scales_known:
-        return None
-    model.test_cfg["output_scales"] = True
-    base, widths, people = STRIDES[-1] * model.head.decoder.sigma, [], []
-    samples = (sample for data in loader for sample in model.test_step(data))
-    for sample in samples:
-        if len(people) >= _MOST_PEOPLE:
-            break
-        found, scale = sample.pred_instances, sample.input_scale[0] / sample.input_size[0]
-        for box, own, known, score in zip(
-            found.bboxes, found.keypoint_widths, found.keypoints_found, found.bbox_scores
-        ):
-            if score >= APPLICATION_OPTIONS["min_score"]:
-                # in pixels of the image, both would follow the image's size
-                widths.append(own[known] / (base * scale))
-                people.append((np.sqrt(np.prod(box[2:] - box[:2])) / scale, widths[-1].mean()))
-    if len(people) < 3:
-        return None
-    every, rho = np.concatenate(widths), spearmanr(people)[0]
-    return dict(
-        people=len(people),
-        mean=round(float(every.mean()), 4),
-        deviation=round(float(every.std()), 4),
-        correlation_with_size=None if np.isnan(rho) else round(float(rho), 3),
-    )
+
+    def __init__(self) -> None:
+        self.widths: list[np.ndarray] = []
+        self.people: list[tuple[float, float]] = []
+
+    def before_test(self, runner: Runner) -> None:
+        """Have them predicted, where the weights that were loaded have a scale branch."""
+        runner.model.test_cfg["output_scales"] = runner.model.head.scales_known
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Take over those of a batch."""
+        base = STRIDES[-1] * runner.model.head.decoder.sigma
+        for sample in outputs if runner.model.head.scales_known else ():
+            if len(self.people) >= _MOST_PEOPLE:
+                break
+            found, scale = sample.pred_instances, sample.input_scale[0] / sample.input_size[0]
+            for box, own, known, score in zip(
+                found.bboxes, found.keypoint_widths, found.keypoints_found, found.bbox_scores
+            ):
+                if score >= APPLICATION_OPTIONS["min_score"]:
+                    # in pixels of the image, both would follow the image's size
+                    width, size = own[known] / (base * scale), np.prod(box[2:] - box[:2]) ** 0.5
+                    self.widths.append(width)
+                    self.people.append((size / scale, width.mean()))
+
+    def figures(self) -> dict[str, Any] | None:
+        """What the receipt says of them.
+
+        Returns:
+            ``mean`` and ``deviation`` over the keypoints, and ``correlation_with_size``,
+            Spearman's between a person's mean width and the square root of the box's area, None
+            where all widths are the same. None without a scale branch, or with too few people.
+        """
+        if len(self.people) < 3:
+            return None
+        every, rho = np.concatenate(self.widths), spearmanr(self.people)[0]
+        return dict(
+            people=len(self.people),
+            mean=round(float(every.mean()), 4),
+            deviation=round(float(every.std()), 4),
+            correlation_with_size=None if np.isnan(rho) else round(float(rho), 3),
+        )
 
 
 def test(config: Any, weights: Path, data: Path) -> dict[str, Any]:
@@ -136,7 +152,8 @@ def test(config: Any, weights: Path, data: Path) -> dict[str, Any]:
         config.visualizer.name = folder  # MMEngine keeps those of a name for the process
         config.test_dataloader.dataset.data_root = str(data)
         config.test_evaluator.outfile_prefix = str(Path(folder, "results"))
-        runner = Runner.from_cfg(config)
+        runner, widths = Runner.from_cfg(config), Widths()
+        runner.register_hook(widths)
         dataset = runner.test_dataloader.dataset
         images = [dataset.get_data_info(index)["img_path"] for index in range(len(dataset))]
         annotations = Path(dataset.ann_file)
@@ -147,7 +164,6 @@ def test(config: Any, weights: Path, data: Path) -> dict[str, Any]:
             results = Path(folder, "results.keypoints.json")
             interval = interval_of(results, annotations, dataset.metainfo)
         seconds = float(runner.message_hub.get_scalar("test/time").data[0].sum())
-        widths = widths_of(runner.model, runner.test_dataloader)
     on_gpu = torch.cuda.is_available()
     return dict(
         weights=dict(file=weights.name, bytes=weights.stat().st_size, sha256=sha256_of(weights)),
@@ -158,7 +174,7 @@ def test(config: Any, weights: Path, data: Path) -> dict[str, Any]:
         ),
         ap=round(100 * next(value for name, value in figures.items() if name.endswith("/AP")), 2),
         ap_interval=interval,
-        widths=widths,
+        widths=widths.figures(),
         seconds_per_image=round(seconds / len(images), 4),
         device=torch.cuda.get_device_name() if on_gpu else f"CPU ({platform.machine()})",
         versions=dict(
@@ -176,8 +192,7 @@ def main(argv: list[str] | None = None) -> int:
     path = find_config(args.config)
     out = args.out or Path(f"{path.stem}.receipt.json")
     check_destination(out)
-    named = args.checkpoint or weights_for(path)
-    weights = download(named) if named.startswith(("http://", "https://")) else Path(named)
+    weights = local_file(args.checkpoint or weights_for(path))
     receipt = dict(
         config=path.stem, expected=args.expect, **test(read_config(path), weights, args.data)
     )

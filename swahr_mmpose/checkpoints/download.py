@@ -55,6 +55,11 @@ def download(address: str) -> Path:
     return target
 
 
+def local_file(named: str) -> Path:
+    """A checkpoint's file: what is named, or what is fetched where that is a web address."""
+    return download(named) if named.startswith(("http://", "https://")) else Path(named)
+
+
 def cached_file(address: str) -> Path:
     """Where the file of an address is kept.
 
