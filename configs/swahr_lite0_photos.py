@@ -23,35 +23,19 @@ val_pipeline = _base_.val_pipeline
 val_pipeline[1].update(input_size=256)  # BottomupPyramidResize
 
 data_root = "{{$SWAHR_REAL_DATA:data}}/coco/"
+photos = dict(data_root=data_root, data_prefix=dict(img="images/"))
+train_photos = dict(photos, ann_file="person_keypoints_train.json")
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    dataset=dict(
-        data_root=data_root,
-        ann_file="person_keypoints_train.json",
-        data_prefix=dict(img="images/"),
-        indices=1950,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(train_photos, indices=1950, pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    num_workers=1,
-    dataset=dict(
-        data_root=data_root,
-        ann_file="person_keypoints_train.json",
-        data_prefix=dict(img="images/"),
-        indices=-150,
-        pipeline=val_pipeline,
-    ),
+    num_workers=1, dataset=dict(train_photos, indices=-150, pipeline=val_pipeline)
 )
 test_dataloader = dict(
     num_workers=1,
-    dataset=dict(
-        data_root=data_root,
-        ann_file="person_keypoints_val.json",
-        data_prefix=dict(img="images/"),
-        pipeline=val_pipeline,
-    ),
+    dataset=dict(photos, ann_file="person_keypoints_val.json", pipeline=val_pipeline),
 )
 
 epochs = 120
